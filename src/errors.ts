@@ -1,0 +1,83 @@
+/**
+ * Error families. `code` is API and never changes its meaning; `message` is for people.
+ *
+ * What became of a command is one of three: `committed` is never an error; `not-applied` is certain not to
+ * be executed, now or later; `unknown` may or may not have been, and may still be.
+ */
+
+export type Outcome = 'not-applied' | 'unknown';
+
+export type ErrorCode =
+  /** An option is missing, unknown or out of bounds; `path` names it. */
+  | 'ERR_SYNOD_OPTION'
+  /** A caller passed an argument that cannot be used; nothing happened. */
+  | 'ERR_SYNOD_ARGUMENT'
+  /** The replica was closed, before the call or during it. */
+  | 'ERR_SYNOD_CLOSED'
+  /** More bytes are outstanding than `limits.outstandingBytesMax`; try again when some have completed. */
+  | 'ERR_SYNOD_OVERLOADED'
+  /** The call's `timeoutMs` ran out. */
+  | 'ERR_SYNOD_TIMEOUT'
+  /** The call's `signal` was aborted. `cause` is the signal's reason. */
+  | 'ERR_SYNOD_ABORTED'
+  /** The replica met a fault it must not continue from; `cause` is the fault. Open it again after repair. */
+  | 'ERR_SYNOD_FENCED'
+  /** The state machine threw from `apply`; `cause` is what it threw. The replica is fenced. */
+  | 'ERR_SYNOD_STATE_MACHINE'
+  /** A write or sync of the log failed; `cause` has the system error. The replica is fenced. */
+  | 'ERR_SYNOD_STORAGE_FAILED'
+  /** The medium has no space for another log segment. */
+  | 'ERR_SYNOD_STORAGE_FULL'
+  /** The log is damaged at a place that was durable once; `path` and `offset` name it. */
+  | 'ERR_SYNOD_LOG_CORRUPT'
+  /** The data directory belongs to another cluster, replica, format version, or is in use. */
+  | 'ERR_SYNOD_DATA_DIRECTORY'
+  /** The storage kind asked for by name cannot be had here; the message says what blocks it. */
+  | 'ERR_SYNOD_STORAGE_UNAVAILABLE'
+  /** The transport kind asked for by name cannot be had here; the message says what blocks it. */
+  | 'ERR_SYNOD_TRANSPORT_UNAVAILABLE'
+  /** The listening address cannot be bound. */
+  | 'ERR_SYNOD_LISTEN'
+  /** A peer's address cannot be reached; `cause` has the system error where there is one. Asked again later. */
+  | 'ERR_SYNOD_CONNECT'
+  /** The addon was asked for and cannot be loaded; the message has the reason and the command that builds it. */
+  | 'ERR_SYNOD_NATIVE_UNAVAILABLE'
+  /** Peers refuse this replica for good: its disk is older than what it once acknowledged, or its place was taken. */
+  | 'ERR_SYNOD_REFUSED'
+  /** A contract inside the library was broken: a bug. The replica is fenced. */
+  | 'ERR_SYNOD_CONTRACT';
+
+export interface SynodErrorDetails {
+  readonly cause?: unknown;
+  readonly outcome?: Outcome;
+  /** Path of the option, or of the file, that the error is about. */
+  readonly path?: string;
+  /** Byte offset in the file at `path`. */
+  readonly offset?: number;
+}
+
+const brand: unique symbol = Symbol.for('synod.error') as never;
+
+/** Every error that the library reports. Compare `code`, never the message. */
+export class SynodError extends Error {
+  readonly code: ErrorCode;
+  /** What became of the command, where the call had one. */
+  readonly outcome: Outcome | undefined;
+  readonly path: string | undefined;
+  readonly offset: number | undefined;
+  readonly [brand]: true = true;
+
+  constructor(code: ErrorCode, message: string, details: SynodErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'SynodError';
+    this.code = code;
+    this.outcome = details.outcome;
+    this.path = details.path;
+    this.offset = details.offset;
+  }
+
+  /** Works across two copies of the package in one process, where `instanceof` does not. */
+  static is(value: unknown): value is SynodError {
+    return typeof value === 'object' && value !== null && (value as { [brand]?: boolean })[brand] === true;
+  }
+}
