@@ -1,0 +1,210 @@
+/**
+ * The acceptor: promises and acceptances, and their replies, which are held here until what they report is durable
+ * (docs/protocol.md, rules 1 and 2; Lamport, "Paxos Made Simple", section 2.2).
+ */
+
+import { invariant, requires } from '../contracts.js';
+import type { Ballot, MemberNumber } from './ballot.js';
+import { noBallot, ownerOf } from './ballot.js';
+import type { Context } from './context.js';
+import type { Acceptance, DecreeReference, Slot } from './decree.js';
+import { sameDecree } from './decree.js';
+
+/** Consecutive slots accepted under one ballot: what an `accepted` message can speak of. */
+export interface Run {
+  ballot: Ballot;
+  from: Slot;
+  /** `from - 1` where the run is empty. */
+  through: Slot;
+  /** `durable <= through`. */
+  durable: Slot;
+}
+
+/** What the acceptor tells the proposer of the same replica, whose votes travel by call and not by message. */
+export interface OwnVotes {
+  promiseDurable(ballot: Ballot): void;
+  acceptedDurable(from: Slot, through: Slot): void;
+}
+
+interface Held {
+  /** The reply leaves when this write is durable. */
+  readonly write: number;
+  readonly ballot: Ballot;
+  /** The slot of an acceptance; 0 for a promise. */
+  readonly slot: Slot;
+}
+
+export class Acceptor {
+  /** Never lowered. Durable before any reply that tells of it. */
+  promised: Ballot = noBallot;
+  /** Accepted and not yet known chosen, by slot. */
+  readonly accepted: Map<Slot, Acceptance> = new Map();
+  readonly run: Run = { ballot: noBallot, from: 1, through: 0, durable: 0 };
+
+  readonly #context: Context;
+  readonly #own: OwnVotes;
+  /** In order of their writes. */
+  #held: Held[] = [];
+  #durable = 0;
+  #promiseWrite = 0;
+  #prepareFrom: Slot = 0;
+  #acceptedDue = false;
+
+  constructor(context: Context, own: OwnVotes) {
+    this.#context = context;
+    this.#own = own;
+  }
+
+  /** Phase 1b. False where the ballot is too low. */
+  prepare(ballot: Ballot, from: Slot): boolean {
+    if (ballot < this.promised) {
+      this.#refuse(ballot);
+      return false;
+    }
+    this.#prepareFrom = from;
+    if (ballot > this.promised) {
+      this.#raise(ballot);
+      this.#promiseWrite = this.#context.append({ kind: 'promise', ballot });
+    }
+    // Asked again: the reply may have been lost with its link. Held like the first, as it may not be durable yet.
+    this.#hold({ write: this.#promiseWrite, ballot, slot: 0 });
+    return true;
+  }
+
+  /** Phase 2b. False where the ballot is too low. */
+  accept(ballot: Ballot, slot: Slot, decree: DecreeReference): boolean {
+    const context = this.#context;
+    if (ballot < this.promised) {
+      this.#refuse(ballot);
+      return false;
+    }
+    if (ballot > this.promised) this.#raise(ballot);
+    const run = this.run;
+    if (run.ballot === ballot && slot >= run.from && slot <= run.through) {
+      const held = this.accepted.get(slot);
+      invariant(
+        held === undefined || held.ballot !== ballot || sameDecree(held.decree, decree),
+        'same-ballot-same-decree',
+        () => `slot ${slot}`,
+      );
+      this.#acceptedDue = true;
+      return true;
+    }
+    if (run.ballot !== ballot || slot !== run.through + 1) {
+      // A gap: the primary leaves out only what is chosen already, so nobody waits for a vote on it.
+      run.ballot = ballot;
+      run.from = slot;
+      run.durable = slot - 1;
+    }
+    run.through = slot;
+    let write = context.writes;
+    if (slot > context.chosen) {
+      const held = this.accepted.get(slot);
+      invariant(
+        held === undefined || held.ballot <= ballot,
+        'accepted-ballot-never-lowered',
+        () => `slot ${slot}`,
+      );
+      invariant(
+        held === undefined || held.ballot < ballot || sameDecree(held.decree, decree),
+        'same-ballot-same-decree',
+        () => `slot ${slot}`,
+      );
+      if (held === undefined || held.ballot < ballot) {
+        write = context.append({ kind: 'accept', ballot, slot, decree });
+        this.accepted.set(slot, { ballot, decree });
+      }
+    }
+    this.#hold({ write, ballot, slot });
+    invariant(ballot <= this.promised, 'accepted-at-most-promised');
+    return true;
+  }
+
+  /** A chosen decree from a peer's log. It is recorded, not voted for. */
+  learn(slot: Slot, ballot: Ballot, decree: DecreeReference): void {
+    requires(slot === this.#context.chosen + 1, 'learn-in-order', () => `slot ${slot}`);
+    const held = this.accepted.get(slot);
+    if (held !== undefined && held.ballot === ballot) {
+      invariant(sameDecree(held.decree, decree), 'same-ballot-same-decree', () => `slot ${slot}`);
+      return;
+    }
+    this.#context.append({ kind: 'learn', ballot, slot, decree });
+    this.accepted.set(slot, { ballot, decree });
+  }
+
+  /** Slots up to `through` are chosen: they are no longer open. */
+  settle(from: Slot, through: Slot): void {
+    for (let slot = from; slot <= through; slot += 1) this.accepted.delete(slot);
+  }
+
+  /** All writes up to `write` are durable. */
+  onDurable(write: number): void {
+    requires(write >= this.#durable && write <= this.#context.writes, 'durable-only-what-was-written');
+    this.#durable = write;
+  }
+
+  /** End of step: what has become durable is replied to, all acceptances by one message. */
+  reply(): void {
+    const held = this.#held;
+    let count = 0;
+    while (count < held.length) {
+      const { write, ballot, slot } = held[count]!;
+      if (write > this.#durable) break;
+      count += 1;
+      if (slot === 0) {
+        // Promised higher since: the old promise stands, but its candidate has lost.
+        if (ballot === this.promised) this.#sendPromise(ballot);
+      } else if (ballot === this.run.ballot && slot >= this.run.from) {
+        this.run.durable = slot;
+        this.#acceptedDue = true;
+      }
+    }
+    if (count > 0) this.#held = count === held.length ? [] : held.slice(count);
+    if (!this.#acceptedDue) return;
+    this.#acceptedDue = false;
+    const { ballot, from, durable } = this.run;
+    if (durable < from || ballot < this.promised) return;
+    const owner = ownerOf(ballot);
+    if (owner === this.#context.self) this.#own.acceptedDurable(from, durable);
+    else this.#context.send(owner, { kind: 'accepted', ballot, from, through: durable });
+  }
+
+  #hold(held: Held): void {
+    const last = this.#held.at(-1);
+    invariant(last === undefined || held.slot === 0 || last.write <= held.write, 'replies-held-in-order');
+    // A repeated prepare waits for a write that was before others: it goes where its write stands.
+    let at = this.#held.length;
+    while (at > 0 && this.#held[at - 1]!.write > held.write) at -= 1;
+    if (at === this.#held.length) this.#held.push(held);
+    else this.#held.splice(at, 0, held);
+  }
+
+  #sendPromise(ballot: Ballot): void {
+    const context = this.#context;
+    invariant(this.#promiseWrite <= this.#durable, 'promise-durable-before-reply');
+    const owner: MemberNumber = ownerOf(ballot);
+    if (owner === context.self) {
+      this.#own.promiseDurable(ballot);
+      return;
+    }
+    let entries = 0;
+    for (const [slot, { ballot: acceptedBallot, decree }] of this.accepted) {
+      if (slot < this.#prepareFrom || slot <= context.chosen) continue;
+      entries += 1;
+      context.send(owner, { kind: 'promise-entry', ballot, slot, acceptedBallot, decree });
+    }
+    context.send(owner, { kind: 'promised', ballot, entries, chosen: context.chosen });
+  }
+
+  #refuse(ballot: Ballot): void {
+    const owner = ownerOf(ballot);
+    if (owner !== this.#context.self)
+      this.#context.send(owner, { kind: 'refuse', ballot, promised: this.promised });
+  }
+
+  #raise(ballot: Ballot): void {
+    invariant(ballot > this.promised, 'promise-never-lowered');
+    this.promised = ballot;
+    if (ballot > this.#context.ballotSeen) this.#context.ballotSeen = ballot;
+  }
+}

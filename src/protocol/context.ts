@@ -1,0 +1,82 @@
+/** What the roles of one replica share: who it is, what time it is, and the effects of this step. */
+
+import { requires } from '../contracts.js';
+import type { Ballot, MemberNumber } from './ballot.js';
+import type { Configuration } from './configuration.js';
+import { quorumSize } from './configuration.js';
+import type { Slot } from './decree.js';
+import type { Effect, LogRecord, Role } from './effects.js';
+import type { PeerNumber } from './inputs.js';
+import type { Message } from './messages.js';
+
+export interface ProtocolOptions {
+  /** A secondary that heard nothing from a primary for this long, and up to half as long again, asks around. */
+  readonly electionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  /** Decrees proposed and not yet known chosen. */
+  readonly pipelineDecreesMax: number;
+  /** Their bytes; one decree is always let through. */
+  readonly pipelineBytesMax: number;
+  /** Bytes of decrees asked for by one fetch. */
+  readonly fetchBytesMax: number;
+}
+
+/** Which replica this is, and with which disk. */
+export interface Identity {
+  readonly id: string;
+  readonly incarnation: string;
+}
+
+export class Context {
+  readonly options: ProtocolOptions;
+  readonly identity: Identity;
+  /** Uniform in [0, 1); given, so that a run can be repeated. */
+  readonly random: () => number;
+  /** Milliseconds of a clock that never goes back; the time of this step. */
+  now = 0;
+  configuration: Configuration | null = null;
+  /** This replica's number in `configuration`; 0 where it is no member. */
+  self: MemberNumber = 0;
+  role: Role = 'inactive';
+  /** Every slot up to this is known to be chosen here, and in the log. */
+  chosen: Slot = 0;
+  /** The highest ballot that was seen anywhere: the next one of this replica is above it. */
+  ballotSeen: Ballot = 0;
+  readonly connected: Set<PeerNumber> = new Set();
+  /** Number of the last `append` effect. */
+  writes = 0;
+  effects: Effect[] = [];
+
+  constructor(options: ProtocolOptions, identity: Identity, random: () => number) {
+    this.options = options;
+    this.identity = identity;
+    this.random = random;
+  }
+
+  send(to: PeerNumber, message: Message): void {
+    this.effects.push({ kind: 'send', to, message });
+  }
+
+  /** Yields the write's number; `durable` reports it. */
+  append(record: LogRecord): number {
+    this.writes += 1;
+    this.effects.push({ kind: 'append', write: this.writes, record });
+    return this.writes;
+  }
+
+  get quorum(): number {
+    requires(this.configuration !== null, 'configured-before-counting');
+    return quorumSize(this.configuration);
+  }
+
+  isMember(peer: PeerNumber): boolean {
+    return this.configuration?.members.some((member) => member.number === peer) ?? false;
+  }
+
+  /** Calls `visit` with the number of each other member that a link stands to. */
+  forEachConnectedMember(visit: (member: MemberNumber) => void): void {
+    for (const member of this.configuration?.members ?? []) {
+      if (member.number !== this.self && this.connected.has(member.number)) visit(member.number);
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** Decrees as the protocol sees them: what a slot decides, by reference. It never looks at the bytes. */
+
+import type { Ballot } from './ballot.js';
+import type { Configuration } from './configuration.js';
+
+/** A position in the log: 1, 2, 3, … 0 stands for "before the first". */
+export type Slot = number;
+
+export const DecreeKind = {
+  /** A batch of commands for the state machine. */
+  commands: 1,
+  /** Nothing: fills a hole that a new primary found. */
+  noop: 2,
+  /** A new member set. */
+  configuration: 3,
+} as const;
+export type DecreeKind = (typeof DecreeKind)[keyof typeof DecreeKind];
+
+/** A decree by reference. */
+export interface DecreeReference {
+  readonly kind: DecreeKind;
+  /** Payload bytes. For a configuration that is proposed here, filled in when the engine has encoded it. */
+  bytes: number;
+  /** CRC-32C of the payload; likewise. */
+  checksum: number;
+  /** Commands in it; 0 unless `kind` is commands. */
+  readonly commands: number;
+  /** The decoded payload where `kind` is configuration. */
+  readonly configuration: Configuration | null;
+  /** Where the payload is. Opaque here: only the engine reads it, and moves it on a `retain` or `append` effect. */
+  source: unknown;
+}
+
+export const noopDecree: DecreeReference = Object.freeze({
+  kind: DecreeKind.noop,
+  bytes: 0,
+  checksum: 0,
+  commands: 0,
+  configuration: null,
+  source: null,
+});
+
+/** What an acceptor holds for a slot. */
+export interface Acceptance {
+  readonly ballot: Ballot;
+  readonly decree: DecreeReference;
+}
+
+/** Two references to one and the same decree? By content, since the same bytes lie at different places. */
+export function sameDecree(a: DecreeReference, b: DecreeReference): boolean {
+  return a.kind === b.kind && a.bytes === b.bytes && a.checksum === b.checksum && a.commands === b.commands;
+}

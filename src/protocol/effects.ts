@@ -1,0 +1,41 @@
+/** Everything that the protocol wants done, in this order, before the next step. */
+
+import type { Ballot, MemberNumber } from './ballot.js';
+import type { Configuration } from './configuration.js';
+import type { DecreeReference, Slot } from './decree.js';
+import type { PeerNumber } from './inputs.js';
+import type { Message } from './messages.js';
+
+export type Role = 'inactive' | 'learner' | 'secondary' | 'candidate' | 'preparing' | 'primary';
+
+export type LogRecord =
+  | { readonly kind: 'promise'; readonly ballot: Ballot }
+  | {
+      readonly kind: 'accept';
+      readonly ballot: Ballot;
+      readonly slot: Slot;
+      readonly decree: DecreeReference;
+    }
+  | { readonly kind: 'learn'; readonly ballot: Ballot; readonly slot: Slot; readonly decree: DecreeReference }
+  | { readonly kind: 'genesis'; readonly configuration: Configuration };
+
+export type Effect =
+  /** Append to the log; `write` grows by one each. `durable` answers. */
+  | { readonly kind: 'append'; readonly write: number; readonly record: LogRecord }
+  /** Send; lost silently if the link is down. */
+  | { readonly kind: 'send'; readonly to: PeerNumber; readonly message: Message }
+  /** Keep the decree's payload beyond this turn: it lies in a receive buffer. */
+  | { readonly kind: 'retain'; readonly decree: DecreeReference }
+  /** Every slot up to `through` is chosen and in the log: apply. */
+  | { readonly kind: 'chosen'; readonly through: Slot }
+  /** Read chosen decrees from slot `from` to `through` in the log, about `bytesMax` bytes, send them, then a `fetch-end`. */
+  | {
+      readonly kind: 'serve-fetch';
+      readonly to: PeerNumber;
+      readonly from: Slot;
+      readonly through: Slot;
+      readonly bytesMax: number;
+    }
+  /** The role, or the primary that this replica knows of (0: none), or the configuration changed. */
+  | { readonly kind: 'status'; readonly role: Role; readonly primary: MemberNumber; readonly ballot: Ballot }
+  | { readonly kind: 'configuration'; readonly configuration: Configuration; readonly self: MemberNumber };

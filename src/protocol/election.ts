@@ -1,0 +1,111 @@
+/**
+ * The election: when to suspect the primary, and asking around before any ballot is disturbed
+ * (docs/protocol.md, "Elections"). It never decides anything about safety.
+ */
+
+import type { Ballot, MemberNumber } from './ballot.js';
+import { noBallot, ownerOf } from './ballot.js';
+import type { Context } from './context.js';
+import type { Slot } from './decree.js';
+import type { StatusReply } from './messages.js';
+
+export class Election {
+  /** The ballot of the primary that was last heard from. */
+  primaryBallot: Ballot = noBallot;
+
+  readonly #context: Context;
+  #primaryHeardAt = Number.NEGATIVE_INFINITY;
+  /** When this replica asks around, or gives up what it has begun. */
+  #deadline = 0;
+  #round = 0;
+  #replies: Map<MemberNumber, StatusReply> = new Map();
+  #retryAt = 0;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  get primary(): MemberNumber {
+    return this.primaryBallot === noBallot ? 0 : ownerOf(this.primaryBallot);
+  }
+
+  /** Another replica's primaryship is believed in: it was heard from, and its link stands. */
+  get isPrimaryAlive(): boolean {
+    const context = this.#context;
+    return (
+      this.primaryBallot !== noBallot &&
+      context.connected.has(this.primary) &&
+      context.now - this.#primaryHeardAt < context.options.electionTimeoutMs
+    );
+  }
+
+  heardPrimary(ballot: Ballot): void {
+    this.primaryBallot = ballot;
+    this.#primaryHeardAt = this.#context.now;
+    this.restart();
+  }
+
+  forgetPrimary(): void {
+    this.primaryBallot = noBallot;
+  }
+
+  /** From now on, another election timeout, drawn anew so that two replicas rarely ask at the same time. */
+  restart(): void {
+    const { now, options, random } = this.#context;
+    this.#deadline = now + options.electionTimeoutMs * (1 + random() / 2);
+  }
+
+  /** The primary's link broke: most likely its process died. Ask soon, not at once: not all at the same time. */
+  hasten(): void {
+    const { now, options, random } = this.#context;
+    this.#deadline = Math.min(this.#deadline, now + (options.electionTimeoutMs / 4) * (0.2 + random()));
+  }
+
+  get isDue(): boolean {
+    return this.#context.now >= this.#deadline;
+  }
+
+  /** True once per heartbeat interval: time to ask those again who did not answer. */
+  takeRetry(): boolean {
+    if (this.#context.now < this.#retryAt) return false;
+    this.#retryAt = this.#context.now + this.#context.options.heartbeatMs;
+    return true;
+  }
+
+  startRound(): void {
+    this.#round += 1;
+    this.#replies = new Map();
+    this.restart();
+    this.#retryAt = 0;
+  }
+
+  /** Asks the members that have not answered in this round. */
+  query(): void {
+    this.#context.forEachConnectedMember((member) => {
+      if (!this.#replies.has(member))
+        this.#context.send(member, { kind: 'status-query', round: this.#round });
+    });
+  }
+
+  onReply(from: MemberNumber, reply: StatusReply): void {
+    if (reply.round === this.#round) this.#replies.set(from, reply);
+  }
+
+  /** Somebody still hears a primary: this replica's link is to blame, and it must not disturb the others. */
+  get isDenied(): boolean {
+    for (const reply of this.#replies.values()) if (reply.primaryAlive) return true;
+    return false;
+  }
+
+  /** A quorum, this replica included, hears no primary. */
+  get isGranted(): boolean {
+    return this.#replies.size + 1 >= this.#context.quorum && !this.isDenied;
+  }
+
+  /** The most that a replica of the round knows to be chosen. */
+  get chosenReported(): Slot {
+    let chosen = 0;
+    for (const reply of this.#replies.values()) if (reply.chosen > chosen) chosen = reply.chosen;
+    return chosen;
+  }
+}

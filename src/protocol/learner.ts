@@ -1,0 +1,117 @@
+/**
+ * The learner: which slots are chosen, and fetching decrees that this replica missed
+ * (docs/protocol.md, rules 5 and 6).
+ */
+
+import type { Run } from './acceptor.js';
+import type { Ballot } from './ballot.js';
+import { noBallot } from './ballot.js';
+import type { Context } from './context.js';
+import type { Slot } from './decree.js';
+import type { PeerNumber } from './inputs.js';
+
+export class Learner {
+  /** The highest slot that anyone said is chosen. A hint: it tells that there is something to fetch. */
+  known: Slot = 0;
+
+  readonly #context: Context;
+  readonly #run: Readonly<Run>;
+  /** The last word of a primary: under `#claimBallot`, every slot up to `#claim` is chosen. */
+  #claimBallot: Ballot = noBallot;
+  #claim: Slot = 0;
+  /** What each linked peer is known to have chosen. */
+  #peers: Map<PeerNumber, Slot> = new Map();
+  #fetching: { peer: PeerNumber; deadline: number } | null = null;
+  #lastPeer: PeerNumber = 0;
+  #progressAt = 0;
+
+  constructor(context: Context, run: Readonly<Run>) {
+    this.#context = context;
+    this.#run = run;
+  }
+
+  /** A primary says that every slot up to `through` is chosen. */
+  onClaim(peer: PeerNumber, ballot: Ballot, through: Slot): void {
+    this.hint(peer, through);
+    if (ballot > this.#claimBallot) {
+      this.#claimBallot = ballot;
+      this.#claim = through;
+    } else if (ballot === this.#claimBallot && through > this.#claim) this.#claim = through;
+  }
+
+  /** A peer that can be asked has chosen up to `through`. */
+  hint(peer: PeerNumber, through: Slot): void {
+    if (through > (this.#peers.get(peer) ?? -1)) this.#peers.set(peer, through);
+    if (through > this.known) this.known = through;
+  }
+
+  /**
+   * How far the claim can be believed: only for slots whose decree was accepted here under the very ballot of who
+   * claims it (rule 5). Under another ballot the slot may hold a decree that lost.
+   */
+  believable(): Slot {
+    const { chosen } = this.#context;
+    const { ballot, from, through } = this.#run;
+    if (ballot !== this.#claimBallot || from > chosen + 1) return chosen;
+    return Math.max(chosen, Math.min(this.#claim, through));
+  }
+
+  onProgress(): void {
+    this.#progressAt = this.#context.now;
+  }
+
+  onPeerDown(peer: PeerNumber): void {
+    this.#peers.delete(peer);
+    if (this.#fetching?.peer === peer) this.#fetching = null;
+  }
+
+  onFetchEnd(peer: PeerNumber, chosen: Slot): void {
+    this.hint(peer, chosen);
+    if (this.#fetching?.peer === peer) this.#fetching = null;
+  }
+
+  /** A chunk is arriving: the peer is at work. */
+  onLearn(peer: PeerNumber): void {
+    if (this.#fetching?.peer === peer)
+      this.#fetching.deadline = this.#context.now + this.#context.options.electionTimeoutMs * 4;
+  }
+
+  /** End of step: asks a peer for what is missing and does not come by itself. */
+  fetch(): void {
+    const context = this.#context;
+    if (this.#fetching !== null) {
+      if (context.now < this.#fetching.deadline) return;
+      this.#lastPeer = this.#fetching.peer;
+      this.#fetching = null;
+    }
+    if (this.known <= context.chosen || !this.#isMissing()) return;
+    const peer = this.#choosePeer();
+    if (peer === 0) return;
+    this.#lastPeer = peer;
+    this.#fetching = { peer, deadline: context.now + context.options.electionTimeoutMs * 4 };
+    context.send(peer, { kind: 'fetch', from: context.chosen + 1, bytesMax: context.options.fetchBytesMax });
+  }
+
+  #isMissing(): boolean {
+    const context = this.#context;
+    if (context.role === 'primary') return false;
+    if (context.role === 'learner' || context.role === 'preparing') return true;
+    const { ballot, from } = this.#run;
+    // The stream of accepts goes on behind a gap, or there is none: the decrees in between never come again.
+    if (from > context.chosen + 1 || ballot !== this.#claimBallot) return true;
+    // They are on their way, most likely: a heartbeat may overtake nothing, but a primary leaves out a congested link.
+    return context.now - this.#progressAt > 2 * context.options.heartbeatMs;
+  }
+
+  /** The linked peers that have more, in turn, so that catching up burdens not only the primary. */
+  #choosePeer(): PeerNumber {
+    let first = 0;
+    let next = 0;
+    for (const [peer, chosen] of this.#peers) {
+      if (chosen <= this.#context.chosen || !this.#context.connected.has(peer)) continue;
+      if (first === 0 || peer < first) first = peer;
+      if (peer > this.#lastPeer && (next === 0 || peer < next)) next = peer;
+    }
+    return next !== 0 ? next : first;
+  }
+}

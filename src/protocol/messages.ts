@@ -1,0 +1,152 @@
+/** What replicas say to each other. Every message also carries the sender's configuration number. */
+
+import type { Ballot } from './ballot.js';
+import type { Configuration } from './configuration.js';
+import type { DecreeReference, Slot } from './decree.js';
+
+/** Asks, before any ballot is disturbed, whether there is a primary (works like a pre-vote). */
+export interface StatusQuery {
+  readonly kind: 'status-query';
+  /** Echoed by the reply. */
+  readonly round: number;
+}
+
+export interface StatusReply {
+  readonly kind: 'status-reply';
+  readonly round: number;
+  readonly promised: Ballot;
+  readonly chosen: Slot;
+  /** The sender is a primary with a quorum, or has heard from one within the election timeout. */
+  readonly primaryAlive: boolean;
+}
+
+/** Phase 1a. `from` is the first slot that the candidate does not know to be chosen. */
+export interface Prepare {
+  readonly kind: 'prepare';
+  readonly ballot: Ballot;
+  readonly from: Slot;
+}
+
+/** Phase 1b, one for each decree accepted at or above `from` and not known chosen; then `Promised`. */
+export interface PromiseEntry {
+  readonly kind: 'promise-entry';
+  readonly ballot: Ballot;
+  readonly slot: Slot;
+  readonly acceptedBallot: Ballot;
+  readonly decree: DecreeReference;
+}
+
+/** Phase 1b, last part: durable before it leaves. */
+export interface Promised {
+  readonly kind: 'promised';
+  readonly ballot: Ballot;
+  /** Entries sent before this. The promise counts only with all of them. */
+  readonly entries: number;
+  /** All slots up to this are chosen as far as the acceptor knows; it sent no entries for them. */
+  readonly chosen: Slot;
+}
+
+/** Phase 2a. */
+export interface Accept {
+  readonly kind: 'accept';
+  readonly ballot: Ballot;
+  readonly slot: Slot;
+  readonly chosen: Slot;
+  readonly decree: DecreeReference;
+}
+
+/** Phase 2b, cumulative: the decrees of `ballot` for every slot from `from` to `through` are durable here. */
+export interface Accepted {
+  readonly kind: 'accepted';
+  readonly ballot: Ballot;
+  readonly from: Slot;
+  readonly through: Slot;
+}
+
+/** The primary lives, and this is chosen. Sent at once when something was chosen and no accept carries it. */
+export interface Heartbeat {
+  readonly kind: 'heartbeat';
+  readonly ballot: Ballot;
+  readonly chosen: Slot;
+  /** Echoed by the reply. */
+  readonly round: number;
+}
+
+/** Carries what `Accepted` does (`through` 0 where nothing was accepted under the ballot). */
+export interface HeartbeatReply {
+  readonly kind: 'heartbeat-reply';
+  readonly ballot: Ballot;
+  readonly round: number;
+  readonly from: Slot;
+  readonly through: Slot;
+  readonly chosen: Slot;
+}
+
+/** The sender of a message under `ballot` is behind `promised`. */
+export interface Refuse {
+  readonly kind: 'refuse';
+  readonly ballot: Ballot;
+  readonly promised: Ballot;
+}
+
+/** Asks for chosen decrees from slot `from` on, up to about `bytesMax` bytes. */
+export interface Fetch {
+  readonly kind: 'fetch';
+  readonly from: Slot;
+  readonly bytesMax: number;
+}
+
+/** One chosen decree, and the ballot under which the sender has it. */
+export interface Learn {
+  readonly kind: 'learn';
+  readonly slot: Slot;
+  readonly ballot: Ballot;
+  readonly decree: DecreeReference;
+}
+
+/** Ends the answer to a fetch; `through` is the last slot sent, `chosen` what the sender knows to be chosen. */
+export interface FetchEnd {
+  readonly kind: 'fetch-end';
+  readonly through: Slot;
+  readonly chosen: Slot;
+}
+
+/** The sender works under an older configuration than the receiver of its message. */
+export interface Defunct {
+  readonly kind: 'defunct';
+  readonly chosen: Slot;
+}
+
+/** A replica that is no member (new disk) asks to be let in. */
+export interface Join {
+  readonly kind: 'join';
+  readonly id: string;
+  readonly incarnation: string;
+  readonly chosen: Slot;
+}
+
+/** The first configuration, from the replica that drew it up or from one that has it. */
+export interface Genesis {
+  readonly kind: 'genesis';
+  readonly configuration: Configuration;
+}
+
+export type Message =
+  | StatusQuery
+  | StatusReply
+  | Prepare
+  | PromiseEntry
+  | Promised
+  | Accept
+  | Accepted
+  | Heartbeat
+  | HeartbeatReply
+  | Refuse
+  | Fetch
+  | Learn
+  | FetchEnd
+  | Defunct
+  | Join
+  | Genesis;
+
+export type MessageKind = Message['kind'];

@@ -1,0 +1,350 @@
+/**
+ * The proposer: phase 1 for every open slot at once, then phase 2 with many slots in flight
+ * (docs/protocol.md, rules 3, 4 and 7; Lamport, "Paxos Made Simple", section 3).
+ */
+
+import { invariant, requires } from '../contracts.js';
+import type { Acceptor } from './acceptor.js';
+import type { Ballot, MemberNumber } from './ballot.js';
+import { nextBallot, noBallot, ownerOf } from './ballot.js';
+import type { Context } from './context.js';
+import type { Acceptance, DecreeReference, Slot } from './decree.js';
+import { DecreeKind, noopDecree, sameDecree } from './decree.js';
+import type { Accepted, HeartbeatReply, Promised, PromiseEntry } from './messages.js';
+
+/** What the primary knows of a member's votes under its ballot, and what it sent there. */
+interface Progress {
+  /** The member accepted every slot from `from` to `through`; none where `through < from`. */
+  from: Slot;
+  through: Slot;
+  /** Next slot to send. Meaningful while `synchronised`. */
+  next: Slot;
+  /** The link stands and the member has told what it holds under this ballot. */
+  synchronised: boolean;
+  congested: boolean;
+  /** The last `chosen` that was sent. */
+  chosenSent: Slot;
+  heardAt: number;
+}
+
+interface Promises {
+  readonly slots: Set<Slot>;
+  complete: boolean;
+}
+
+export class Proposer {
+  /** The ballot that is being prepared or proposed under. */
+  ballot: Ballot = noBallot;
+  /** The last slot proposed under `ballot`. */
+  last: Slot = 0;
+  /** A configuration decree is open: nothing may follow until it is chosen (rule 7). */
+  pausedForConfiguration = false;
+  /** Phase 1 cannot end before every slot up to this is learned: an acceptor knows them chosen and sent no entries. */
+  learnFirst: Slot = 0;
+
+  readonly #context: Context;
+  readonly #acceptor: Acceptor;
+  #promises: Map<MemberNumber, Promises> = new Map();
+  /** The decree of the highest ballot reported for each slot. */
+  #best: Map<Slot, Acceptance> = new Map();
+  #open: Map<Slot, DecreeReference> = new Map();
+  #openBytes = 0;
+  #progress: Map<MemberNumber, Progress> = new Map();
+  #round = 0;
+  #heartbeatAt = 0;
+
+  constructor(context: Context, acceptor: Acceptor) {
+    this.#context = context;
+    this.#acceptor = acceptor;
+  }
+
+  get openDecrees(): number {
+    return this.#open.size;
+  }
+
+  get canPropose(): boolean {
+    return (
+      this.#context.role === 'primary' &&
+      !this.pausedForConfiguration &&
+      this.#open.size < this.#context.options.pipelineDecreesMax &&
+      (this.#openBytes < this.#context.options.pipelineBytesMax || this.#open.size === 0)
+    );
+  }
+
+  // Phase 1.
+
+  /** Takes a new ballot. Prepare leaves only when the own promise is durable, so no ballot is used twice (rule 3). */
+  prepare(): void {
+    const context = this.#context;
+    requires(context.self !== 0, 'only-members-prepare');
+    this.ballot = nextBallot(Math.max(context.ballotSeen, this.#acceptor.promised), context.self);
+    this.#promises = new Map();
+    this.#best = new Map();
+    this.#open = new Map();
+    this.#openBytes = 0;
+    this.#progress = new Map();
+    this.learnFirst = 0;
+    this.pausedForConfiguration = false;
+    context.ballotSeen = this.ballot;
+    this.#acceptor.prepare(this.ballot, context.chosen + 1);
+  }
+
+  onOwnPromiseDurable(ballot: Ballot): void {
+    if (this.#context.role !== 'preparing' || ballot !== this.ballot) return;
+    if (this.#promises.get(this.#context.self)?.complete) return;
+    for (const [slot, acceptance] of this.#acceptor.accepted) this.#offer(slot, acceptance);
+    this.#promises.set(this.#context.self, { slots: new Set(), complete: true });
+    this.sendPrepare();
+  }
+
+  /** To every member that has not answered. Again on a timer, since a link may have broken. */
+  sendPrepare(): void {
+    const context = this.#context;
+    if (!this.#promises.get(context.self)?.complete) return;
+    context.forEachConnectedMember((member) => {
+      if (!this.#promises.get(member)?.complete) {
+        context.send(member, { kind: 'prepare', ballot: this.ballot, from: context.chosen + 1 });
+      }
+    });
+  }
+
+  onPromiseEntry(from: MemberNumber, message: PromiseEntry): void {
+    if (message.ballot !== this.ballot) return;
+    requires(message.acceptedBallot < this.ballot, 'promise-reports-lower-ballots');
+    const promises = this.#promises.get(from) ?? { slots: new Set<Slot>(), complete: false };
+    this.#promises.set(from, promises);
+    promises.slots.add(message.slot);
+    this.#offer(message.slot, { ballot: message.acceptedBallot, decree: message.decree });
+  }
+
+  onPromised(from: MemberNumber, message: Promised): void {
+    if (message.ballot !== this.ballot) return;
+    const promises = this.#promises.get(from) ?? { slots: new Set<Slot>(), complete: false };
+    this.#promises.set(from, promises);
+    // Entries and this message travel in order on one link, so fewer entries than told means the link broke between.
+    if (promises.slots.size < message.entries) return;
+    promises.complete = true;
+    if (message.chosen > this.learnFirst) this.learnFirst = message.chosen;
+  }
+
+  get isPrepared(): boolean {
+    return this.#completePromises() >= this.#context.quorum && this.#context.chosen >= this.learnFirst;
+  }
+
+  /** Phase 1 is over: every open slot gets the decree of the highest ballot, or a no-op (rule 4). */
+  becomePrimary(): void {
+    const context = this.#context;
+    requires(this.#completePromises() >= context.quorum, 'phase-two-after-quorum-of-promises');
+    requires(context.chosen >= this.learnFirst, 'phase-two-after-learning');
+    requires(this.#acceptor.promised === this.ballot, 'primary-promised-its-ballot');
+    this.last = context.chosen;
+    this.#heartbeatAt = context.now;
+    for (const member of context.configuration?.members ?? []) {
+      if (member.number === context.self) continue;
+      this.#progress.set(member.number, {
+        from: context.chosen + 1,
+        through: context.chosen,
+        next: context.chosen + 1,
+        // Who has just promised has nothing under this ballot yet; the others tell first.
+        synchronised: this.#promises.get(member.number)?.complete ?? false,
+        congested: false,
+        chosenSent: 0,
+        heardAt: context.now,
+      });
+    }
+    this.#progress.set(context.self, {
+      from: context.chosen + 1,
+      through: context.chosen,
+      next: context.chosen + 1,
+      synchronised: false,
+      congested: false,
+      chosenSent: 0,
+      heardAt: context.now,
+    });
+    let highest = context.chosen;
+    for (const slot of this.#best.keys()) if (slot > highest) highest = slot;
+    for (let slot = context.chosen + 1; slot <= highest; slot += 1) {
+      const decree = this.#best.get(slot)?.decree ?? noopDecree;
+      this.#propose(decree);
+      // What was accepted beyond a configuration decree was proposed under a configuration that it ends.
+      if (decree.kind === DecreeKind.configuration) break;
+    }
+    this.#best = new Map();
+    context.forEachConnectedMember((member) => this.#sendHeartbeat(member));
+  }
+
+  // Phase 2.
+
+  propose(decree: DecreeReference): void {
+    requires(this.canPropose, 'propose-within-window');
+    this.#propose(decree);
+  }
+
+  /** Outside the window's bounds: it is the last for a while. */
+  proposeConfiguration(decree: DecreeReference): void {
+    requires(this.#context.role === 'primary' && !this.pausedForConfiguration, 'one-configuration-at-a-time');
+    this.#propose(decree);
+  }
+
+  onAccepted(from: MemberNumber, message: Accepted | HeartbeatReply): void {
+    if (message.ballot !== this.ballot) return;
+    const progress = this.#progress.get(from);
+    if (progress === undefined) return;
+    progress.heardAt = this.#context.now;
+    invariant(message.through <= this.last, 'accepted-only-what-was-proposed');
+    if (message.through >= message.from && message.through >= progress.through) {
+      progress.from = message.from;
+      progress.through = message.through;
+    }
+  }
+
+  onHeartbeatReply(from: MemberNumber, message: HeartbeatReply): void {
+    if (message.ballot !== this.ballot) return;
+    this.onAccepted(from, message);
+    const progress = this.#progress.get(from);
+    if (progress === undefined || progress.synchronised) return;
+    progress.synchronised = true;
+    const chosen = this.#context.chosen;
+    progress.next = message.from <= chosen + 1 && message.through > chosen ? message.through + 1 : chosen + 1;
+  }
+
+  onOwnAccepted(from: Slot, through: Slot): void {
+    const progress = this.#progress.get(this.#context.self);
+    if (progress === undefined || this.#context.role !== 'primary') return;
+    progress.from = from;
+    progress.through = through;
+  }
+
+  /** The highest slot that a quorum has accepted without a gap from the first open one on, under this ballot. */
+  chosenByQuorum(): Slot {
+    const quorum = this.#context.quorum;
+    let chosen = this.#context.chosen;
+    for (;;) {
+      const throughs: Slot[] = [];
+      for (const { from, through } of this.#progress.values()) {
+        if (from <= chosen + 1 && through > chosen) throughs.push(through);
+      }
+      if (throughs.length < quorum) return chosen;
+      throughs.sort((a, b) => b - a);
+      chosen = throughs[quorum - 1]!;
+    }
+  }
+
+  /** The decree proposed for an open slot. */
+  openDecree(slot: Slot): DecreeReference | undefined {
+    return this.#open.get(slot);
+  }
+
+  settle(from: Slot, through: Slot): void {
+    for (let slot = from; slot <= through; slot += 1) {
+      this.#openBytes -= this.#open.get(slot)?.bytes ?? 0;
+      this.#open.delete(slot);
+    }
+  }
+
+  /** End of step on the primary: accepts that are due, and word of what was chosen where no accept carries it. */
+  pump(): void {
+    const context = this.#context;
+    const heartbeatDue = context.now - this.#heartbeatAt >= context.options.heartbeatMs;
+    if (heartbeatDue) {
+      this.#heartbeatAt = context.now;
+      this.#round += 1;
+    }
+    context.forEachConnectedMember((member) => {
+      const progress = this.#progress.get(member);
+      if (progress === undefined) return;
+      if (progress.synchronised && !progress.congested) {
+        if (progress.next <= context.chosen) progress.next = context.chosen + 1;
+        for (; progress.next <= this.last; progress.next += 1) {
+          const slot = progress.next;
+          const decree = this.#open.get(slot);
+          invariant(decree !== undefined, 'open-slot-has-decree', () => `slot ${slot}`);
+          context.send(member, { kind: 'accept', ballot: this.ballot, slot, chosen: context.chosen, decree });
+          progress.chosenSent = context.chosen;
+        }
+      }
+      if (heartbeatDue || progress.chosenSent < context.chosen) this.#sendHeartbeat(member);
+    });
+  }
+
+  /** Members, this one included, that were heard from within the election timeout. */
+  get membersHeard(): number {
+    const context = this.#context;
+    let heard = 0;
+    for (const [member, progress] of this.#progress) {
+      if (member === context.self) heard += 1;
+      else if (context.now - progress.heardAt < context.options.electionTimeoutMs) heard += 1;
+    }
+    return heard;
+  }
+
+  /** After a pause of this process: what the peers said in the meantime is still in the sockets. */
+  forgiveSilence(): void {
+    for (const progress of this.#progress.values()) progress.heardAt = this.#context.now;
+  }
+
+  onPeerUp(peer: MemberNumber): void {
+    const { role } = this.#context;
+    const progress = this.#progress.get(peer);
+    if (role === 'primary' && progress !== undefined) {
+      progress.synchronised = false;
+      progress.congested = false;
+      this.#sendHeartbeat(peer);
+    } else if (role === 'preparing') this.sendPrepare();
+  }
+
+  onPeerDown(peer: MemberNumber): void {
+    const progress = this.#progress.get(peer);
+    if (progress !== undefined) progress.synchronised = false;
+    if (!this.#promises.get(peer)?.complete) this.#promises.delete(peer);
+  }
+
+  onCongestion(peer: MemberNumber, congested: boolean): void {
+    const progress = this.#progress.get(peer);
+    if (progress !== undefined) progress.congested = congested;
+  }
+
+  /** How far a member is known to follow; for status. */
+  acceptedBy(member: MemberNumber): Slot {
+    return this.#progress.get(member)?.through ?? 0;
+  }
+
+  #completePromises(): number {
+    let count = 0;
+    for (const [member, promises] of this.#promises)
+      if (promises.complete && this.#context.isMember(member)) count += 1;
+    return count;
+  }
+
+  #offer(slot: Slot, acceptance: Acceptance): void {
+    if (slot <= this.#context.chosen) return;
+    const best = this.#best.get(slot);
+    invariant(
+      best === undefined || best.ballot !== acceptance.ballot || sameDecree(best.decree, acceptance.decree),
+      'same-ballot-same-decree',
+      () => `slot ${slot}`,
+    );
+    if (best !== undefined && best.ballot >= acceptance.ballot) return;
+    this.#best.set(slot, acceptance);
+    this.#context.effects.push({ kind: 'retain', decree: acceptance.decree });
+  }
+
+  #propose(decree: DecreeReference): void {
+    const context = this.#context;
+    requires(ownerOf(this.ballot) === context.self, 'ballot-owner-proposes');
+    const slot = this.last + 1;
+    this.last = slot;
+    this.#open.set(slot, decree);
+    const accepted = this.#acceptor.accept(this.ballot, slot, decree);
+    invariant(accepted, 'primary-accepts-its-own');
+    this.#openBytes += decree.bytes;
+    if (decree.kind === DecreeKind.configuration) this.pausedForConfiguration = true;
+  }
+
+  #sendHeartbeat(member: MemberNumber): void {
+    const { chosen } = this.#context;
+    this.#context.send(member, { kind: 'heartbeat', ballot: this.ballot, chosen, round: this.#round });
+    const progress = this.#progress.get(member);
+    if (progress !== undefined) progress.chosenSent = chosen;
+  }
+}

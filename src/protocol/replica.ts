@@ -1,0 +1,531 @@
+/**
+ * One replica of the protocol: routes inputs to the roles and carries their decisions from one to the next. Pure:
+ * inputs in, effects out; the same inputs give the same effects (docs/protocol.md).
+ */
+
+import { ensures, invariant, requires, unreachable } from '../contracts.js';
+import { Acceptor } from './acceptor.js';
+import type { Ballot, MemberNumber } from './ballot.js';
+import { noBallot, ownerOf } from './ballot.js';
+import type { Configuration } from './configuration.js';
+import { memberById, memberByNumber, quorumSize, readmit } from './configuration.js';
+import type { Identity, ProtocolOptions } from './context.js';
+import { Context } from './context.js';
+import type { Acceptance, DecreeReference, Slot } from './decree.js';
+import { DecreeKind } from './decree.js';
+import { dispatchTable, messageScope } from './dispatch-table.js';
+import type { Effect, Role } from './effects.js';
+import { Election } from './election.js';
+import type { Input, PeerNumber } from './inputs.js';
+import { Learner } from './learner.js';
+import type { Accept, Fetch, Heartbeat, Join, Learn, Message, StatusQuery } from './messages.js';
+import { Proposer } from './proposer.js';
+
+/** What was recovered from the log. */
+export interface RecoveredState {
+  readonly promised: Ballot;
+  readonly chosen: Slot;
+  /** Every acceptance above `chosen`. */
+  readonly accepted: ReadonlyMap<Slot, Acceptance>;
+  /** The configuration in force after slot `chosen`; null where there was no genesis. */
+  readonly configuration: Configuration | null;
+}
+
+export const emptyState: RecoveredState = {
+  promised: noBallot,
+  chosen: 0,
+  accepted: new Map(),
+  configuration: null,
+};
+
+export class Replica {
+  readonly #context: Context;
+  readonly #acceptor: Acceptor;
+  readonly #proposer: Proposer;
+  readonly #learner: Learner;
+  readonly #election: Election;
+  #lastStepAt = 0;
+  #joinAt = 0;
+  #able = true;
+  #statusRole: Role = 'inactive';
+  #statusPrimary: MemberNumber = 0;
+  #statusBallot: Ballot = noBallot;
+
+  constructor(
+    options: ProtocolOptions,
+    identity: Identity,
+    recovered: RecoveredState,
+    random: () => number,
+    now: number,
+  ) {
+    const context = new Context(options, identity, random);
+    this.#context = context;
+    context.now = now;
+    this.#lastStepAt = now;
+    context.chosen = recovered.chosen;
+    context.ballotSeen = recovered.promised;
+    this.#acceptor = new Acceptor(context, {
+      promiseDurable: (ballot) => this.#proposer.onOwnPromiseDurable(ballot),
+      acceptedDurable: (from, through) => this.#proposer.onOwnAccepted(from, through),
+    });
+    this.#acceptor.promised = recovered.promised;
+    for (const [slot, acceptance] of recovered.accepted) {
+      requires(slot > recovered.chosen, 'recovered-acceptances-open');
+      requires(acceptance.ballot <= recovered.promised, 'accepted-at-most-promised');
+      this.#acceptor.accepted.set(slot, acceptance);
+    }
+    this.#proposer = new Proposer(context, this.#acceptor);
+    this.#learner = new Learner(context, this.#acceptor.run);
+    this.#election = new Election(context);
+    if (recovered.configuration !== null) this.#configure(recovered.configuration);
+    this.#election.restart();
+  }
+
+  get role(): Role {
+    return this.#context.role;
+  }
+  /** The member that is believed to be the primary; 0 where none is known. */
+  get primary(): MemberNumber {
+    if (this.#context.role === 'primary') return this.#context.self;
+    return this.#election.isPrimaryAlive ? this.#election.primary : 0;
+  }
+  get chosen(): Slot {
+    return this.#context.chosen;
+  }
+  get promised(): Ballot {
+    return this.#acceptor.promised;
+  }
+  get ballot(): Ballot {
+    return this.#context.role === 'primary' ? this.#proposer.ballot : this.#election.primaryBallot;
+  }
+  get configuration(): Configuration | null {
+    return this.#context.configuration;
+  }
+  get self(): MemberNumber {
+    return this.#context.self;
+  }
+  /** Primary, and the pipeline has room for one more decree. */
+  get canPropose(): boolean {
+    return this.#proposer.canPropose;
+  }
+  get openDecrees(): number {
+    return this.#proposer.openDecrees;
+  }
+  /** Slots above `chosen` that this replica has accepted. For invariants and status; not to be changed. */
+  get accepted(): ReadonlyMap<Slot, Acceptance> {
+    return this.#acceptor.accepted;
+  }
+  acceptedBy(member: MemberNumber): Slot {
+    return this.#proposer.acceptedBy(member);
+  }
+
+  /**
+   * Takes one input at time `now` (milliseconds, never back). The effects add up until `takeEffects`.
+   * Throws `ContractViolation` and nothing else: the caller must then stop this replica for good.
+   */
+  step(input: Input, now: number): void {
+    const context = this.#context;
+    requires(now >= context.now, 'time-never-goes-back');
+    context.now = now;
+    const promisedBefore = this.#acceptor.promised;
+    const chosenBefore = context.chosen;
+    switch (input.kind) {
+      case 'tick':
+        this.#onTick();
+        break;
+      case 'peer-up':
+        context.connected.add(input.peer);
+        this.#proposer.onPeerUp(input.peer);
+        break;
+      case 'peer-down':
+        this.#onPeerDown(input.peer);
+        break;
+      case 'congestion':
+        this.#proposer.onCongestion(input.peer, input.congested);
+        break;
+      case 'message':
+        this.#onMessage(input.from, input.configuration, input.message);
+        break;
+      case 'durable':
+        this.#acceptor.onDurable(input.write);
+        break;
+      case 'able':
+        this.#able = input.able;
+        break;
+      case 'propose':
+        this.#proposer.propose(input.decree);
+        break;
+      default:
+        unreachable(input);
+    }
+    ensures(this.#acceptor.promised >= promisedBefore, 'promise-never-lowered');
+    ensures(context.chosen >= chosenBefore, 'chosen-never-lowered');
+  }
+
+  /** End of the turn: replies that became due, accepts, fetches; then everything that is to be done, in order. */
+  takeEffects(): Effect[] {
+    const context = this.#context;
+    this.#acceptor.reply();
+    if (context.role === 'preparing' && this.#proposer.isPrepared) this.#becomePrimary();
+    if (context.role === 'primary') this.#choose(this.#proposer.chosenByQuorum());
+    else this.#choose(this.#learner.believable());
+    if (context.role === 'primary') this.#proposer.pump();
+    this.#learner.fetch();
+    this.#reportStatus();
+    const effects = context.effects;
+    if (effects.length > 0) context.effects = [];
+    return effects;
+  }
+
+  // Time.
+
+  #onTick(): void {
+    const context = this.#context;
+    const paused = context.now - this.#lastStepAt > context.options.electionTimeoutMs / 2;
+    this.#lastStepAt = context.now;
+    if (paused) {
+      // The process stood still. What the others said meanwhile waits in the sockets: hear it before judging them.
+      this.#election.restart();
+      this.#proposer.forgiveSilence();
+    }
+    switch (context.role) {
+      case 'inactive':
+        break;
+      case 'learner':
+        if (context.now >= this.#joinAt) this.#sendJoin();
+        break;
+      case 'secondary':
+        if (this.#election.isDue && this.#able) this.#becomeCandidate();
+        break;
+      case 'candidate':
+        if (this.#election.isDue) this.#becomeSecondary();
+        else this.#advanceCandidate();
+        break;
+      case 'preparing':
+        if (this.#election.isDue) this.#becomeSecondary();
+        else if (this.#election.takeRetry()) this.#proposer.sendPrepare();
+        break;
+      case 'primary':
+        // Nobody is served by a primary without a quorum, and one that goes on sending keeps others from electing.
+        if (this.#proposer.membersHeard < context.quorum || !this.#able) this.#becomeSecondary();
+        break;
+      default:
+        unreachable(context.role);
+    }
+  }
+
+  #onPeerDown(peer: PeerNumber): void {
+    const wasPrimary = this.#context.role === 'secondary' && peer === this.#election.primary;
+    this.#context.connected.delete(peer);
+    this.#proposer.onPeerDown(peer);
+    this.#learner.onPeerDown(peer);
+    if (wasPrimary) this.#election.hasten();
+  }
+
+  #sendJoin(): void {
+    const context = this.#context;
+    this.#joinAt = context.now + context.options.electionTimeoutMs;
+    for (const peer of context.connected) {
+      context.send(peer, { kind: 'join', ...context.identity, chosen: context.chosen });
+    }
+  }
+
+  // Roles.
+
+  #becomeCandidate(): void {
+    this.#context.role = 'candidate';
+    this.#election.forgetPrimary();
+    this.#election.startRound();
+    this.#advanceCandidate();
+  }
+
+  #advanceCandidate(): void {
+    const context = this.#context;
+    if (this.#election.isDenied) {
+      this.#becomeSecondary();
+      return;
+    }
+    if (this.#election.isGranted) {
+      // Far behind, preparing would only stop the others while this replica learns. It learns first.
+      if (this.#election.chosenReported - context.chosen > context.options.pipelineDecreesMax)
+        this.#becomeSecondary();
+      else this.#becomePreparing();
+      return;
+    }
+    if (this.#election.takeRetry()) this.#election.query();
+  }
+
+  #becomePreparing(): void {
+    this.#context.role = 'preparing';
+    this.#election.restart();
+    this.#election.takeRetry();
+    this.#proposer.prepare();
+  }
+
+  #becomePrimary(): void {
+    this.#context.role = 'primary';
+    this.#election.forgetPrimary();
+    this.#proposer.becomePrimary();
+  }
+
+  #becomeSecondary(): void {
+    this.#context.role = 'secondary';
+    this.#election.restart();
+  }
+
+  /** Someone else has promised, or proposes under, `ballot`, and it is above what this replica leads under. */
+  #yieldTo(ballot: Ballot): void {
+    const { role } = this.#context;
+    if ((role === 'primary' || role === 'preparing') && ballot > this.#proposer.ballot)
+      this.#becomeSecondary();
+    else if (role === 'candidate') this.#becomeSecondary();
+  }
+
+  // Messages.
+
+  #onMessage(from: PeerNumber, configuration: number, message: Message): void {
+    const context = this.#context;
+    if (messageScope[message.kind] === 'member' && !this.#isCurrent(from, configuration, message)) return;
+    if (dispatchTable[context.role][message.kind] === 'ignore') return;
+    switch (message.kind) {
+      case 'status-query':
+        this.#onStatusQuery(from, message);
+        break;
+      case 'status-reply':
+        this.#learner.hint(from, message.chosen);
+        if (message.promised > context.ballotSeen) context.ballotSeen = message.promised;
+        this.#election.onReply(from, message);
+        this.#advanceCandidate();
+        break;
+      case 'prepare':
+        invariant(ownerOf(message.ballot) === from, 'ballot-owner-proposes');
+        if (this.#acceptor.prepare(message.ballot, message.from)) {
+          this.#yieldTo(message.ballot);
+          this.#election.forgetPrimary();
+          this.#election.restart();
+        }
+        break;
+      case 'promise-entry':
+        this.#proposer.onPromiseEntry(from, message);
+        break;
+      case 'promised':
+        this.#learner.hint(from, message.chosen);
+        this.#proposer.onPromised(from, message);
+        break;
+      case 'accept':
+        this.#onAccept(from, message);
+        break;
+      case 'accepted':
+        this.#proposer.onAccepted(from, message);
+        break;
+      case 'heartbeat':
+        this.#onHeartbeat(from, message);
+        break;
+      case 'heartbeat-reply':
+        this.#learner.hint(from, message.chosen);
+        this.#proposer.onHeartbeatReply(from, message);
+        break;
+      case 'refuse':
+        if (message.promised > context.ballotSeen) context.ballotSeen = message.promised;
+        if (message.ballot === this.#proposer.ballot) this.#yieldTo(message.promised);
+        break;
+      case 'fetch':
+        this.#onFetch(from, message);
+        break;
+      case 'learn':
+        this.#onLearn(from, message);
+        break;
+      case 'fetch-end':
+        this.#learner.onFetchEnd(from, message.chosen);
+        break;
+      case 'defunct':
+        this.#learner.hint(from, message.chosen);
+        break;
+      case 'join':
+        this.#onJoin(from, message);
+        break;
+      case 'genesis':
+        this.#onGenesis(message.configuration);
+        break;
+      default:
+        unreachable(message);
+    }
+  }
+
+  /** From a member of the configuration that is in force here? If not, whoever is behind is told so. */
+  #isCurrent(from: PeerNumber, configuration: number, message: Message): boolean {
+    const context = this.#context;
+    const mine = context.configuration?.number ?? 0;
+    if (configuration === mine && mine !== 0) return context.isMember(from);
+    if (configuration > mine) {
+      // A configuration decree that is not known here was chosen: at least one slot is missing.
+      this.#learner.hint(from, context.chosen + 1);
+    } else if (
+      mine !== 0 &&
+      (message.kind === 'status-query' || message.kind === 'prepare' || message.kind === 'heartbeat')
+    ) {
+      context.send(from, { kind: 'defunct', chosen: context.chosen });
+    }
+    return false;
+  }
+
+  #onStatusQuery(from: MemberNumber, message: StatusQuery): void {
+    const context = this.#context;
+    context.send(from, {
+      kind: 'status-reply',
+      round: message.round,
+      promised: this.#acceptor.promised,
+      chosen: context.chosen,
+      primaryAlive: context.role === 'primary' || this.#election.isPrimaryAlive,
+    });
+  }
+
+  #onAccept(from: MemberNumber, message: Accept): void {
+    invariant(ownerOf(message.ballot) === from, 'ballot-owner-proposes');
+    if (!this.#acceptor.accept(message.ballot, message.slot, message.decree)) return;
+    this.#followPrimary(from, message.ballot, message.chosen);
+  }
+
+  #onHeartbeat(from: MemberNumber, message: Heartbeat): void {
+    invariant(ownerOf(message.ballot) === from, 'ballot-owner-proposes');
+    const context = this.#context;
+    if (message.ballot < this.#acceptor.promised) {
+      context.send(from, { kind: 'refuse', ballot: message.ballot, promised: this.#acceptor.promised });
+      return;
+    }
+    this.#followPrimary(from, message.ballot, message.chosen);
+    const { ballot, from: runFrom, durable } = this.#acceptor.run;
+    const counts = ballot === message.ballot && durable >= runFrom;
+    context.send(from, {
+      kind: 'heartbeat-reply',
+      ballot: message.ballot,
+      round: message.round,
+      from: counts ? runFrom : 1,
+      through: counts ? durable : 0,
+      chosen: context.chosen,
+    });
+  }
+
+  #followPrimary(from: MemberNumber, ballot: Ballot, chosen: Slot): void {
+    if (ballot > this.#context.ballotSeen) this.#context.ballotSeen = ballot;
+    this.#yieldTo(ballot);
+    this.#election.heardPrimary(ballot);
+    this.#learner.onClaim(from, ballot, chosen);
+    this.#choose(this.#learner.believable());
+  }
+
+  #onFetch(from: PeerNumber, message: Fetch): void {
+    const { chosen, effects } = this.#context;
+    effects.push({
+      kind: 'serve-fetch',
+      to: from,
+      from: message.from,
+      through: chosen,
+      bytesMax: message.bytesMax,
+    });
+  }
+
+  #onLearn(from: PeerNumber, message: Learn): void {
+    const context = this.#context;
+    this.#learner.hint(from, message.slot);
+    this.#learner.onLearn(from);
+    if (message.slot !== context.chosen + 1) return;
+    this.#acceptor.learn(message.slot, message.ballot, message.decree);
+    this.#choose(message.slot);
+    // Accepts that came behind the gap may have been waiting for just this slot.
+    this.#choose(this.#learner.believable());
+  }
+
+  /** The primary lets a replica in again that came back with a new disk and has caught up (rule 8). */
+  #onJoin(from: PeerNumber, message: Join): void {
+    const context = this.#context;
+    context.send(from, { kind: 'defunct', chosen: context.chosen });
+    if (context.role !== 'primary' || this.#proposer.pausedForConfiguration) return;
+    const current = context.configuration!;
+    const member = memberById(current, message.id);
+    if (member === undefined || member.incarnation === message.incarnation) return;
+    // The disk that the configuration knows is still in use: two replicas claim one name.
+    if (context.connected.has(member.number) || member.number === context.self) return;
+    if (context.chosen - message.chosen > context.options.pipelineDecreesMax) return;
+    const next = readmit(current, message.id, message.incarnation);
+    let live = 1;
+    context.forEachConnectedMember(() => {
+      live += 1;
+    });
+    // Without a quorum that does without the newcomer, the new configuration might never choose anything.
+    if (live < quorumSize(next)) return;
+    this.#proposer.proposeConfiguration({
+      kind: DecreeKind.configuration,
+      bytes: 0,
+      checksum: 0,
+      commands: 0,
+      configuration: next,
+      source: null,
+    });
+  }
+
+  #onGenesis(configuration: Configuration): void {
+    requires(this.#context.configuration === null && this.#context.chosen === 0, 'genesis-once');
+    this.#context.append({ kind: 'genesis', configuration });
+    this.#configure(configuration);
+    this.#election.restart();
+  }
+
+  // What is chosen.
+
+  #choose(through: Slot): void {
+    const context = this.#context;
+    const from = context.chosen + 1;
+    if (through < from) return;
+    let last = through;
+    let configuration: Configuration | null = null;
+    for (let slot = from; slot <= last; slot += 1) {
+      const decree: DecreeReference | undefined = this.#acceptor.accepted.get(slot)?.decree;
+      invariant(decree !== undefined, 'chosen-is-in-the-log', () => `slot ${slot}`);
+      if (decree.configuration !== null) {
+        configuration = decree.configuration;
+        // The next slot belongs to another configuration; whoever claimed it under the old one did not know that.
+        last = slot;
+      }
+    }
+    context.chosen = last;
+    this.#acceptor.settle(from, last);
+    this.#proposer.settle(from, last);
+    this.#learner.onProgress();
+    if (last > this.#learner.known) this.#learner.known = last;
+    context.effects.push({ kind: 'chosen', through: last });
+    if (configuration !== null) this.#onConfigurationChosen(configuration);
+  }
+
+  #onConfigurationChosen(configuration: Configuration): void {
+    const context = this.#context;
+    invariant(configuration.number === (context.configuration?.number ?? 0) + 1, 'configurations-one-by-one');
+    const led = context.role === 'primary';
+    this.#configure(configuration);
+    // Slots from here on need promises from a quorum of the new members (rule 7).
+    if (led && context.self !== 0) this.#becomePreparing();
+  }
+
+  #configure(configuration: Configuration): void {
+    const context = this.#context;
+    const { id, incarnation } = context.identity;
+    const member = memberById(configuration, id);
+    context.configuration = configuration;
+    context.self = member !== undefined && member.incarnation === incarnation ? member.number : 0;
+    if (context.self === 0) context.role = 'learner';
+    else if (context.role === 'inactive' || context.role === 'learner') context.role = 'secondary';
+    else if (context.role === 'candidate' || context.role === 'preparing') context.role = 'secondary';
+    if (memberByNumber(configuration, this.#election.primary) === undefined) this.#election.forgetPrimary();
+    context.effects.push({ kind: 'configuration', configuration, self: context.self });
+  }
+
+  #reportStatus(): void {
+    const { role } = this.#context;
+    const { primary, ballot } = this;
+    if (role === this.#statusRole && primary === this.#statusPrimary && ballot === this.#statusBallot) return;
+    this.#statusRole = role;
+    this.#statusPrimary = primary;
+    this.#statusBallot = ballot;
+    this.#context.effects.push({ kind: 'status', role, primary, ballot });
+  }
+}
