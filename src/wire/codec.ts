@@ -1,0 +1,352 @@
+/** Messages to frame headers and back. Payloads (decrees, configurations, hand-shakes) follow the header. */
+
+import type { Crc32c } from '../checksum.js';
+import type { Configuration } from '../protocol/configuration.js';
+import type { DecreeReference } from '../protocol/decree.js';
+import { DecreeKind } from '../protocol/decree.js';
+import type { Message } from '../protocol/messages.js';
+import { decodeConfiguration } from './configuration-codec.js';
+import type { Frame } from './frame.js';
+import {
+  FRAME_HEADER_BYTES,
+  FRAME_HEADER_BYTES_MAX,
+  FrameError,
+  FrameField,
+  FrameKind,
+  WIRE_VERSION,
+} from './frame.js';
+
+const BODY = FrameField.body;
+
+/** One frame header being built; used again for each. */
+export class FrameWriter {
+  readonly bytes: Uint8Array = new Uint8Array(FRAME_HEADER_BYTES_MAX);
+  readonly #view: DataView = new DataView(this.bytes.buffer);
+  readonly #crc32c: Crc32c;
+
+  constructor(crc32c: Crc32c) {
+    this.#crc32c = crc32c;
+  }
+
+  /** Encodes `message`; yields the header's bytes. The payload, if any, is `payloadBytes` long with that checksum. */
+  message(message: Message, configuration: number, payloadBytes: number, payloadChecksum: number): number {
+    const view = this.#view;
+    switch (message.kind) {
+      case 'status-query':
+        this.#u64(BODY, message.round);
+        return this.#finish(FrameKind.statusQuery, 8, configuration, 0, 0);
+      case 'status-reply':
+        this.#u64(BODY, message.round);
+        this.#u64(BODY + 8, message.promised);
+        this.#u64(BODY + 16, message.chosen);
+        view.setUint32(BODY + 24, message.primaryAlive ? 1 : 0, true);
+        return this.#finish(FrameKind.statusReply, 28, configuration, 0, 0);
+      case 'prepare':
+        this.#u64(BODY, message.ballot);
+        this.#u64(BODY + 8, message.from);
+        return this.#finish(FrameKind.prepare, 16, configuration, 0, 0);
+      case 'promise-entry':
+        this.#u64(BODY, message.ballot);
+        this.#u64(BODY + 8, message.slot);
+        this.#u64(BODY + 16, message.acceptedBallot);
+        this.#decree(BODY + 24, message.decree);
+        return this.#finish(FrameKind.promiseEntry, 32, configuration, payloadBytes, payloadChecksum);
+      case 'promised':
+        this.#u64(BODY, message.ballot);
+        this.#u64(BODY + 8, message.chosen);
+        view.setUint32(BODY + 16, message.entries, true);
+        return this.#finish(FrameKind.promised, 20, configuration, 0, 0);
+      case 'accept':
+        this.#u64(BODY, message.ballot);
+        this.#u64(BODY + 8, message.slot);
+        this.#u64(BODY + 16, message.chosen);
+        this.#decree(BODY + 24, message.decree);
+        return this.#finish(FrameKind.accept, 32, configuration, payloadBytes, payloadChecksum);
+      case 'accepted':
+        this.#u64(BODY, message.ballot);
+        this.#u64(BODY + 8, message.from);
+        this.#u64(BODY + 16, message.through);
+        return this.#finish(FrameKind.accepted, 24, configuration, 0, 0);
+      case 'heartbeat':
+        this.#u64(BODY, message.ballot);
+        this.#u64(BODY + 8, message.chosen);
+        this.#u64(BODY + 16, message.round);
+        return this.#finish(FrameKind.heartbeat, 24, configuration, 0, 0);
+      case 'heartbeat-reply':
+        this.#u64(BODY, message.ballot);
+        this.#u64(BODY + 8, message.round);
+        this.#u64(BODY + 16, message.from);
+        this.#u64(BODY + 24, message.through);
+        this.#u64(BODY + 32, message.chosen);
+        return this.#finish(FrameKind.heartbeatReply, 40, configuration, 0, 0);
+      case 'refuse':
+        this.#u64(BODY, message.ballot);
+        this.#u64(BODY + 8, message.promised);
+        return this.#finish(FrameKind.refuse, 16, configuration, 0, 0);
+      case 'fetch':
+        this.#u64(BODY, message.from);
+        view.setUint32(BODY + 8, message.bytesMax, true);
+        return this.#finish(FrameKind.fetch, 12, configuration, 0, 0);
+      case 'learn':
+        this.#u64(BODY, message.slot);
+        this.#u64(BODY + 8, message.ballot);
+        this.#decree(BODY + 16, message.decree);
+        return this.#finish(FrameKind.learn, 24, configuration, payloadBytes, payloadChecksum);
+      case 'fetch-end':
+        this.#u64(BODY, message.through);
+        this.#u64(BODY + 8, message.chosen);
+        return this.#finish(FrameKind.fetchEnd, 16, configuration, 0, 0);
+      case 'defunct':
+        this.#u64(BODY, message.chosen);
+        return this.#finish(FrameKind.defunct, 8, configuration, 0, 0);
+      case 'join':
+        this.#u64(BODY, message.chosen);
+        return this.#finish(FrameKind.join, 8, configuration, payloadBytes, payloadChecksum);
+      case 'genesis':
+        return this.#finish(FrameKind.genesis, 0, configuration, payloadBytes, payloadChecksum);
+    }
+  }
+
+  /** A frame whose payload says everything: hand-shakes. */
+  plain(kind: FrameKind, configuration: number, payloadBytes: number, payloadChecksum: number): number {
+    return this.#finish(kind, 0, configuration, payloadBytes, payloadChecksum);
+  }
+
+  /** A group of commands on its way to the primary. */
+  forward(
+    session: number,
+    first: number,
+    count: number,
+    payloadBytes: number,
+    payloadChecksum: number,
+  ): number {
+    this.#u64(BODY, session);
+    this.#u64(BODY + 8, first);
+    this.#view.setUint32(BODY + 16, count, true);
+    return this.#finish(FrameKind.forward, 20, 0, payloadBytes, payloadChecksum);
+  }
+
+  #finish(
+    kind: FrameKind,
+    bodyBytes: number,
+    configuration: number,
+    payloadBytes: number,
+    payloadChecksum: number,
+  ): number {
+    const view = this.#view;
+    const headerBytes = FRAME_HEADER_BYTES + bodyBytes;
+    view.setUint32(FrameField.total, headerBytes + payloadBytes, true);
+    view.setUint8(FrameField.version, WIRE_VERSION);
+    view.setUint8(FrameField.kind, kind);
+    view.setUint16(FrameField.headerBytes, headerBytes, true);
+    view.setUint32(FrameField.configuration, configuration, true);
+    view.setUint32(FrameField.group, 0, true);
+    view.setUint32(FrameField.payloadChecksum, payloadChecksum, true);
+    view.setUint32(FrameField.checksum, this.#crc32c(this.bytes, FrameField.version, headerBytes, 0), true);
+    return headerBytes;
+  }
+
+  #decree(at: number, decree: DecreeReference): void {
+    this.#view.setUint32(at, decree.kind, true);
+    this.#view.setUint32(at + 4, decree.commands, true);
+  }
+
+  #u64(at: number, value: number): void {
+    this.#view.setUint32(at, value % 0x1_0000_0000, true);
+    this.#view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+  }
+}
+
+/** Bytes that the body of each kind must have. */
+const bodyBytes: Record<number, number> = {
+  [FrameKind.statusQuery]: 8,
+  [FrameKind.statusReply]: 28,
+  [FrameKind.prepare]: 16,
+  [FrameKind.promiseEntry]: 32,
+  [FrameKind.promised]: 20,
+  [FrameKind.accept]: 32,
+  [FrameKind.accepted]: 24,
+  [FrameKind.heartbeat]: 24,
+  [FrameKind.heartbeatReply]: 40,
+  [FrameKind.refuse]: 16,
+  [FrameKind.fetch]: 12,
+  [FrameKind.learn]: 24,
+  [FrameKind.fetchEnd]: 16,
+  [FrameKind.defunct]: 8,
+  [FrameKind.join]: 8,
+  [FrameKind.genesis]: 0,
+  [FrameKind.forward]: 20,
+  [FrameKind.hello]: 0,
+  [FrameKind.welcome]: 0,
+  [FrameKind.refusal]: 0,
+};
+
+const withPayload: ReadonlySet<number> = new Set([
+  FrameKind.promiseEntry,
+  FrameKind.accept,
+  FrameKind.learn,
+  FrameKind.join,
+  FrameKind.genesis,
+  FrameKind.forward,
+  FrameKind.hello,
+  FrameKind.welcome,
+  FrameKind.refusal,
+]);
+
+/** Throws `FrameError` where the frame's kind, or its size for its kind, is none that this version knows. */
+export function checkFrame(frame: Frame): void {
+  const expected = bodyBytes[frame.kind];
+  if (expected === undefined) throw new FrameError(`frame kind ${frame.kind}`);
+  if (frame.view.byteLength !== FRAME_HEADER_BYTES + expected)
+    throw new FrameError(`frame body of kind ${frame.kind}`);
+  if (frame.payloadBytes > 0 && !withPayload.has(frame.kind))
+    throw new FrameError(`payload on frame kind ${frame.kind}`);
+}
+
+export interface ForwardedGroup {
+  readonly session: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+export function decodeForward(frame: Frame): ForwardedGroup {
+  const group = {
+    session: readU64(frame.view, BODY),
+    first: readU64(frame.view, BODY + 8),
+    count: frame.view.getUint32(BODY + 16, true),
+  };
+  if (group.count === 0 || group.first === 0) throw new FrameError('empty forward');
+  return group;
+}
+
+/** The payload's bytes in one piece; copies, so not for decrees. */
+export function joinPayload(frame: Frame): Uint8Array {
+  const joined = new Uint8Array(frame.payloadBytes);
+  let at = 0;
+  for (const piece of frame.payload) {
+    joined.set(piece.bytes.subarray(piece.start, piece.end), at);
+    at += piece.end - piece.start;
+  }
+  return joined;
+}
+
+/** The protocol message in `frame`. The decree's `source` is the frame itself. Throws `FrameError`. */
+export function decodeMessage(frame: Frame): Message {
+  const { view } = frame;
+  switch (frame.kind) {
+    case FrameKind.statusQuery:
+      return { kind: 'status-query', round: readU64(view, BODY) };
+    case FrameKind.statusReply:
+      return {
+        kind: 'status-reply',
+        round: readU64(view, BODY),
+        promised: readU64(view, BODY + 8),
+        chosen: readU64(view, BODY + 16),
+        primaryAlive: view.getUint32(BODY + 24, true) === 1,
+      };
+    case FrameKind.prepare:
+      return { kind: 'prepare', ballot: readU64(view, BODY), from: readU64(view, BODY + 8) };
+    case FrameKind.promiseEntry:
+      return {
+        kind: 'promise-entry',
+        ballot: readU64(view, BODY),
+        slot: readU64(view, BODY + 8),
+        acceptedBallot: readU64(view, BODY + 16),
+        decree: decodeDecree(frame, BODY + 24),
+      };
+    case FrameKind.promised:
+      return {
+        kind: 'promised',
+        ballot: readU64(view, BODY),
+        chosen: readU64(view, BODY + 8),
+        entries: view.getUint32(BODY + 16, true),
+      };
+    case FrameKind.accept:
+      return {
+        kind: 'accept',
+        ballot: readU64(view, BODY),
+        slot: readU64(view, BODY + 8),
+        chosen: readU64(view, BODY + 16),
+        decree: decodeDecree(frame, BODY + 24),
+      };
+    case FrameKind.accepted:
+      return {
+        kind: 'accepted',
+        ballot: readU64(view, BODY),
+        from: readU64(view, BODY + 8),
+        through: readU64(view, BODY + 16),
+      };
+    case FrameKind.heartbeat:
+      return {
+        kind: 'heartbeat',
+        ballot: readU64(view, BODY),
+        chosen: readU64(view, BODY + 8),
+        round: readU64(view, BODY + 16),
+      };
+    case FrameKind.heartbeatReply:
+      return {
+        kind: 'heartbeat-reply',
+        ballot: readU64(view, BODY),
+        round: readU64(view, BODY + 8),
+        from: readU64(view, BODY + 16),
+        through: readU64(view, BODY + 24),
+        chosen: readU64(view, BODY + 32),
+      };
+    case FrameKind.refuse:
+      return { kind: 'refuse', ballot: readU64(view, BODY), promised: readU64(view, BODY + 8) };
+    case FrameKind.fetch:
+      return { kind: 'fetch', from: readU64(view, BODY), bytesMax: view.getUint32(BODY + 8, true) };
+    case FrameKind.learn:
+      return {
+        kind: 'learn',
+        slot: readU64(view, BODY),
+        ballot: readU64(view, BODY + 8),
+        decree: decodeDecree(frame, BODY + 16),
+      };
+    case FrameKind.fetchEnd:
+      return { kind: 'fetch-end', through: readU64(view, BODY), chosen: readU64(view, BODY + 8) };
+    case FrameKind.defunct:
+      return { kind: 'defunct', chosen: readU64(view, BODY) };
+    case FrameKind.join: {
+      const text = new TextDecoder().decode(joinPayload(frame));
+      const [id, incarnation] = text.split(' ');
+      if (id === undefined || incarnation === undefined) throw new FrameError('join');
+      return { kind: 'join', chosen: readU64(view, BODY), id, incarnation };
+    }
+    case FrameKind.genesis: {
+      const configuration = decodeConfiguration(joinPayload(frame));
+      if (configuration === null || configuration.number !== 1) throw new FrameError('genesis configuration');
+      return { kind: 'genesis', configuration };
+    }
+    default:
+      throw new FrameError(`frame kind ${frame.kind} is no message`);
+  }
+}
+
+function decodeDecree(frame: Frame, at: number): DecreeReference {
+  const kind = frame.view.getUint32(at, true);
+  const commands = frame.view.getUint32(at + 4, true);
+  if (kind !== DecreeKind.commands && kind !== DecreeKind.noop && kind !== DecreeKind.configuration) {
+    throw new FrameError(`decree kind ${kind}`);
+  }
+  let configuration: Configuration | null = null;
+  if (kind === DecreeKind.configuration) {
+    configuration = decodeConfiguration(joinPayload(frame));
+    if (configuration === null) throw new FrameError('configuration decree');
+  }
+  if ((kind === DecreeKind.commands) !== commands > 0) throw new FrameError('decree without commands');
+  return {
+    kind,
+    bytes: frame.payloadBytes,
+    checksum: frame.payloadChecksum,
+    commands,
+    configuration,
+    source: frame,
+  };
+}
+
+function readU64(view: DataView, at: number): number {
+  const high = view.getUint32(at + 4, true);
+  if (high > 0x1f_ffff) throw new FrameError('number beyond 53 bits');
+  return high * 0x1_0000_0000 + view.getUint32(at, true);
+}

@@ -1,0 +1,148 @@
+/**
+ * Cuts frames from received bytes without copying payloads: a frame may lie across several receive buffers, which
+ * stay lent until it has been dealt with.
+ */
+
+import type { Crc32c } from '../checksum.js';
+import type { Frame, Piece } from './frame.js';
+import { FRAME_HEADER_BYTES, FRAME_HEADER_BYTES_MAX, FrameError, FrameField, WIRE_VERSION } from './frame.js';
+
+interface Chunk {
+  readonly bytes: Uint8Array;
+  start: number;
+  readonly end: number;
+  readonly lease: number;
+}
+
+export class FrameReader {
+  readonly #crc32c: Crc32c;
+  readonly #release: (lease: number) => void;
+  readonly #chunks: Chunk[] = [];
+  readonly #spent: number[] = [];
+  #frameBytesMax: number;
+  #available = 0;
+
+  constructor(crc32c: Crc32c, frameBytesMax: number, release: (lease: number) => void) {
+    this.#crc32c = crc32c;
+    this.#frameBytesMax = frameBytesMax;
+    this.#release = release;
+  }
+
+  /** Bytes held of frames that are not complete yet. */
+  get heldBytes(): number {
+    return this.#available;
+  }
+
+  /** The bound while the peer is unknown is lower. */
+  setFrameBytesMax(bytes: number): void {
+    this.#frameBytesMax = bytes;
+  }
+
+  push(bytes: Uint8Array, start: number, end: number, lease: number): void {
+    this.#chunks.push({ bytes, start, end, lease });
+    this.#available += end - start;
+  }
+
+  /** The next complete frame, or null. Throws `FrameError` on bytes that are no frame. */
+  next(): Frame | null {
+    if (this.#available < FRAME_HEADER_BYTES) return null;
+    const prefix = this.#peek(FRAME_HEADER_BYTES);
+    const total = prefix.getUint32(FrameField.total, true);
+    const headerBytes = prefix.getUint16(FrameField.headerBytes, true);
+    const version = prefix.getUint8(FrameField.version);
+    if (version !== WIRE_VERSION)
+      throw new FrameError(`frame version ${version}, this build speaks ${WIRE_VERSION}`);
+    if (headerBytes < FRAME_HEADER_BYTES || headerBytes > FRAME_HEADER_BYTES_MAX || total < headerBytes) {
+      throw new FrameError(`frame header of ${headerBytes} bytes in a frame of ${total}`);
+    }
+    if (total > this.#frameBytesMax)
+      throw new FrameError(`frame of ${total} bytes, the bound is ${this.#frameBytesMax}`);
+    if (this.#available < headerBytes) return null;
+    const view = this.#peek(headerBytes);
+    const header = new Uint8Array(view.buffer, view.byteOffset, headerBytes);
+    // Before waiting for `total` bytes: a damaged length would make the reader wait, and hold, for nothing.
+    if (
+      this.#crc32c(header, FrameField.version, headerBytes, 0) !== view.getUint32(FrameField.checksum, true)
+    ) {
+      throw new FrameError('frame header checksum');
+    }
+    if (this.#available < total) return null;
+    this.#skip(headerBytes);
+    const payloadBytes = total - headerBytes;
+    const payloadChecksum = view.getUint32(FrameField.payloadChecksum, true);
+    const payload = payloadBytes === 0 ? [] : this.#take(payloadBytes);
+    let checksum = 0;
+    for (const piece of payload) checksum = this.#crc32c(piece.bytes, piece.start, piece.end, checksum);
+    if (checksum !== payloadChecksum) throw new FrameError('frame payload checksum');
+    return {
+      kind: view.getUint8(FrameField.kind),
+      configuration: view.getUint32(FrameField.configuration, true),
+      view,
+      payload,
+      payloadBytes,
+      payloadChecksum,
+    };
+  }
+
+  /** Gives back the buffers of the frames that were dealt with. */
+  releaseSpent(): void {
+    for (const lease of this.#spent) this.#release(lease);
+    this.#spent.length = 0;
+  }
+
+  /** Gives back everything: the connection is gone. */
+  drop(): void {
+    for (const chunk of this.#chunks) this.#spent.push(chunk.lease);
+    this.#chunks.length = 0;
+    this.#available = 0;
+    this.releaseSpent();
+  }
+
+  #peek(count: number): DataView {
+    const first = this.#chunks[0]!;
+    if (first.end - first.start >= count)
+      return new DataView(first.bytes.buffer, first.bytes.byteOffset + first.start, count);
+    const joined = new Uint8Array(count);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      const part = Math.min(count - at, chunk.end - chunk.start);
+      joined.set(chunk.bytes.subarray(chunk.start, chunk.start + part), at);
+      at += part;
+      if (at === count) break;
+    }
+    return new DataView(joined.buffer);
+  }
+
+  #skip(count: number): void {
+    let left = count;
+    this.#available -= count;
+    while (left > 0) {
+      const first = this.#chunks[0]!;
+      const part = Math.min(left, first.end - first.start);
+      first.start += part;
+      left -= part;
+      this.#dropIfSpent(first);
+    }
+  }
+
+  #take(count: number): Piece[] {
+    const pieces: Piece[] = [];
+    let left = count;
+    this.#available -= count;
+    while (left > 0) {
+      const first = this.#chunks[0]!;
+      const part = Math.min(left, first.end - first.start);
+      pieces.push({ bytes: first.bytes, start: first.start, end: first.start + part });
+      first.start += part;
+      left -= part;
+      this.#dropIfSpent(first);
+    }
+    return pieces;
+  }
+
+  #dropIfSpent(chunk: Chunk): void {
+    if (chunk.start < chunk.end) return;
+    this.#chunks.shift();
+    this.#spent.push(chunk.lease);
+  }
+}
