@@ -1,0 +1,221 @@
+/**
+ * Writes commands into batches for the engine: on a primary straight into the log's memory, else into an outbox.
+ * `engine/bridge.ts` has the rules of the game.
+ */
+
+import { invariant } from '../contracts.js';
+import { BlockState, type Bridge, GROUP_HEADER_BYTES } from '../engine/bridge.js';
+import { RECORD_HEADER_BYTES } from '../log/format.js';
+import { batchEnd, recordSpan } from '../log/record.js';
+import { type Memory, memoryOf } from './memory-map.js';
+
+export interface CommandWriterOptions {
+  readonly bridge: Bridge;
+  readonly blockBytes: number;
+  /** A batch that has this many bytes is ended, and the next one begun. */
+  readonly batchBytesTarget: number;
+  readonly batchCommandsMax: number;
+  readonly memory: (segment: number) => Memory;
+  /** The engine is told of a chunk of the outbox before anything in it is. */
+  readonly onChunk: (chunk: number, buffer: SharedArrayBuffer) => void;
+  readonly wakeEngine: () => void;
+}
+
+interface Batch {
+  readonly index: number;
+  /** A segment, or `-1 - chunk`. */
+  memory: number;
+  target: Memory;
+  /** Where the commands begin. */
+  start: number;
+  cursor: number;
+  limit: number;
+  readonly first: number;
+  count: number;
+}
+
+interface Chunk {
+  readonly id: number;
+  readonly memory: Memory;
+  /** Sequence number of the last command in it. */
+  last: number;
+}
+
+const CHUNK_BYTES = 1024 * 1024;
+const LENGTH_BYTES = 4;
+
+export class CommandWriter {
+  readonly #options: CommandWriterOptions;
+  readonly #bridge: Bridge;
+  #batch: Batch | null = null;
+  #inBurst = false;
+  #nextIndex = 0;
+  #nextSequence = 1;
+  /** The grant that `#grantedEnd` belongs to. */
+  #epoch = 0;
+  #segment = 0;
+  #limit = 0;
+  /** Where the next batch in granted memory begins. */
+  #grantedEnd = 0;
+  #chunks: Chunk[] = [];
+  #chunk: Chunk | null = null;
+  #chunkEnd = 0;
+  #chunkCount = 0;
+  readonly #endBurst = (): void => this.#finishBurst();
+
+  constructor(options: CommandWriterOptions) {
+    this.#options = options;
+    this.#bridge = options.bridge;
+  }
+
+  /** Copies `command`; yields its sequence number, or 0 where the ring of batches is full. */
+  write(command: Uint8Array): number {
+    const needed = LENGTH_BYTES + command.length;
+    if (!this.#inBurst) this.#beginBurst();
+    let batch = this.#batch;
+    if (
+      batch !== null &&
+      (batch.cursor + needed > batch.limit || batch.count >= this.#options.batchCommandsMax)
+    ) {
+      this.#finishBatch();
+      this.#batch = null;
+      batch = null;
+    }
+    if (batch === null) {
+      batch = this.#beginBatch(needed);
+      if (batch === null) return 0;
+    }
+    const { cursor, target } = batch;
+    target.view.setUint32(cursor, command.length, true);
+    target.bytes.set(command, cursor + LENGTH_BYTES);
+    batch.cursor = cursor + needed;
+    batch.count += 1;
+    this.#bridge.bytesCopied += command.length;
+    const sequence = this.#nextSequence;
+    this.#nextSequence = sequence + 1;
+    return sequence;
+  }
+
+  #beginBurst(): void {
+    this.#inBurst = true;
+    queueMicrotask(this.#endBurst);
+    const batch = this.#batch;
+    // Taken by the engine since, or taken back: a new one.
+    if (batch !== null && !this.#bridge.changeBlockState(batch.index, BlockState.ready, BlockState.writing))
+      this.#batch = null;
+  }
+
+  #finishBurst(): void {
+    this.#inBurst = false;
+    if (this.#batch !== null) this.#finishBatch();
+    if (this.#bridge.takeEngineAsleep()) this.#options.wakeEngine();
+  }
+
+  #beginBatch(needed: number): Batch | null {
+    const bridge = this.#bridge;
+    const index = this.#nextIndex;
+    // First the block, then the grant: see the head of bridge.ts for what breaks the other way round.
+    if (!bridge.changeBlockState(index, BlockState.free, BlockState.writing)) return null;
+    this.#nextIndex = index + 1;
+    const batch = this.#placeInGrant(index, needed) ?? this.#placeInOutbox(index, needed);
+    this.#batch = batch;
+    return batch;
+  }
+
+  #placeInGrant(index: number, needed: number): Batch | null {
+    const bridge = this.#bridge;
+    const epoch = bridge.grantEpoch;
+    if (epoch === 0) return null;
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch;
+      this.#segment = bridge.grantSegment;
+      this.#grantedEnd = bridge.grantStart;
+      this.#limit = bridge.grantLimit;
+    }
+    const start = this.#grantedEnd + RECORD_HEADER_BYTES + GROUP_HEADER_BYTES;
+    if (start + needed > this.#limit) return null;
+    const limit = Math.min(this.#limit, start + Math.max(this.#options.batchBytesTarget, needed));
+    return {
+      index,
+      memory: this.#segment,
+      target: this.#options.memory(this.#segment),
+      start,
+      cursor: start,
+      limit,
+      first: this.#nextSequence,
+      count: 0,
+    };
+  }
+
+  #placeInOutbox(index: number, needed: number): Batch {
+    const bytes = Math.max(this.#options.batchBytesTarget, needed);
+    let chunk = this.#chunk;
+    if (chunk === null || this.#chunkEnd + bytes > chunk.memory.bytes.length) {
+      chunk = this.#takeChunk(bytes);
+      this.#chunk = chunk;
+      this.#chunkEnd = 0;
+    }
+    return {
+      index,
+      memory: -1 - chunk.id,
+      target: chunk.memory,
+      start: this.#chunkEnd,
+      cursor: this.#chunkEnd,
+      limit: this.#chunkEnd + bytes,
+      first: this.#nextSequence,
+      count: 0,
+    };
+  }
+
+  /** A chunk that the engine no longer needs, or a new one. Their bytes are bounded by what may be outstanding. */
+  #takeChunk(bytes: number): Chunk {
+    const { released } = this.#bridge;
+    const used = this.#chunks.find(
+      (chunk) => chunk !== this.#chunk && chunk.last <= released && chunk.memory.bytes.length >= bytes,
+    );
+    if (used !== undefined) return used;
+    const buffer = new SharedArrayBuffer(Math.max(CHUNK_BYTES, bytes));
+    const chunk: Chunk = { id: this.#chunkCount, memory: memoryOf(new Uint8Array(buffer)), last: 0 };
+    this.#chunkCount += 1;
+    this.#chunks.push(chunk);
+    this.#options.onChunk(chunk.id, buffer);
+    return chunk;
+  }
+
+  #finishBatch(): void {
+    const batch = this.#batch!;
+    const bridge = this.#bridge;
+    const { index, memory, start, cursor, count, first } = batch;
+    bridge.writeBlock(index, memory, start, cursor - start, count, first);
+    this.#noteEnd(batch);
+    if (bridge.changeBlockState(index, BlockState.writing, BlockState.ready)) return;
+    // The engine took the memory back in the middle of the burst. The bytes are still there: they go to the outbox.
+    invariant(bridge.blockState(index) === BlockState.revoked, 'burst-ended-or-revoked');
+    bridge.setBlockState(index, BlockState.free);
+    const again = this.#nextIndex;
+    const claimed = bridge.changeBlockState(again, BlockState.free, BlockState.writing);
+    invariant(claimed, 'block-for-a-revoked-batch');
+    this.#nextIndex = again + 1;
+    const moved = this.#placeInOutbox(again, cursor - start);
+    moved.target.bytes.set(batch.target.bytes.subarray(start, cursor), moved.start);
+    bridge.bytesCopied += cursor - start;
+    const place: Batch = { ...moved, first, count, cursor: moved.start + cursor - start };
+    this.#noteEnd(place);
+    bridge.writeBlock(again, place.memory, place.start, cursor - start, count, first);
+    bridge.setBlockState(again, BlockState.ready);
+    this.#batch = place;
+  }
+
+  #noteEnd({ memory, start, cursor, first, count }: Batch): void {
+    if (memory < 0) {
+      this.#chunkEnd = cursor;
+      this.#chunk!.last = first + count - 1;
+    } else if (memory === this.#segment) {
+      const record = start - GROUP_HEADER_BYTES - RECORD_HEADER_BYTES;
+      this.#grantedEnd = batchEnd(
+        record + recordSpan(GROUP_HEADER_BYTES + cursor - start),
+        this.#options.blockBytes,
+      );
+    }
+  }
+}

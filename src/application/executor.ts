@@ -1,0 +1,84 @@
+/** The executor: runs chosen decrees through the state machine, in order, each command once. */
+
+import { requires } from '../contracts.js';
+import type { Bridge, Delivery } from '../engine/bridge.js';
+import { GROUP_HEADER_BYTES } from '../engine/bridge.js';
+import { type Group, readGroupHeader } from '../engine/group.js';
+import { DecreeKind } from '../protocol/decree.js';
+import { SessionTable } from '../protocol/sessions.js';
+import type { StateMachine } from '../state-machine.js';
+import { DecreeView } from './decree-view.js';
+import type { Memory } from './memory-map.js';
+
+export interface ExecutorOptions<Result> {
+  readonly bridge: Bridge;
+  readonly stateMachine: StateMachine<Result>;
+  readonly memory: (number: number) => Memory;
+  readonly reply: (sequence: number, result: Result) => void;
+  /** Own commands up to `sequence` were executed. */
+  readonly settle: (sequence: number) => void;
+  readonly wakeEngine: () => void;
+}
+
+/** After this many bytes the application's loop gets a turn. */
+const SLICE_BYTES = 4 * 1024 * 1024;
+const SLICE_DECREES = 256;
+
+export class Executor<Result> {
+  readonly #options: ExecutorOptions<Result>;
+  readonly #sessions = new SessionTable();
+  readonly #decree: DecreeView<Result>;
+  readonly #delivery: Delivery = { slot: 0, memory: 0, offset: 0, bytes: 0, commands: 0, kind: 0 };
+  readonly #group: Group = { origin: 0, count: 0, session: 0, first: 0, bytes: 0 };
+
+  constructor(options: ExecutorOptions<Result>) {
+    this.#options = options;
+    this.#decree = new DecreeView(options.reply);
+  }
+
+  /** Executes what was delivered; true where there is more. What the state machine throws is thrown. */
+  run(): boolean {
+    const { bridge, settle, wakeEngine } = this.#options;
+    const delivery = this.#delivery;
+    let bytes = 0;
+    let decrees = 0;
+    const before = bridge.resolved;
+    while (bytes < SLICE_BYTES && decrees < SLICE_DECREES && bridge.peekDelivery(delivery)) {
+      requires(
+        delivery.slot === bridge.applied + 1,
+        'applied-is-a-gapless-prefix',
+        () => `slot ${delivery.slot}`,
+      );
+      if (delivery.kind === DecreeKind.commands) this.#execute(delivery);
+      bridge.applied = delivery.slot;
+      bridge.take();
+      bytes += delivery.bytes;
+      decrees += 1;
+    }
+    if (bridge.resolved > before) settle(bridge.resolved);
+    if (decrees > 0 && bridge.takeDeliveryBlocked() && bridge.takeEngineAsleep()) wakeEngine();
+    return decrees > 0 && bridge.peekDelivery(delivery);
+  }
+
+  #execute({ slot, memory: number, offset, bytes }: Delivery): void {
+    const { bridge, memory, stateMachine } = this.#options;
+    const source = memory(number);
+    const decree = this.#decree;
+    const group = this.#group;
+    decree.begin(slot, source);
+    let resolved = bridge.resolved;
+    const end = offset + bytes;
+    for (let at = offset; at < end; at += GROUP_HEADER_BYTES + group.bytes) {
+      readGroupHeader(source.view, at, group);
+      requires(at + GROUP_HEADER_BYTES + group.bytes <= end, 'group-within-decree', () => `slot ${slot}`);
+      const { origin, session, first, count } = group;
+      if (!this.#sessions.admit(origin, session, first, count)) continue;
+      const isOwn = origin === bridge.self && session === bridge.session;
+      const whole = decree.addGroup(at + GROUP_HEADER_BYTES, group.bytes, count, isOwn ? first : 0);
+      requires(whole, 'commands-fill-their-group', () => `slot ${slot}`);
+      if (isOwn) resolved = first + count - 1;
+    }
+    if (decree.count > 0) stateMachine.apply(decree);
+    bridge.resolved = resolved;
+  }
+}

@@ -1,0 +1,57 @@
+/** Callers that wait for the results of their commands, by sequence number: a ring that grows, without a map. */
+
+export interface Waiter<Result> {
+  resolve(result: Result | undefined): void;
+  reject(error: Error): void;
+  /** Bytes that it keeps outstanding. */
+  readonly bytes: number;
+}
+
+export class Waiters<Result> {
+  #slots: (Waiter<Result> | undefined)[] = new Array(1024);
+  #mask = 1023;
+  /** The oldest sequence number that may be waited for, and the one behind the newest. */
+  #first = 1;
+  #next = 1;
+
+  add(sequence: number, waiter: Waiter<Result>): void {
+    while (sequence - this.#first > this.#mask) this.#grow();
+    this.#slots[sequence & this.#mask] = waiter;
+    this.#next = sequence + 1;
+  }
+
+  /** Takes the waiter out. */
+  take(sequence: number): Waiter<Result> | undefined {
+    if (sequence < this.#first || sequence >= this.#next) return undefined;
+    const at = sequence & this.#mask;
+    const waiter = this.#slots[at];
+    this.#slots[at] = undefined;
+    return waiter;
+  }
+
+  /** Everything up to `sequence` was executed: whoever has no result yet gets none. */
+  settle(sequence: number, visit: (waiter: Waiter<Result>) => void): void {
+    for (; this.#first <= sequence && this.#first < this.#next; this.#first += 1) {
+      const at = this.#first & this.#mask;
+      const waiter = this.#slots[at];
+      if (waiter === undefined) continue;
+      this.#slots[at] = undefined;
+      visit(waiter);
+    }
+  }
+
+  /** Takes all out, oldest first. */
+  drain(visit: (waiter: Waiter<Result>) => void): void {
+    this.settle(this.#next - 1, visit);
+  }
+
+  #grow(): void {
+    const mask = this.#mask * 2 + 1;
+    const slots: (Waiter<Result> | undefined)[] = new Array(mask + 1);
+    for (let sequence = this.#first; sequence < this.#next; sequence += 1) {
+      slots[sequence & mask] = this.#slots[sequence & this.#mask];
+    }
+    this.#slots = slots;
+    this.#mask = mask;
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Hands chosen decrees to the application, in order, within a window of bytes. What is no longer in segment memory is
+ * read back from the log: at start, and when the application lags behind.
+ */
+
+import { requires } from '../contracts.js';
+import type { SynodError } from '../errors.js';
+import { DecreeKind } from '../protocol/decree.js';
+import type { Bridge } from './bridge.js';
+import type { Chunk, LogReader } from './log-reader.js';
+
+export interface DeliveriesOptions {
+  readonly bridge: Bridge;
+  readonly reader: LogReader;
+  /** Bytes that are handed over and not executed yet. */
+  readonly windowBytes: number;
+  /** The chunk's memory, for the application, before anything in it is handed over. */
+  readonly onChunk: (chunk: number, buffer: SharedArrayBuffer) => void;
+  readonly onChunkGone: (chunk: number) => void;
+  readonly onRead: (error: SynodError | null) => void;
+}
+
+interface ReadBack extends Chunk {
+  readonly id: number;
+}
+
+export class Deliveries {
+  /** The next slot to hand over. */
+  next = 1;
+
+  readonly #options: DeliveriesOptions;
+  /** What was handed over and not executed yet, oldest first. */
+  #open: { memory: number; bytes: number }[] = [];
+  #openBytes = 0;
+  #chunk: ReadBack | null = null;
+  #chunks = 0;
+  #live: number[] = [];
+  #reading = false;
+
+  constructor(options: DeliveriesOptions) {
+    this.#options = options;
+  }
+
+  /** Hands over what it can, up to slot `through`; true if that is anything. */
+  advance(through: number): boolean {
+    this.collect();
+    const { bridge, reader, windowBytes } = this.#options;
+    const before = this.next;
+    while (
+      this.next <= through &&
+      bridge.canDeliver &&
+      (this.#openBytes < windowBytes || this.#open.length === 0)
+    ) {
+      const slot = this.next;
+      const entry = reader.find(slot);
+      requires(entry !== null, 'chosen-is-in-the-log', () => `slot ${slot}`);
+      if (entry.decreeKind !== DecreeKind.commands) {
+        bridge.deliver(slot, 0, 0, 0, 0, entry.decreeKind);
+        this.#open.push({ memory: Number.POSITIVE_INFINITY, bytes: 0 });
+      } else if (reader.residentBytes(entry) !== null) {
+        bridge.deliver(
+          slot,
+          entry.segment,
+          entry.payloadOffset,
+          entry.payloadBytes,
+          entry.commandCount,
+          entry.decreeKind,
+        );
+        this.#open.push({ memory: entry.segment, bytes: entry.payloadBytes });
+        this.#openBytes += entry.payloadBytes;
+      } else {
+        const chunk = this.#chunk;
+        if (!reader.holds(chunk, entry)) {
+          this.#readBack(slot);
+          break;
+        }
+        const damaged = reader.verify(chunk, entry);
+        if (damaged !== null) {
+          this.#options.onRead(damaged);
+          break;
+        }
+        const id = (chunk as ReadBack).id;
+        bridge.deliver(
+          slot,
+          -1 - id,
+          entry.payloadOffset - chunk.start,
+          entry.payloadBytes,
+          entry.commandCount,
+          entry.decreeKind,
+        );
+        this.#open.push({ memory: -1 - id, bytes: entry.payloadBytes });
+        this.#openBytes += entry.payloadBytes;
+      }
+      this.next += 1;
+    }
+    if (this.next <= through && !this.#reading) bridge.setDeliveryBlocked();
+    return this.next > before;
+  }
+
+  /** Notes what was executed since. */
+  collect(): void {
+    const done = this.#open.length - this.#options.bridge.deliveriesOpen;
+    if (done <= 0) return;
+    for (let index = 0; index < done; index += 1) this.#openBytes -= this.#open[index]!.bytes;
+    this.#open.splice(0, done);
+    if (this.#live.length > 1) this.#dropChunks();
+  }
+
+  /** The lowest segment that something handed over lies in; infinite where none does. */
+  get oldestSegment(): number {
+    for (const { memory } of this.#open)
+      if (memory >= 0 && memory !== Number.POSITIVE_INFINITY) return memory;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #readBack(slot: number): void {
+    if (this.#reading) return;
+    const { reader, onChunk, onRead } = this.#options;
+    const entry = reader.find(slot)!;
+    const buffer = new SharedArrayBuffer(reader.chunkBytes(entry));
+    const id = this.#chunks;
+    this.#chunks += 1;
+    this.#reading = true;
+    reader.readChunk(entry, new Uint8Array(buffer), (error, chunk) => {
+      this.#reading = false;
+      if (error === null) {
+        this.#chunk = { ...chunk!, id };
+        this.#live.push(id);
+        onChunk(id, buffer);
+      }
+      onRead(error);
+    });
+  }
+
+  #dropChunks(): void {
+    const used = new Set<number>();
+    for (const { memory } of this.#open) if (memory < 0) used.add(-1 - memory);
+    this.#live = this.#live.filter((id) => {
+      if (used.has(id) || id === this.#chunk?.id) return true;
+      this.#options.onChunkGone(id);
+      return false;
+    });
+  }
+}

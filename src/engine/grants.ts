@@ -1,0 +1,147 @@
+/**
+ * The engine's side of batches: takes them from the bridge in order, and lends the application the memory behind the
+ * log's tail while this replica is primary. `bridge.ts` has the rules of the game.
+ */
+
+import { invariant } from '../contracts.js';
+import { RECORD_HEADER_BYTES } from '../log/format.js';
+import { batchEnd, recordSpan } from '../log/record.js';
+import type { BatchBlock, Bridge } from './bridge.js';
+import { BlockState, GROUP_HEADER_BYTES } from './bridge.js';
+import type { LogWriter } from './log-writer.js';
+
+/** A batch of this replica's own commands that was taken and is not known executed. */
+export interface OwnBatch extends BatchBlock {
+  readonly index: number;
+  /** Ballot under which it was last proposed here or sent to the primary; 0 where neither was done yet. */
+  submitted: number;
+}
+
+export class Grants {
+  /** In the order of their commands. */
+  readonly batches: OwnBatch[] = [];
+
+  readonly #bridge: Bridge;
+  readonly #log: LogWriter;
+  readonly #batchBytesMax: number;
+  #next = 0;
+  #epoch = 0;
+  #open = false;
+  /** While open: where the application's next batch in granted memory begins. */
+  #limit = 0;
+
+  constructor(bridge: Bridge, log: LogWriter, batchBytesMax: number) {
+    this.#bridge = bridge;
+    this.#log = log;
+    this.#batchBytesMax = batchBytesMax;
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  /** Whether there is a batch to take. */
+  get hasReady(): boolean {
+    return this.#bridge.blockState(this.#next) === BlockState.ready;
+  }
+
+  /** The next batch, if it is ready: from now on the engine's. In granted memory it lies at the tail. */
+  take(): OwnBatch | null {
+    if (!this.#bridge.changeBlockState(this.#next, BlockState.ready, BlockState.sealed)) return null;
+    const batch: OwnBatch = { ...this.#bridge.readBlock(this.#next), index: this.#next, submitted: 0 };
+    this.#next += 1;
+    this.batches.push(batch);
+    return batch;
+  }
+
+  /** Lends what is behind the tail, which must be at a block's beginning and the engine's own. */
+  lend(): void {
+    if (this.#open) return;
+    const limit = this.#log.segmentBytes - this.#log.blockBytes - RECORD_HEADER_BYTES;
+    if (this.#log.tail + this.#batchBytesMax > limit) return;
+    this.#epoch += 1;
+    this.#limit = limit;
+    this.#open = true;
+    this.#bridge.openGrant(this.#epoch, this.#log.segment, this.#log.tail, limit);
+  }
+
+  /**
+   * Takes the tail back, if the application does not hold a batch there. If it does, the batch is `ready` and can be
+   * taken, or a burst is under way; the grant goes on, unless `keepClosed`, and the caller tries again later.
+   */
+  reclaim(keepClosed: boolean): boolean {
+    if (!this.#open) return true;
+    this.#bridge.closeGrant();
+    for (let index = this.#next; ; index += 1) {
+      const state = this.#bridge.blockState(index);
+      if (state === BlockState.free) break;
+      if (state === BlockState.writing || this.#bridge.readBlock(index).memory >= 0) {
+        // The same epoch: where the application's next batch begins has not changed.
+        if (!keepClosed)
+          this.#bridge.openGrant(this.#epoch, this.#log.segment, this.#bridge.grantStart, this.#limit);
+        return false;
+      }
+    }
+    this.#open = false;
+    return true;
+  }
+
+  /**
+   * Takes the tail back at once, whatever the application does: this replica is primary no more, or the application has
+   * stopped in the middle of a burst. Batches that lie there are taken but not proposed: the log passes over them,
+   * and their commands are sent from there. A batch that is being written is the application's to write again.
+   */
+  revoke(): void {
+    if (!this.#open) return;
+    this.#bridge.closeGrant();
+    this.#open = false;
+    const { segment, blockBytes } = this.#log;
+    let end = this.#log.tail;
+    for (;;) {
+      const state = this.#bridge.blockState(this.#next);
+      if (state === BlockState.free) break;
+      if (state === BlockState.writing) {
+        if (!this.#bridge.changeBlockState(this.#next, BlockState.writing, BlockState.revoked)) continue;
+        this.#next += 1;
+        end = Math.min(
+          batchEnd(end + RECORD_HEADER_BYTES + GROUP_HEADER_BYTES + this.#batchBytesMax, blockBytes),
+          this.#end,
+        );
+        continue;
+      }
+      const batch = this.take();
+      if (batch === null || batch.memory !== segment) continue;
+      end = batchEnd(
+        batch.offset -
+          RECORD_HEADER_BYTES -
+          GROUP_HEADER_BYTES +
+          recordSpan(GROUP_HEADER_BYTES + batch.bytes),
+        blockBytes,
+      );
+    }
+    invariant(end <= this.#log.segmentBytes, 'grant-within-segment');
+    if (end > this.#log.tail) this.#log.skipTo(end);
+  }
+
+  /** Forgets the batches whose commands were all executed, and gives their blocks back. */
+  settle(resolved: number): void {
+    let count = 0;
+    for (const batch of this.batches) {
+      if (batch.first + batch.count - 1 > resolved) break;
+      this.#bridge.setBlockState(batch.index, BlockState.free);
+      this.#bridge.released = batch.first + batch.count - 1;
+      count += 1;
+    }
+    if (count > 0) this.batches.splice(0, count);
+  }
+
+  /** The lowest segment that a batch lies in; infinite where none does. */
+  get oldestSegment(): number {
+    for (const batch of this.batches) if (batch.memory >= 0) return batch.memory;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  get #end(): number {
+    return Math.floor(this.#log.segmentBytes / this.#log.blockBytes) * this.#log.blockBytes;
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * Opens an engine on this thread: medium, recovery, transport, time. Used by the worker and by the inline engine alike.
+ */
+
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { crc32c as portableCrc32c } from '../checksum.js';
+import type { SynodError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import { loadAddon } from '../native/addon.js';
+import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
+import { openMedium } from '../storage/open-medium.js';
+import { openTransport } from '../transport/open-transport.js';
+import type { Address, Transport } from '../transport/transport.js';
+import type { Bridge } from './bridge.js';
+import { Engine, type EngineEvent, type EngineOptions } from './engine.js';
+import { type RecoveredLog, recoverLog } from './recover.js';
+
+/** Plain data: it is sent to the worker. */
+export interface HostOptions extends EngineOptions {
+  readonly dataDir: string | null;
+  readonly listen: Address;
+  readonly storage: {
+    readonly kind: 'auto' | 'memory' | 'file' | 'uring' | 'pmem';
+    readonly allowVolatile: boolean;
+    readonly segmentBytes: number;
+  };
+  readonly transport: { readonly kind: 'auto' | 'tcp' | 'uring' };
+}
+
+export interface HostEnds {
+  readonly bridge: Bridge;
+  readonly logger: Logger;
+  readonly emit: (event: EngineEvent) => void;
+  readonly wakeApplication: () => void;
+  readonly outbox: (chunk: number) => Uint8Array;
+}
+
+export interface EngineHost {
+  readonly engine: Engine;
+  readonly blockBytes: number;
+  /** Takes a turn now: the application has something. */
+  wake(): void;
+  close(): Promise<void>;
+}
+
+/** Resolves once the log was recovered, can be written to, and the listener stands. Rejects with `SynodError`. */
+export async function openEngine(options: HostOptions, ends: HostEnds): Promise<EngineHost> {
+  const started = performance.now();
+  const { addon, reason } = loadAddon();
+  if (addon === null) ends.logger.warn({ reason }, 'portable backends only');
+  const crc32c = addon?.crc32c ?? portableCrc32c;
+  const medium = openMedium({
+    kind: options.storage.kind,
+    directory: options.dataDir === null ? '' : path.join(options.dataDir, 'log'),
+    segmentBytes: options.storage.segmentBytes,
+    allowVolatile: options.storage.allowVolatile,
+  });
+  const opening = new Opening(medium);
+  let transport: Transport | null = null;
+  try {
+    const segments = await opening.start();
+    const recovered = await recover(medium, segments, options, crc32c);
+    const { index, startNumber } = recovered.state;
+    ends.logger.info(
+      {
+        storage: medium.kind,
+        reason: medium.reason,
+        verdict: recovered.verdict.kind,
+        segments: segments.length,
+        slots: index.size,
+        starts: startNumber,
+        bytes: recovered.bytesRead,
+        ms: Math.round(performance.now() - started),
+      },
+      'log recovered',
+    );
+    const opened: Transport = openTransport({ kind: options.transport.kind });
+    transport = opened;
+    return await run(options, ends, medium, opened, recovered, opening);
+  } catch (error) {
+    const opened = transport;
+    if (opened !== null) await new Promise<void>((resolve) => opened.close(resolve));
+    await new Promise<void>((resolve) => medium.close(() => resolve()));
+    throw error;
+  }
+}
+
+/** Before the engine is there, a medium that fails must reach whoever opens it. */
+class Opening {
+  engine: Engine | null = null;
+  readonly #medium: LogMedium;
+  #failed: ((error: SynodError) => void) | null = null;
+
+  constructor(medium: LogMedium) {
+    this.#medium = medium;
+  }
+
+  start(): Promise<readonly SegmentSummary[]> {
+    return new Promise((resolve, reject) => {
+      this.#failed = reject;
+      this.#medium.start(
+        {
+          onPersisted: (ticket) => this.engine?.onPersisted(ticket),
+          onFailure: (error) => {
+            this.#failed?.(error);
+            this.engine?.fence(error);
+          },
+        },
+        (error, segments) => (error === null ? resolve(segments!) : reject(error)),
+      );
+    });
+  }
+
+  set failed(reject: ((error: SynodError) => void) | null) {
+    this.#failed = reject;
+  }
+}
+
+function recover(
+  medium: LogMedium,
+  segments: readonly SegmentSummary[],
+  options: HostOptions,
+  crc32c: typeof portableCrc32c,
+): Promise<RecoveredLog> {
+  return new Promise((resolve, reject) => {
+    recoverLog(
+      medium,
+      segments,
+      { cluster: options.cluster, replica: options.replica },
+      crc32c,
+      (error, recovered) => (error === null ? resolve(recovered!) : reject(error)),
+    );
+  });
+}
+
+async function run(
+  options: HostOptions,
+  ends: HostEnds,
+  medium: LogMedium,
+  transport: Transport,
+  recovered: RecoveredLog,
+  opening: Opening,
+): Promise<EngineHost> {
+  const { addon } = loadAddon();
+  const counters = addon?.counters ?? null;
+  const copiedIndex = addon?.counterIndex.bytesCopied ?? 0;
+  let bytesCopied = 0;
+  let turnScheduled = false;
+  const runTurn = (): void => {
+    turnScheduled = false;
+    engine.turn();
+  };
+  const schedule = (): void => {
+    if (turnScheduled) return;
+    turnScheduled = true;
+    setImmediate(runTurn);
+  };
+  const origin = performance.now();
+  const engine: Engine = new Engine({
+    options,
+    medium,
+    transport,
+    bridge: ends.bridge,
+    recovered,
+    diskIncarnation: recovered.diskIncarnation ?? randomBytes(16),
+    logger: ends.logger,
+    crc32c: addon?.crc32c ?? portableCrc32c,
+    copy:
+      addon?.copy ??
+      ((target, at, source, start, end) => {
+        target.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
+        bytesCopied += end - start;
+      }),
+    bytesCopied: () => (counters === null ? bytesCopied : counters[copiedIndex]!),
+    now: () => performance.now() - origin,
+    random: Math.random,
+    drawNonce: () => {
+      const words = randomBytes(8);
+      return [words.readUInt32LE(0), words.readUInt32LE(4)];
+    },
+    schedule,
+    wakeApplication: ends.wakeApplication,
+    emit: ends.emit,
+    outbox: ends.outbox,
+  });
+  opening.engine = engine;
+  await new Promise<void>((resolve, reject) => {
+    opening.failed = reject;
+    const handler = {
+      onConnection: engine.onConnection.bind(engine),
+      onConnectFailed: engine.onConnectFailed.bind(engine),
+      onReceived: engine.onReceived.bind(engine),
+      onPayloadsSent: engine.onPayloadsSent.bind(engine),
+      onClosed: engine.onClosed.bind(engine),
+      onTurnEnd: () => engine.turn(),
+    };
+    transport.listen(handler, options.listen, (error) => {
+      if (error !== null) reject(error);
+      else engine.start(resolve);
+    });
+  });
+  opening.failed = null;
+  const timer = setInterval(
+    () => engine.tick(),
+    Math.max(2, Math.min(10, Math.floor(options.heartbeatMs / 4))),
+  );
+  ends.bridge.setEngineAsleep(true);
+  schedule();
+  let closed: Promise<void> | null = null;
+  return {
+    engine,
+    blockBytes: medium.blockBytes,
+    wake: () => engine.turn(),
+    close: () => {
+      closed ??= new Promise((resolve) => {
+        clearInterval(timer);
+        engine.close(resolve);
+      });
+      return closed;
+    },
+  };
+}

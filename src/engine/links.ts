@@ -1,0 +1,269 @@
+/**
+ * Links: one connection to each peer, kept up. Whose id is greater dials. A link is up once both sides have said who
+ * they are and found the other acceptable; nothing else is read or sent before.
+ */
+
+import type { Crc32c } from '../checksum.js';
+import type { SynodError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { Address, Connection, DialledConnection, Transport } from '../transport/transport.js';
+import { checkFrame, FrameWriter, joinPayload } from '../wire/codec.js';
+import type { Frame } from '../wire/frame.js';
+import { FrameError, FrameKind } from '../wire/frame.js';
+import { FrameReader } from '../wire/frame-reader.js';
+import type { Hello } from './hello.js';
+import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from './hello.js';
+
+export interface Peer {
+  readonly id: string;
+  address: Address;
+}
+
+export interface LinksOptions {
+  readonly transport: Transport;
+  readonly peers: readonly Peer[];
+  readonly id: string;
+  readonly crc32c: Crc32c;
+  readonly logger: Logger;
+  readonly frameBytesMax: number;
+  readonly handshakeBytesMax: number;
+  readonly handshakeTimeoutMs: number;
+  readonly hello: () => Hello;
+  readonly onUp: (link: Link) => void;
+  readonly onDown: (link: Link) => void;
+}
+
+const RETRY_MS_MIN = 20;
+const RETRY_MS_MAX = 500;
+/** After a refusal: it does not change soon. */
+const REFUSED_RETRY_MS = 2000;
+/** Connections that have not said who they are. */
+const STRANGERS_MAX = 64;
+
+/** A payload that a connection refers to until it is sent: the segment it lies in, or -1. */
+export class Link {
+  readonly connection: Connection;
+  readonly reader: FrameReader;
+  readonly since: number;
+  peer: Hello | null = null;
+  /** The number that the protocol knows the peer by, while the link is up. */
+  number = 0;
+  congested = false;
+  congestedSince = 0;
+  /** Segments of the payloads that were sent and may still be referred to, oldest first. */
+  readonly sending: number[] = [];
+
+  constructor(connection: Connection, reader: FrameReader, since: number) {
+    this.connection = connection;
+    this.reader = reader;
+    this.since = since;
+  }
+}
+
+interface Dial {
+  readonly peer: Peer;
+  state: 'idle' | 'dialling' | 'connected';
+  at: number;
+  retryMs: number;
+  lastReason: string;
+}
+
+export class Links {
+  /** Links that are up, by peer id. */
+  readonly up: Map<string, Link> = new Map();
+
+  readonly #options: LinksOptions;
+  readonly #writer: FrameWriter;
+  readonly #dials: Map<string, Dial> = new Map();
+  readonly #strangers: Set<Link> = new Set();
+  /** The newest that each disk ever told of itself: less means that it was set back. */
+  readonly #seen: Map<string, { start: number; sequence: number }> = new Map();
+  #now = 0;
+
+  constructor(options: LinksOptions) {
+    this.#options = options;
+    this.#writer = new FrameWriter(options.crc32c);
+    for (const peer of options.peers) {
+      if (peer.id < options.id) {
+        this.#dials.set(peer.id, { peer, state: 'idle', at: 0, retryMs: RETRY_MS_MIN, lastReason: '' });
+      }
+    }
+  }
+
+  /** Dials whom it is time to dial, and cuts off who does not say who he is. */
+  tick(now: number): void {
+    this.#now = now;
+    for (const dial of this.#dials.values()) {
+      if (dial.state !== 'idle' || now < dial.at) continue;
+      dial.state = 'dialling';
+      this.#options.transport.connect(dial.peer.address, this.#token(dial), this.#options.handshakeTimeoutMs);
+    }
+    for (const link of this.#strangers) {
+      if (now - link.since > this.#options.handshakeTimeoutMs) link.connection.close('no handshake in time');
+    }
+  }
+
+  onConnection(connection: Connection): void {
+    const { crc32c, handshakeBytesMax } = this.#options;
+    if (connection.inbound && this.#strangers.size >= STRANGERS_MAX) {
+      connection.close('too many connections that have not said who they are');
+      return;
+    }
+    const reader = new FrameReader(crc32c, handshakeBytesMax, (lease) => connection.release(lease));
+    const link = new Link(connection, reader, this.#now);
+    connection.context = link;
+    this.#strangers.add(link);
+    if (!connection.inbound) {
+      const dial = this.#dialOf((connection as DialledConnection).token);
+      if (dial !== undefined) dial.state = 'connected';
+      this.#send(link, FrameKind.hello, encodeHello(this.#options.hello()));
+    }
+  }
+
+  onConnectFailed(token: number, error: SynodError): void {
+    const dial = this.#dialOf(token);
+    if (dial === undefined) return;
+    this.#redial(dial, error.message, false);
+  }
+
+  onClosed(connection: Connection, reason: string): void {
+    const link = connection.context as Link | null;
+    if (link === null || link === undefined) return;
+    this.#strangers.delete(link);
+    link.reader.drop();
+    link.sending.length = 0;
+    const id = link.peer?.id;
+    if (id !== undefined && this.up.get(id) === link) {
+      this.up.delete(id);
+      this.#options.logger.info({ peer: id, reason }, 'peer down');
+      this.#options.onDown(link);
+    }
+    if (!connection.inbound) {
+      const dial = this.#dialOf((connection as DialledConnection).token);
+      if (dial !== undefined) this.#redial(dial, reason, link.peer === null);
+    } else if (link.peer === null) {
+      this.#options.logger.debug({ remote: connection.remote, reason }, 'connection refused');
+    }
+  }
+
+  /** The next frame of an up link, or null. Hand-shake frames are dealt with here. Closes the connection on garbage. */
+  nextFrame(link: Link): Frame | null {
+    try {
+      for (;;) {
+        const frame = link.reader.next();
+        if (frame === null) return null;
+        checkFrame(frame);
+        const isHandshake = frame.kind < FrameKind.statusQuery;
+        if (link.peer === null) {
+          if (!isHandshake) throw new FrameError('a frame before the handshake');
+          this.#onHandshake(link, frame);
+          if (this.#strangers.has(link)) return null;
+        } else if (isHandshake) throw new FrameError('a second handshake');
+        else return frame;
+      }
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#cutOff(link, error.message);
+      return null;
+    }
+  }
+
+  /** A frame of the link made no sense. */
+  refuseFrame(link: Link, error: FrameError): void {
+    this.#cutOff(link, error.message);
+  }
+
+  #cutOff(link: Link, reason: string): void {
+    const { remote } = link.connection;
+    this.#options.logger.warn({ remote, peer: link.peer?.id ?? null, reason }, 'connection cut off');
+    link.connection.close(reason);
+  }
+
+  #onHandshake(link: Link, frame: Frame): void {
+    if (frame.kind === FrameKind.refusal) {
+      const reason = decodeRefusal(joinPayload(frame)) ?? 'refused';
+      this.#options.logger.warn({ remote: link.connection.remote, reason }, 'refused by peer');
+      link.connection.close(`refused by peer: ${reason}`);
+      return;
+    }
+    if ((frame.kind === FrameKind.hello) !== link.connection.inbound)
+      throw new FrameError('handshake out of turn');
+    const hello = decodeHello(joinPayload(frame));
+    if (hello === null) throw new FrameError('handshake that cannot be read');
+    const reason = this.#judge(hello);
+    if (reason !== null) {
+      this.#options.logger.warn({ remote: link.connection.remote, peer: hello.id, reason }, 'peer refused');
+      this.#send(link, FrameKind.refusal, encodeRefusal(reason));
+      // The refusal must get out first: a close drops what is queued. The peer closes, or the time runs out.
+      return;
+    }
+    const before = this.up.get(hello.id);
+    // The same disk again: its process was started anew, or the connection broke and only the peer has noticed.
+    before?.connection.close('replaced by a newer connection of the same replica');
+    if (before !== undefined && this.up.get(hello.id) === before) {
+      this.up.delete(hello.id);
+      before.peer = null;
+      this.#options.onDown(before);
+    }
+    this.#strangers.delete(link);
+    link.peer = hello;
+    link.reader.setFrameBytesMax(this.#options.frameBytesMax);
+    this.#remember(hello);
+    if (link.connection.inbound) this.#send(link, FrameKind.welcome, encodeHello(this.#options.hello()));
+    else {
+      const dial = this.#dials.get(hello.id);
+      if (dial !== undefined) dial.retryMs = RETRY_MS_MIN;
+    }
+    this.up.set(hello.id, link);
+    this.#options.logger.info({ peer: hello.id, remote: link.connection.remote }, 'peer up');
+    this.#options.onUp(link);
+  }
+
+  /** Why the peer cannot be let in, or null. */
+  #judge(hello: Hello): string | null {
+    const own = this.#options.hello();
+    if (hello.cluster !== own.cluster) return `cluster "${hello.cluster}", this is "${own.cluster}"`;
+    if (hello.id === own.id) return `replica id "${hello.id}" is this replica's own`;
+    if (!this.#options.peers.some((peer) => peer.id === hello.id))
+      return `replica id "${hello.id}" is not among the members`;
+    const before = this.up.get(hello.id);
+    if (before?.peer != null && before.peer.incarnation !== hello.incarnation) {
+      return `replica id "${hello.id}" is in use by another disk`;
+    }
+    const seen = this.#seen.get(hello.incarnation);
+    if (seen !== undefined && (hello.start < seen.start || hello.sequence < seen.sequence)) {
+      return `the disk of "${hello.id}" was set back: it forgot what it once acknowledged`;
+    }
+    return null;
+  }
+
+  #remember(hello: Hello): void {
+    this.#seen.set(hello.incarnation, { start: hello.start, sequence: hello.sequence });
+  }
+
+  #send(link: Link, kind: 1 | 2 | 3, payload: Uint8Array): void {
+    const checksum = this.#options.crc32c(payload, 0, payload.length, 0);
+    const headerBytes = this.#writer.plain(kind, 0, payload.length, checksum);
+    link.sending.push(-1);
+    link.connection.send(this.#writer.bytes, headerBytes, payload, 0, payload.length);
+  }
+
+  #redial(dial: Dial, reason: string, refused: boolean): void {
+    dial.state = 'idle';
+    const wait = refused && reason.startsWith('refused') ? REFUSED_RETRY_MS : dial.retryMs;
+    dial.at = this.#now + wait;
+    dial.retryMs = Math.min(RETRY_MS_MAX, dial.retryMs * 2);
+    if (reason !== dial.lastReason) {
+      dial.lastReason = reason;
+      this.#options.logger.debug({ peer: dial.peer.id, reason }, 'peer cannot be reached');
+    }
+  }
+
+  #token(dial: Dial): number {
+    return [...this.#dials.values()].indexOf(dial);
+  }
+
+  #dialOf(token: number): Dial | undefined {
+    return [...this.#dials.values()][token];
+  }
+}

@@ -1,0 +1,344 @@
+/**
+ * The log's writing end: lays records out in segment memory, rolls from segment to segment, makes what was written
+ * durable once per turn, and knows which segment memories are still in use.
+ */
+
+import type { Crc32c } from '../checksum.js';
+import { invariant, requires } from '../contracts.js';
+import type { SynodError } from '../errors.js';
+import { RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES } from '../log/format.js';
+import type { LogIndex } from '../log/log-index.js';
+import { type ByteView, batchEnd, byteView, recordSpan, writeRecordHeader } from '../log/record.js';
+import { writeSegmentHeader } from '../log/segment.js';
+import type { DecreeReference } from '../protocol/decree.js';
+import type { LogMedium, SegmentMemory } from '../storage/log-medium.js';
+import { HeapPlace, isFrame, LogPlace, TailPlace } from './places.js';
+
+/** Copies and counts what it copied. */
+export type CopyBytes = (
+  target: Uint8Array,
+  at: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+) => void;
+
+export interface LogWriterOptions {
+  readonly medium: LogMedium;
+  readonly index: LogIndex;
+  readonly crc32c: Crc32c;
+  readonly copy: CopyBytes;
+  readonly cluster: string;
+  readonly replica: string;
+  readonly diskIncarnation: Uint8Array;
+  readonly startNumber: number;
+  readonly nextSegment: number;
+  readonly nextSequence: number;
+  readonly chain: number;
+  readonly promised: number;
+  readonly chosen: number;
+  /** Two random words. */
+  readonly drawNonce: () => readonly [number, number];
+  readonly now: () => number;
+  /** A segment came to be, or could not be made. */
+  readonly onSegment: (error: SynodError | null) => void;
+  /** A segment became the one that is written to. */
+  readonly onMemory: (memory: SegmentMemory) => void;
+}
+
+interface Pending {
+  readonly ticket: number;
+  readonly segment: number;
+  readonly sequence: number;
+  readonly write: number;
+}
+
+/** Padding at the end of a batch is less than this. */
+const PADDING_MAX = 4096 + RECORD_HEADER_BYTES;
+
+export class LogWriter {
+  /** Segment memories that may still be read from, by segment. */
+  readonly resident: Map<number, SegmentMemory> = new Map();
+  /** The highest promised ballot and chosen slot, for headers. */
+  promised: number;
+  chosen: number;
+  /** What `chosen` was when the last record was written. */
+  chosenRecorded: number;
+  bytesLogged = 0;
+  persists = 0;
+
+  readonly #options: LogWriterOptions;
+  readonly #medium: LogMedium;
+  readonly #crc32c: Crc32c;
+  #memory: SegmentMemory | null = null;
+  #view: ByteView | null = null;
+  #nonce = 0;
+  #tail = 0;
+  #flushed = 0;
+  #standby: SegmentMemory | null = null;
+  #creating = false;
+  #nextSegment: number;
+  #sequence: number;
+  #chain: number;
+  #durable: number;
+  #write = 0;
+  #ticket = 0;
+  readonly #pending: Pending[] = [];
+
+  constructor(options: LogWriterOptions) {
+    this.#options = options;
+    this.#medium = options.medium;
+    this.#crc32c = options.crc32c;
+    this.#nextSegment = options.nextSegment;
+    this.#sequence = options.nextSequence - 1;
+    this.#durable = this.#sequence;
+    this.#chain = options.chain;
+    this.promised = options.promised;
+    this.chosen = options.chosen;
+    this.chosenRecorded = options.chosen;
+  }
+
+  get segment(): number {
+    return this.#memory?.segment ?? -1;
+  }
+  get tail(): number {
+    return this.#tail;
+  }
+  get segmentBytes(): number {
+    return this.#medium.segmentBytes;
+  }
+  get blockBytes(): number {
+    return this.#medium.blockBytes;
+  }
+  /** Sequence of the last record. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+  get hasUnpersisted(): boolean {
+    return this.#tail > this.#flushed;
+  }
+  get isIdle(): boolean {
+    return this.#pending.length === 0 && !this.hasUnpersisted;
+  }
+  get hasStandby(): boolean {
+    return this.#standby !== null;
+  }
+
+  /** Has a segment made ahead, so that rolling never waits. */
+  prepareStandby(): void {
+    if (this.#standby !== null || this.#creating) return;
+    this.#creating = true;
+    this.#medium.create(this.#nextSegment, (error, memory) => {
+      this.#creating = false;
+      if (error === null && memory !== undefined) {
+        this.#standby = memory;
+        this.#nextSegment += 1;
+      }
+      this.#options.onSegment(error);
+    });
+  }
+
+  /** Whether records with `bytes` bytes of payload in all, `records` of them, can be appended without waiting. */
+  hasRoom(bytes: number, records = 1): boolean {
+    const needed = bytes + records * (RECORD_HEADER_BYTES + 8) + PADDING_MAX;
+    if (this.#memory !== null && this.#tail + needed <= this.segmentBytes) return true;
+    return this.#standby !== null && SEGMENT_HEADER_BYTES + needed <= this.segmentBytes;
+  }
+
+  /** Whether `bytes` more fit into the segment that is written to. */
+  fits(bytes: number): boolean {
+    return this.#memory !== null && this.#tail + bytes + PADDING_MAX <= this.segmentBytes;
+  }
+
+  /** Ends the segment: what follows goes to the standby. */
+  roll(): void {
+    requires(this.#standby !== null, 'roll-needs-standby');
+    if (this.#memory !== null) this.#persist();
+    const memory = this.#standby;
+    this.#standby = null;
+    const [nonceLow, nonceHigh] = this.#options.drawNonce();
+    const { cluster, replica, diskIncarnation, startNumber } = this.#options;
+    writeSegmentHeader(
+      memory.bytes,
+      {
+        segment: memory.segment,
+        nonceLow,
+        nonceHigh,
+        firstSequence: this.#sequence + 1,
+        previous: this.#chain,
+        durable: this.#durable,
+        promised: this.promised,
+        chosen: this.chosen,
+        startNumber,
+        segmentBytes: this.segmentBytes,
+        blockBytes: this.blockBytes,
+        createdAtMs: this.#options.now(),
+        diskIncarnation,
+        cluster,
+        replica,
+        configuration: new Uint8Array(0),
+      },
+      this.#crc32c,
+    );
+    this.#memory = memory;
+    this.#view = byteView(memory.bytes);
+    this.#nonce = nonceLow;
+    this.#flushed = 0;
+    this.#tail = SEGMENT_HEADER_BYTES;
+    this.resident.set(memory.segment, memory);
+    this.#options.onMemory(memory);
+  }
+
+  /** An acceptance or a learned decree. Moves `decree.source` to its place in the log. */
+  appendDecree(kind: 1 | 4, write: number, ballot: number, slot: number, decree: DecreeReference): void {
+    const { source } = decree;
+    if (!(source instanceof TailPlace)) this.#makeRoom(decree.bytes);
+    const offset = this.#tail + RECORD_HEADER_BYTES;
+    const { bytes } = this.#memory!;
+    if (source instanceof TailPlace) {
+      invariant(source.offset === offset, 'batch-lies-at-the-tail');
+    } else if (source instanceof LogPlace) {
+      const from = this.resident.get(source.segment);
+      invariant(from !== undefined, 'open-slot-resident', () => `slot ${slot}`);
+      this.#options.copy(bytes, offset, from.bytes, source.offset, source.offset + decree.bytes);
+    } else if (source instanceof HeapPlace) {
+      let at = offset;
+      for (const part of source.parts) {
+        this.#options.copy(bytes, at, part, 0, part.length);
+        at += part.length;
+      }
+    } else if (isFrame(source)) {
+      let at = offset;
+      for (const piece of source.payload) {
+        this.#options.copy(bytes, at, piece.bytes, piece.start, piece.end);
+        at += piece.end - piece.start;
+      }
+    } else invariant(decree.bytes === 0, 'payload-has-a-place');
+    const segment = this.#memory!.segment;
+    this.#header(kind, decree.kind, ballot, slot, decree.commands, decree.bytes, decree.checksum, write);
+    this.bytesLogged += decree.bytes;
+    if (decree.bytes > 0) decree.source = new LogPlace(segment, offset);
+    this.#options.index.set(
+      slot,
+      kind,
+      decree.kind,
+      ballot,
+      segment,
+      offset,
+      decree.bytes,
+      decree.checksum,
+      decree.commands,
+    );
+  }
+
+  /** Any other record. */
+  append(kind: RecordKind, write: number, ballot: number, slot: number, payload: Uint8Array | null): void {
+    const payloadBytes = payload?.length ?? 0;
+    this.#makeRoom(payloadBytes);
+    if (payload !== null) this.#memory!.bytes.set(payload, this.#tail + RECORD_HEADER_BYTES);
+    const checksum = payload === null ? 0 : this.#crc32c(payload, 0, payloadBytes, 0);
+    this.#header(kind, 0, ballot, slot, 0, payloadBytes, checksum, write);
+  }
+
+  /** Gives up the bytes from the tail to `offset`, whatever is in them. */
+  skipTo(offset: number): void {
+    requires(
+      offset >= this.#tail + RECORD_HEADER_BYTES && offset <= this.segmentBytes,
+      'skip-within-segment',
+    );
+    this.#header(RecordKind.pad, 0, 0, 0, 0, offset - this.#tail - RECORD_HEADER_BYTES, 0, this.#write);
+  }
+
+  /** Pads to the end of the block, so that the next record begins one. */
+  padToBlock(): void {
+    if (this.#memory === null) return;
+    const end = batchEnd(this.#tail, this.blockBytes);
+    if (end > this.#tail) this.skipTo(end);
+  }
+
+  /** End of turn: everything appended is on its way to the medium. */
+  flush(): void {
+    if (this.#memory !== null) this.#persist();
+    this.#medium.flush();
+  }
+
+  /** Yields the highest write that became durable, or -1 where none did. */
+  onPersisted(ticket: number): number {
+    let write = -1;
+    while (this.#pending.length > 0 && this.#pending[0]!.ticket <= ticket) {
+      const pending = this.#pending.shift()!;
+      this.#durable = pending.sequence;
+      write = pending.write;
+    }
+    return write;
+  }
+
+  /** The segments whose every byte is durable, other than the one that is written to. */
+  get persistedBelow(): number {
+    return this.#pending[0]?.segment ?? this.segment;
+  }
+
+  release(segment: number): void {
+    const memory = this.resident.get(segment);
+    requires(memory !== undefined && segment !== this.segment, 'release-what-is-not-written-to');
+    this.resident.delete(segment);
+    this.#medium.release(memory);
+  }
+
+  #makeRoom(bytes: number): void {
+    if (this.#memory !== null && this.#tail + recordSpan(bytes) + PADDING_MAX <= this.segmentBytes) return;
+    this.roll();
+  }
+
+  #header(
+    kind: RecordKind,
+    decreeKind: number,
+    ballot: number,
+    slot: number,
+    commandCount: number,
+    payloadBytes: number,
+    payloadChecksum: number,
+    write: number,
+  ): void {
+    this.#sequence += 1;
+    this.#chain = writeRecordHeader(
+      this.#view!,
+      this.#tail,
+      {
+        payloadBytes,
+        payloadChecksum,
+        kind,
+        decreeKind,
+        group: 0,
+        ballot,
+        slot,
+        sequence: this.#sequence,
+        durable: this.#durable,
+        chosen: this.chosen,
+        commandCount,
+        segmentNonce: this.#nonce,
+        previous: this.#chain,
+      },
+      this.#crc32c,
+    );
+    this.chosenRecorded = this.chosen;
+    this.#write = write;
+    this.#tail += recordSpan(payloadBytes);
+    invariant(this.#tail <= this.segmentBytes, 'record-within-segment');
+  }
+
+  #persist(): void {
+    if (this.#tail === this.#flushed) return;
+    this.padToBlock();
+    this.#ticket += 1;
+    this.persists += 1;
+    this.#pending.push({
+      ticket: this.#ticket,
+      segment: this.#memory!.segment,
+      sequence: this.#sequence,
+      write: this.#write,
+    });
+    this.#medium.persist(this.#memory!, this.#flushed, this.#tail, this.#ticket);
+    this.#flushed = this.#tail;
+  }
+}

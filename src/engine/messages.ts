@@ -1,0 +1,66 @@
+/** What the application's thread and the engine's worker send each other, beside the bridge. Plain data. */
+
+import { type ErrorCode, SynodError } from '../errors.js';
+import type { LogLevel } from '../logger.js';
+import type { EngineEvent, EngineStatus } from './engine.js';
+import type { HostOptions } from './host.js';
+
+/** An error that survives `structuredClone`. */
+export interface ErrorData {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly path?: string;
+  readonly offset?: number;
+  readonly cause?: string;
+}
+
+export function errorToData(error: unknown): ErrorData {
+  if (!SynodError.is(error)) {
+    return {
+      code: 'ERR_SYNOD_CONTRACT',
+      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    };
+  }
+  const { cause } = error;
+  return {
+    code: error.code,
+    message: error.message,
+    ...(error.path === undefined ? {} : { path: error.path }),
+    ...(error.offset === undefined ? {} : { offset: error.offset }),
+    ...(cause === undefined
+      ? {}
+      : { cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) }),
+  };
+}
+
+export function errorFromData({ code, message, path, offset, cause }: ErrorData): SynodError {
+  return new SynodError(code, message, {
+    ...(path === undefined ? {} : { path }),
+    ...(offset === undefined ? {} : { offset }),
+    ...(cause === undefined ? {} : { cause: new Error(cause) }),
+  });
+}
+
+export interface WorkerSettings {
+  readonly options: HostOptions;
+  readonly bridge: SharedArrayBuffer;
+  /** Descriptor of the application's wake-up event; -1 where wake-ups are messages. */
+  readonly wakeFd: number;
+}
+
+export type ToWorker =
+  | { readonly kind: 'outbox'; readonly chunk: number; readonly buffer: SharedArrayBuffer }
+  | { readonly kind: 'wake' }
+  | { readonly kind: 'status'; readonly request: number }
+  | { readonly kind: 'fence'; readonly error: ErrorData }
+  | { readonly kind: 'close' };
+
+export type FromWorker =
+  | { readonly kind: 'opened'; readonly blockBytes: number; readonly wakeFd: number }
+  | { readonly kind: 'failed'; readonly error: ErrorData }
+  | { readonly kind: 'event'; readonly event: Exclude<EngineEvent, { kind: 'fenced' }> }
+  | { readonly kind: 'fenced'; readonly error: ErrorData }
+  | { readonly kind: 'log'; readonly level: LogLevel; readonly fields: object; readonly event: string }
+  | { readonly kind: 'wake' }
+  | { readonly kind: 'status'; readonly request: number; readonly status: EngineStatus }
+  | { readonly kind: 'closed' };

@@ -1,0 +1,205 @@
+/**
+ * Submits commands: as decrees while this replica is primary, else to whoever is. Its own commands are submitted
+ * again, in order, whenever the primary or the link to it changes; executing them once is the sessions' business.
+ */
+
+import type { Crc32c } from '../checksum.js';
+import { RECORD_HEADER_BYTES } from '../log/format.js';
+import type { DecreeReference } from '../protocol/decree.js';
+import { DecreeKind } from '../protocol/decree.js';
+import type { FrameWriter } from '../wire/codec.js';
+import type { Piece } from '../wire/frame.js';
+import { type Bridge, GROUP_HEADER_BYTES } from './bridge.js';
+import type { Grants, OwnBatch } from './grants.js';
+import { writeGroupHeader } from './group.js';
+import type { Link } from './links.js';
+import type { LogWriter } from './log-writer.js';
+import { TailPlace } from './places.js';
+
+/** Commands that a peer sent here because it takes this replica for the primary. */
+export interface ForwardedBatch {
+  readonly origin: number;
+  readonly session: number;
+  readonly first: number;
+  readonly count: number;
+  /** Kept: no longer in a receive buffer. */
+  readonly pieces: readonly Piece[];
+  readonly bytes: number;
+  readonly at: number;
+}
+
+export interface SubmitterOptions {
+  readonly log: LogWriter;
+  readonly grants: Grants;
+  readonly writer: FrameWriter;
+  readonly crc32c: Crc32c;
+  readonly decreeBytesMax: number;
+  /** Bytes of own commands on their way to the primary and not executed yet. */
+  readonly forwardBytesMax: number;
+  readonly bridge: Bridge;
+  readonly memory: (memory: number) => Uint8Array;
+  readonly session: () => number;
+  readonly self: () => number;
+  readonly canPropose: () => boolean;
+  /** Gives the decree to the protocol and carries out what it wants done. */
+  readonly propose: (decree: DecreeReference) => void;
+}
+
+/** A forwarded batch has waited this long behind the application's bursts: it goes first. */
+const PATIENCE_MS = 3;
+
+export class Submitter {
+  readonly forwarded: ForwardedBatch[] = [];
+
+  readonly #options: SubmitterOptions;
+  /** Batches of `grants.batches` from the first on that are submitted to the present primary. */
+  #submitted = 0;
+  #submittedBytes = 0;
+
+  constructor(options: SubmitterOptions) {
+    this.#options = options;
+  }
+
+  /** The primary, or the link to it, is another one: nothing counts as submitted. */
+  restart(): void {
+    this.#submitted = 0;
+    this.#submittedBytes = 0;
+  }
+
+  /** The first `count` batches were executed, `bytes` bytes of them. */
+  settle(count: number, bytes: number): void {
+    this.#submitted = Math.max(0, this.#submitted - count);
+    this.#submittedBytes = Math.max(0, this.#submittedBytes - bytes);
+  }
+
+  get hasWork(): boolean {
+    const { grants } = this.#options;
+    return this.#submitted < grants.batches.length || grants.hasReady || this.forwarded.length > 0;
+  }
+
+  /** As primary. */
+  propose(now: number): void {
+    const { grants, log, canPropose, memory } = this.#options;
+    while (canPropose() && log.hasRoom(this.#options.decreeBytesMax)) {
+      if (this.#submitted < grants.batches.length) {
+        if (!grants.reclaim(false)) grants.revoke();
+        this.#proposeCopy(this.#ownGroups());
+      } else if (this.forwarded.length > 0 && grants.reclaim(now - this.forwarded[0]!.at > PATIENCE_MS)) {
+        this.#proposeCopy(this.#forwardedGroups());
+      } else if (grants.hasReady) {
+        const batch = grants.take();
+        if (batch === null) break;
+        if (batch.memory >= 0) {
+          this.#submitted += 1;
+          this.#proposeInPlace(batch, memory(batch.memory));
+        }
+        // In the application's memory: it is proposed as one of `batches` in the next round.
+      } else break;
+    }
+    if (this.#submitted === grants.batches.length && this.forwarded.length === 0 && !grants.isOpen)
+      this.#lend();
+  }
+
+  /** As secondary, to the primary by `link`. */
+  forward(link: Link): void {
+    const { grants, writer, crc32c, memory, session, forwardBytesMax } = this.#options;
+    while (grants.hasReady && grants.take() !== null);
+    while (this.#submitted < grants.batches.length) {
+      const batch = grants.batches[this.#submitted]!;
+      if (this.#submittedBytes > 0 && this.#submittedBytes + batch.bytes > forwardBytesMax) {
+        this.#options.bridge.setDeliveryBlocked();
+        break;
+      }
+      const bytes = memory(batch.memory);
+      const checksum = crc32c(bytes, batch.offset, batch.offset + batch.bytes, 0);
+      const headerBytes = writer.forward(session(), batch.first, batch.count, batch.bytes, checksum);
+      link.sending.push(batch.memory >= 0 ? batch.memory : -1);
+      link.connection.send(writer.bytes, headerBytes, bytes, batch.offset, batch.offset + batch.bytes);
+      this.#submitted += 1;
+      this.#submittedBytes += batch.bytes;
+    }
+  }
+
+  /** The batch lies at the tail: its decree is made around it. */
+  #proposeInPlace(batch: OwnBatch, bytes: Uint8Array): void {
+    const { crc32c, log, propose, self, session } = this.#options;
+    const start = batch.offset - GROUP_HEADER_BYTES;
+    writeGroupHeader(bytes, start, self(), batch.count, session(), batch.first, batch.bytes);
+    propose({
+      kind: DecreeKind.commands,
+      bytes: GROUP_HEADER_BYTES + batch.bytes,
+      checksum: crc32c(bytes, start, batch.offset + batch.bytes, 0),
+      commands: batch.count,
+      configuration: null,
+      source: new TailPlace(start),
+    });
+    // The application's next batch begins at a block.
+    log.padToBlock();
+  }
+
+  #proposeCopy(groups: { pieces: Piece[]; bytes: number; commands: number }): void {
+    const { crc32c, propose } = this.#options;
+    let checksum = 0;
+    for (const piece of groups.pieces) checksum = crc32c(piece.bytes, piece.start, piece.end, checksum);
+    propose({
+      kind: DecreeKind.commands,
+      bytes: groups.bytes,
+      checksum,
+      commands: groups.commands,
+      configuration: null,
+      source: { payload: groups.pieces },
+    });
+  }
+
+  #ownGroups(): { pieces: Piece[]; bytes: number; commands: number } {
+    const { grants, decreeBytesMax, memory, self, session } = this.#options;
+    const groups = { pieces: [] as Piece[], bytes: 0, commands: 0 };
+    while (this.#submitted < grants.batches.length) {
+      const { bytes, count, first, offset, memory: place } = grants.batches[this.#submitted]!;
+      if (groups.bytes > 0 && groups.bytes + GROUP_HEADER_BYTES + bytes > decreeBytesMax) break;
+      const commands: Piece = { bytes: memory(place), start: offset, end: offset + bytes };
+      addGroup(groups, self(), session(), first, count, bytes, [commands]);
+      this.#submitted += 1;
+    }
+    return groups;
+  }
+
+  #forwardedGroups(): { pieces: Piece[]; bytes: number; commands: number } {
+    const { decreeBytesMax } = this.#options;
+    const groups = { pieces: [] as Piece[], bytes: 0, commands: 0 };
+    let count = 0;
+    for (const batch of this.forwarded) {
+      if (groups.bytes > 0 && groups.bytes + GROUP_HEADER_BYTES + batch.bytes > decreeBytesMax) break;
+      addGroup(groups, batch.origin, batch.session, batch.first, batch.count, batch.bytes, batch.pieces);
+      count += 1;
+    }
+    this.forwarded.splice(0, count);
+    return groups;
+  }
+
+  #lend(): void {
+    const { grants, log, decreeBytesMax } = this.#options;
+    if (!log.fits(decreeBytesMax + RECORD_HEADER_BYTES)) {
+      if (!log.hasStandby) return;
+      log.roll();
+    }
+    log.padToBlock();
+    grants.lend();
+  }
+}
+
+function addGroup(
+  groups: { pieces: Piece[]; bytes: number; commands: number },
+  origin: number,
+  session: number,
+  first: number,
+  count: number,
+  bytes: number,
+  pieces: readonly Piece[],
+): void {
+  const header = new Uint8Array(GROUP_HEADER_BYTES);
+  writeGroupHeader(header, 0, origin, count, session, first, bytes);
+  groups.pieces.push({ bytes: header, start: 0, end: GROUP_HEADER_BYTES }, ...pieces);
+  groups.bytes += GROUP_HEADER_BYTES + bytes;
+  groups.commands += count;
+}

@@ -1,0 +1,23 @@
+/** The public API. */
+
+export { type ErrorCode, type Outcome, SynodError } from './errors.js';
+export type { Limits } from './limits.js';
+export type { LogFunction, Logger, LogLevel } from './logger.js';
+export { createLogger } from './logger.js';
+export type {
+  EngineOption,
+  MemberOptions,
+  ReplicaOptions,
+  StorageOption,
+  StorageOptions,
+  TransportOption,
+  TransportOptions,
+} from './options.js';
+export {
+  Replica,
+  type ReplicaEvents,
+  type ReplicaRole,
+  type ReplicaStatus,
+  type ReplicateOptions,
+} from './replica.js';
+export type { CommandView, Decree, StateMachine } from './state-machine.js';

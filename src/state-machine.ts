@@ -1,0 +1,50 @@
+/** What a service implements. Runs on the application's thread. */
+
+/**
+ * The commands of one decree, as views of the log's memory: nothing is copied. Valid only during the call of
+ * `apply`; copy what must outlive it.
+ */
+export interface Decree<Result> extends Iterable<CommandView<Result>> {
+  /** The decree's position in the log. Grows by at least one from call to call, and is the same on every replica. */
+  readonly slot: number;
+  /** Commands in this decree, at least 1. */
+  readonly count: number;
+  /** The memory that all commands of the decree lie in. */
+  readonly bytes: Uint8Array;
+  /** The same memory, for reading numbers without making views. */
+  readonly view: DataView;
+  /** Where command `index` begins in `bytes`. */
+  start(index: number): number;
+  /** Where command `index` ends in `bytes`. */
+  end(index: number): number;
+  /** Command `index` as a view. Allocates one object: use `start` and `end` where that counts. */
+  command(index: number): Uint8Array;
+  /**
+   * Gives the result of command `index` to the caller that waits for it, if it waits on this replica; else does nothing.
+   * A command without a result resolves with `undefined`.
+   */
+  reply(index: number, result: Result): void;
+  /** True where a caller on this replica waits for the result of command `index`, so that making one is worth it. */
+  isAwaited(index: number): boolean;
+}
+
+/** One command, for state machines that prefer to iterate. */
+export interface CommandView<Result> {
+  readonly bytes: Uint8Array;
+  reply(result: Result): void;
+}
+
+/**
+ * A deterministic state machine: the same decrees in the same order lead every replica to the same state. No
+ * clocks, no random numbers, no I/O, no iteration order that differs between processes.
+ */
+export interface StateMachine<Result = unknown> {
+  /**
+   * Executes the commands of one decree, in order, synchronously. Each command is applied exactly once on each
+   * replica. If it throws, the replica is fenced (`ERR_SYNOD_STATE_MACHINE`): there is no state that would be
+   * the same everywhere to go on from.
+   */
+  apply(decree: Decree<Result>): void;
+  /** A digest of the whole state, equal on all replicas at equal slots. Shown by `status`; may be slow. */
+  digest?(): string;
+}
