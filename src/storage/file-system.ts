@@ -1,0 +1,105 @@
+/**
+ * The part of node:fs that storage uses: its callback calls, which run on the thread pool and never on the event
+ * loop. Tests put one here that fails at the n-th call.
+ */
+
+import fs from 'node:fs';
+
+export type FileSystem = Pick<
+  typeof fs,
+  | 'close'
+  | 'fdatasync'
+  | 'fstat'
+  | 'fsync'
+  | 'ftruncate'
+  | 'mkdir'
+  | 'open'
+  | 'read'
+  | 'readdir'
+  | 'rename'
+  | 'unlink'
+  | 'write'
+>;
+
+export const nodeFileSystem: FileSystem = fs;
+
+/** Bytes handed to the thread pool at once where a whole segment is walked: other calls get their turn between. */
+export const CHUNK_BYTES_MAX: number = 1024 * 1024;
+
+type Done = (error: NodeJS.ErrnoException | null) => void;
+
+/** Writes bytes [from, to) of `source` at the same position of the file; short writes are continued. */
+export function writeFully(
+  fileSystem: FileSystem,
+  fd: number,
+  source: Uint8Array,
+  from: number,
+  to: number,
+  position: number,
+  done: Done,
+): void {
+  if (from >= to) {
+    setImmediate(done, null);
+    return;
+  }
+  fileSystem.write(fd, source, from, to - from, position, (error, count) => {
+    if (error !== null) return done(error);
+    // A call that takes nothing and reports nothing would be repeated for ever.
+    if (count <= 0) return done(Object.assign(new Error('EIO: write took no bytes'), { code: 'EIO' }));
+    if (from + count >= to) return done(null);
+    writeFully(fileSystem, fd, source, from + count, to, position + count, done);
+  });
+}
+
+/** Reads into bytes [from, to) of `target` until they are full or the file ends; yields how many were read. */
+export function readFully(
+  fileSystem: FileSystem,
+  fd: number,
+  target: Uint8Array,
+  from: number,
+  to: number,
+  position: number,
+  done: (error: NodeJS.ErrnoException | null, count: number) => void,
+  countBefore = 0,
+): void {
+  const wanted = Math.min(to - from, CHUNK_BYTES_MAX);
+  fileSystem.read(fd, target, from, wanted, position, (error, count) => {
+    if (error !== null) return done(error, countBefore);
+    const total = countBefore + count;
+    if (count === 0 || from + count >= to) return done(null, total);
+    readFully(fileSystem, fd, target, from + count, to, position + count, done, total);
+  });
+}
+
+let zeros: Uint8Array | null = null;
+
+/** Fills bytes [0, bytes) of a file with zeros, so that later writes meet allocated, written blocks. */
+export function writeZeros(
+  fileSystem: FileSystem,
+  fd: number,
+  bytes: number,
+  done: Done,
+  position = 0,
+): void {
+  if (position >= bytes) {
+    done(null);
+    return;
+  }
+  zeros ??= new Uint8Array(CHUNK_BYTES_MAX);
+  const count = Math.min(CHUNK_BYTES_MAX, bytes - position);
+  writeFully(fileSystem, fd, zeros, 0, count, position, (error) => {
+    if (error !== null) return done(error);
+    writeZeros(fileSystem, fd, bytes, done, position + count);
+  });
+}
+
+/** Makes the names in a directory durable. Platforms that cannot open a directory keep names by themselves. */
+export function syncDirectory(fileSystem: FileSystem, directory: string, done: Done): void {
+  if (process.platform === 'win32') return void setImmediate(done, null);
+  fileSystem.open(directory, 'r', (openError, fd) => {
+    if (openError !== null) return done(openError);
+    fileSystem.fsync(fd, (syncError) => {
+      fileSystem.close(fd, (closeError) => done(syncError ?? closeError));
+    });
+  });
+}
