@@ -1,0 +1,230 @@
+/**
+ * The transport over node:net. Works everywhere, without the addon.
+ *
+ * A turn ends in the loop's check phase (`setImmediate`): libuv reads all sockets that are ready in its poll phase,
+ * so one turn takes in everything that one wake-up brought, on all connections. A microtask would end a turn
+ * after each socket, which splits the batches; a timer would add its delay.
+ */
+
+import { lookup } from 'node:dns';
+import { createServer, isIP, type Server, Socket } from 'node:net';
+import { requires } from '../../contracts.js';
+import { SynodError } from '../../errors.js';
+import { formatAddress } from '../address.js';
+import type { Address, DialledConnection, Transport, TransportHandler } from '../transport.js';
+import { type ConnectionOwner, TcpConnection } from './tcp-connection.js';
+
+/** Received bytes that one connection lends at most, give or take one read; beyond it the socket is paused. */
+const RECEIVE_BYTES_MAX_DEFAULT = 4 * 1024 * 1024;
+
+export interface TcpTransportOptions {
+  /** What to say in `reason`. */
+  readonly reason?: string;
+  /** Bytes lent by one connection beyond which its peer meets back-pressure. Default 4 MiB. */
+  readonly receiveBytesMax?: number;
+}
+
+export function createTcpTransport(options: TcpTransportOptions = {}): Transport {
+  return new TcpTransport(options);
+}
+
+class TcpTransport implements Transport, ConnectionOwner {
+  readonly kind = 'tcp';
+  readonly reason: string;
+
+  readonly #receiveBytesMax: number;
+  #handler: TransportHandler | null = null;
+  #server: Server | null = null;
+  #nextId = 1;
+  readonly #connections = new Set<TcpConnection>();
+  /** Dials that have not ended yet, with the way to give each up. */
+  readonly #dials = new Set<() => void>();
+  #dirty: TcpConnection[] = [];
+  readonly #isDirty = new Set<TcpConnection>();
+  #turnEnd: NodeJS.Immediate | null = null;
+  #closing = false;
+  readonly #closeCallbacks: Array<() => void> = [];
+  #serverClosed = true;
+  #closed = false;
+
+  constructor(options: TcpTransportOptions) {
+    this.reason = options.reason ?? 'tcp: node:net';
+    this.#receiveBytesMax = options.receiveBytesMax ?? RECEIVE_BYTES_MAX_DEFAULT;
+  }
+
+  listen(
+    handler: TransportHandler,
+    address: Address,
+    callback: (error: SynodError | null, bound?: Address) => void,
+  ): void {
+    requires(this.#handler === null, 'transport-listen-once');
+    this.#handler = handler;
+    const server = createServer({ noDelay: true });
+    this.#server = server;
+    this.#serverClosed = false;
+    const failed = (error: Error): void => {
+      this.#serverClosed = true;
+      callback(
+        new SynodError('ERR_SYNOD_LISTEN', `cannot listen on ${formatAddress(address)}: ${error.message}`, {
+          cause: error,
+        }),
+      );
+      this.#finishClose();
+    };
+    server.once('error', failed);
+    server.on('connection', (socket) => this.#accept(socket));
+    server.on('close', () => {
+      this.#serverClosed = true;
+      this.#finishClose();
+    });
+    server.listen({ host: address.host, port: address.port }, () => {
+      server.off('error', failed);
+      // Errors of accept (EMFILE) concern one connection attempt: the peer dials again.
+      server.on('error', () => {});
+      // Closed while the host name was looked up: there is no address to report.
+      if (this.#closing) server.close();
+      const bound = server.address() as { address: string; port: number } | null;
+      if (bound === null) return failed(new Error('the transport was closed'));
+      callback(null, { host: bound.address, port: bound.port });
+    });
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#closing) {
+      socket.destroy();
+      return;
+    }
+    this.#stand(socket, -1);
+  }
+
+  #stand(socket: Socket, token: number): void {
+    const connection = new TcpConnection(this.#nextId++, socket, token, this.#receiveBytesMax, this);
+    this.#connections.add(connection);
+    this.#handler?.onConnection(connection as DialledConnection);
+    this.#scheduleTurnEnd();
+  }
+
+  connect(address: Address, token: number, timeoutMs: number): void {
+    requires(this.#handler !== null, 'transport-listen-first');
+    let socket: Socket | null = null;
+    let ended = false;
+    const end = (): boolean => {
+      if (ended) return false;
+      ended = true;
+      clearTimeout(timer);
+      this.#dials.delete(giveUp);
+      return true;
+    };
+    const fail = (error: SynodError): void => {
+      if (!end()) return;
+      // The late error of a socket that was given up has nobody left to go to.
+      socket?.on('error', () => {});
+      socket?.destroy();
+      this.#handler?.onConnectFailed(token, error);
+      this.#scheduleTurnEnd();
+    };
+    const refuse = (cause: NodeJS.ErrnoException): void =>
+      fail(
+        new SynodError('ERR_SYNOD_CONNECT', `cannot reach ${formatAddress(address)}: ${cause.message}`, {
+          cause,
+        }),
+      );
+    const giveUp = (): void => fail(new SynodError('ERR_SYNOD_CLOSED', 'the transport was closed'));
+    const timer = setTimeout(
+      () =>
+        fail(
+          new SynodError(
+            'ERR_SYNOD_TIMEOUT',
+            `cannot reach ${formatAddress(address)}: no answer within ${timeoutMs} ms`,
+          ),
+        ),
+      timeoutMs,
+    );
+    this.#dials.add(giveUp);
+    if (this.#closing) {
+      setImmediate(giveUp);
+      return;
+    }
+    const dial = (host: string): void => {
+      if (ended) return;
+      const dialled = new Socket();
+      socket = dialled;
+      dialled.once('error', refuse);
+      dialled.once('connect', () => {
+        if (!end()) return;
+        dialled.off('error', refuse);
+        this.#stand(dialled, token);
+      });
+      dialled.connect({ host, port: address.port, noDelay: true });
+    };
+    if (isIP(address.host) !== 0) dial(address.host);
+    else {
+      lookup(address.host, (error, found) => {
+        if (error !== null) refuse(error);
+        else dial(found);
+      });
+    }
+  }
+
+  dirty(connection: TcpConnection): void {
+    if (this.#isDirty.has(connection)) return;
+    this.#isDirty.add(connection);
+    this.#dirty.push(connection);
+  }
+
+  flush(): void {
+    if (this.#dirty.length === 0) return;
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    this.#isDirty.clear();
+    for (const connection of dirty) connection.flush();
+  }
+
+  received(connection: TcpConnection, bytes: Uint8Array): void {
+    this.#scheduleTurnEnd();
+    this.#handler?.onReceived(connection, bytes, 0, bytes.length, bytes.length);
+  }
+
+  payloadsSent(connection: TcpConnection, count: number): void {
+    this.#scheduleTurnEnd();
+    this.#handler?.onPayloadsSent(connection, count);
+  }
+
+  closed(connection: TcpConnection, reason: string): void {
+    this.#connections.delete(connection);
+    this.#scheduleTurnEnd();
+    this.#handler?.onClosed(connection, reason);
+    this.#finishClose();
+  }
+
+  #scheduleTurnEnd(): void {
+    this.#turnEnd ??= setImmediate(() => {
+      this.#turnEnd = null;
+      if (!this.#closed) this.#handler?.onTurnEnd();
+    });
+  }
+
+  close(callback: () => void): void {
+    if (this.#closed) {
+      setImmediate(callback);
+      return;
+    }
+    this.#closeCallbacks.push(callback);
+    if (this.#closing) return;
+    this.#closing = true;
+    // Not now: giving up a dial calls the handler, which must not happen inside the call that asks for it.
+    setImmediate(() => {
+      for (const giveUp of [...this.#dials]) giveUp();
+      for (const connection of [...this.#connections]) connection.close('the transport was closed');
+      if (!this.#serverClosed) this.#server?.close();
+      this.#finishClose();
+    });
+  }
+
+  #finishClose(): void {
+    if (!this.#closing || this.#closed) return;
+    if (this.#connections.size > 0 || this.#dials.size > 0 || !this.#serverClosed) return;
+    this.#closed = true;
+    for (const callback of this.#closeCallbacks.splice(0)) setImmediate(callback);
+  }
+}
