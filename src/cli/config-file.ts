@@ -1,0 +1,72 @@
+/**
+ * The configuration file of `synod serve`: the options of a replica as JSON, and where the key-value service
+ * listens. Relative paths in it begin at the working directory of the process, not at the file.
+ */
+
+import { readFile } from 'node:fs/promises';
+import { SynodError } from '../errors.js';
+import { OptionChecker } from '../option-checker.js';
+import { type ReplicaOptions, validateOptions } from '../options.js';
+import type { Address } from '../transport/transport.js';
+
+/** A configuration file longer than this is not one. */
+const FILE_BYTES_MAX = 1024 * 1024;
+
+export interface ConfigFile {
+  /** Checked, in the form that `Replica.open` takes. */
+  readonly options: ReplicaOptions;
+  readonly kv: { readonly listen: Address };
+}
+
+/** The file's text as a checked configuration. `name` stands in the messages. */
+export function parseConfig(text: string, name: string): ConfigFile {
+  let value: unknown;
+  try {
+    value = JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
+  } catch (error) {
+    throw new SynodError('ERR_SYNOD_OPTION', `${name} is not JSON: ${(error as Error).message}`, {
+      cause: error,
+      path: name,
+    });
+  }
+  const check = new OptionChecker();
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    check.report('options', 'an object', value);
+    check.throwIfFailed(name);
+  }
+  const { kv, ...options } = value as Record<string, unknown>;
+  // A logger is an object with methods, which JSON does not have: one level is chosen on the command line instead.
+  if ('logger' in options) check.report('logger', 'no such key in a file (see --log-level)', options.logger);
+  const service = check.object(kv, 'kv', ['listen'], 'required');
+  const listen = service === null ? null : check.address(service.listen, 'kv.listen', 0);
+  check.throwIfFailed(name);
+  try {
+    validateOptions(options);
+  } catch (error) {
+    if (!SynodError.is(error) || error.code !== 'ERR_SYNOD_OPTION') throw error;
+    const message = error.message.replace(/^wrong options: /, '');
+    throw new SynodError(
+      'ERR_SYNOD_OPTION',
+      `${name}: ${message}`,
+      error.path === undefined ? {} : { path: error.path },
+    );
+  }
+  return { options: options as unknown as ReplicaOptions, kv: { listen: listen! } };
+}
+
+/** Reads and checks a configuration file. Throws `ERR_SYNOD_OPTION`, also where the file cannot be read. */
+export async function readConfigFile(path: string): Promise<ConfigFile> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new SynodError('ERR_SYNOD_OPTION', `cannot read ${path}: ${(error as Error).message}`, {
+      cause: error,
+      path,
+    });
+  }
+  if (text.length > FILE_BYTES_MAX) {
+    throw new SynodError('ERR_SYNOD_OPTION', `${path} is longer than ${FILE_BYTES_MAX} bytes`, { path });
+  }
+  return parseConfig(text, path);
+}

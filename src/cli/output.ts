@@ -1,0 +1,42 @@
+/** Where the command line writes for people. */
+
+export interface Output {
+  /** One line, or several, of result. */
+  line(text: string): void;
+  /** One line of failure. */
+  error(text: string): void;
+  /** What is being waited for; null when the wait is over. Shown in place on a terminal, else line by line. */
+  progress(text: string | null): void;
+}
+
+/** Standard output and standard error of this process. */
+export function processOutput(): Output {
+  let shown = false;
+  const clear = (): void => {
+    if (shown) process.stdout.write('\r\u001b[K');
+    shown = false;
+  };
+  // Whoever read us went away (`synod cluster | head`): nothing to tell anyone, and no reason to crash.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
+  return {
+    line(text) {
+      clear();
+      process.stdout.write(`${text}\n`);
+    },
+    error(text) {
+      clear();
+      process.stderr.write(`${text}\n`);
+    },
+    progress(text) {
+      if (!process.stdout.isTTY) {
+        if (text !== null) process.stdout.write(`${text}\n`);
+        return;
+      }
+      clear();
+      if (text === null) return;
+      process.stdout.write(`${text} ...`);
+      shown = true;
+    },
+  };
+}

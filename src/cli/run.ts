@@ -1,0 +1,70 @@
+/** One command line, from its arguments to its exit code. */
+
+import { readFile } from 'node:fs/promises';
+import { SynodError } from '../errors.js';
+import { type Command, helpText, parseCommandLine, UsageError } from './arguments.js';
+import { readConfigFile } from './config-file.js';
+import type { Output } from './output.js';
+import { fetchStatus, StatusError } from './status.js';
+
+export const EXIT_OK = 0;
+export const EXIT_FAILED = 1;
+/** The command line or the configuration is wrong: the same call will never work. */
+export const EXIT_USAGE = 2;
+
+const STATUS_TIMEOUT_MS = 5000;
+
+async function packageVersion(): Promise<string> {
+  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+async function execute(command: Command, output: Output): Promise<number> {
+  switch (command.kind) {
+    case 'help':
+      output.line(helpText(command.command).trimEnd());
+      return EXIT_OK;
+    case 'version':
+      output.line(await packageVersion());
+      return EXIT_OK;
+    case 'status': {
+      const address =
+        command.config === undefined
+          ? { host: command.host, port: command.port! }
+          : (await readConfigFile(command.config)).kv.listen;
+      try {
+        const report = await fetchStatus(address, STATUS_TIMEOUT_MS);
+        output.line(JSON.stringify(report, null, process.stdout.isTTY ? 2 : 0));
+        return EXIT_OK;
+      } catch (error) {
+        if (!(error instanceof StatusError)) throw error;
+        output.error(`synod: no status from ${address.host}:${address.port}: ${error.message}`);
+        return EXIT_FAILED;
+      }
+    }
+    // Only what runs is loaded: `status` needs neither the engine nor the addon.
+    case 'serve':
+      return await (await import('./serve.js')).serve(command);
+    case 'cluster':
+      return await (await import('./cluster.js')).runCluster(command, output);
+  }
+}
+
+/** Runs a command line; never rejects. */
+export async function run(args: readonly string[], output: Output): Promise<number> {
+  try {
+    return await execute(parseCommandLine(args), output);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      const help = error.command === undefined ? 'synod help' : `synod help ${error.command}`;
+      output.error(`synod: ${error.message} (see "${help}")`);
+      return EXIT_USAGE;
+    }
+    if (SynodError.is(error)) {
+      output.error(`synod: ${error.message} (${error.code})`);
+      return error.code === 'ERR_SYNOD_OPTION' ? EXIT_USAGE : EXIT_FAILED;
+    }
+    output.error(`synod: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    return EXIT_FAILED;
+  }
+}

@@ -1,0 +1,80 @@
+/** `synod serve`: one replica and its key-value service in the foreground, until it is told to stop or is fenced. */
+
+import { KeyValueServer } from '../kv/server.js';
+import { KeyValueStateMachine } from '../kv/state-machine.js';
+import { createLogger, type Logger } from '../logger.js';
+import { validateOptions } from '../options.js';
+import { Replica } from '../replica.js';
+import { formatAddress } from '../transport/address.js';
+import type { ServeCommand } from './arguments.js';
+import { type ConfigFile, readConfigFile } from './config-file.js';
+import { handleSignals } from './signals.js';
+
+interface Stop {
+  readonly reason: string;
+  readonly error?: unknown;
+}
+
+/** Resolves with the exit code, once everything is closed. */
+export async function serve(command: ServeCommand): Promise<number> {
+  const config = await readConfigFile(command.config);
+  const logger = createLogger({ replica: config.options.replica, level: command.logLevel });
+
+  let stop: (stop: Stop) => void = () => {};
+  const stopped = new Promise<Stop>((resolve) => {
+    stop = resolve;
+  });
+  // Before the replica opens: recovery of a long log takes a while, and a signal in it is to be obeyed too.
+  const release = handleSignals({
+    onStop: (signal) => stop({ reason: signal }),
+    onForce: () => logger.warn({}, 'exit without closing'),
+  });
+  if (command.stopWithStdin) {
+    process.stdin.on('end', () => stop({ reason: 'standard input ended' }));
+    process.stdin.on('error', () => stop({ reason: 'standard input ended' }));
+    process.stdin.resume();
+  }
+  try {
+    return await serveUntil(stopped, stop, config, logger);
+  } finally {
+    if (command.stopWithStdin) process.stdin.destroy();
+    release();
+  }
+}
+
+async function serveUntil(
+  stopped: Promise<Stop>,
+  stop: (stop: Stop) => void,
+  config: ConfigFile,
+  logger: Logger,
+): Promise<number> {
+  const stateMachine = new KeyValueStateMachine();
+  const replica = await Replica.open({ ...config.options, logger }, stateMachine);
+  replica.on('fenced', (error) => stop({ reason: 'fenced', error }));
+  const server = new KeyValueServer(
+    replica,
+    {
+      commandBytesMax: validateOptions(config.options).limits.commandBytesMax,
+      onEvent: ({ event, ...fields }) => logger.warn(fields, `key-value service: ${event}`),
+    },
+    stateMachine,
+  );
+  try {
+    const address = await server.listen(config.kv.listen);
+    const { storage, transport } = await replica.status();
+    logger.info({ pid: process.pid, kv: formatAddress(address), storage, transport }, 'serving');
+    const { reason, error } = await stopped;
+    if (error === undefined) {
+      logger.info({ reason }, 'closing');
+      return 0;
+    }
+    // A fenced replica answers nobody: with the process gone, clients go to another one, and whoever supervises this
+    // one gets to know.
+    logger.fatal({ error }, 'replica fenced');
+    return 1;
+  } finally {
+    await server.close();
+    await replica.close();
+    logger.info({}, 'closed');
+  }
+}

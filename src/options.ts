@@ -1,0 +1,318 @@
+/**
+ * Options: what a user chooses, checked once and completely before anything else happens. (The member set that
+ * the replicas agree on is called configuration; see docs/glossary.md.)
+ *
+ * Unknown keys are refused at every level, because a misspelt `electionTimeoutMS` that is silently ignored is
+ * found on the worst day. All mistakes are reported in one error.
+ */
+
+import { resolve } from 'node:path';
+import {
+  completeLimits,
+  defaultHeartbeatMs,
+  electionTimeoutMsBounds,
+  HEARTBEATS_PER_ELECTION_TIMEOUT_MIN,
+  type Limits,
+  limitBounds,
+  limitConflicts,
+  MEMBERS_MAX,
+  MEMBERS_MIN,
+  segmentBytesBounds,
+} from './limits.js';
+import { createLogger, type Logger, logLevels } from './logger.js';
+import { OptionChecker } from './option-checker.js';
+import type { Address } from './transport/transport.js';
+
+export type StorageOption = 'auto' | 'memory' | 'file' | 'uring' | 'pmem';
+export type TransportOption = 'auto' | 'tcp' | 'uring';
+export type EngineOption = 'worker' | 'inline';
+
+/** One replica of the cluster. */
+export interface MemberOptions {
+  /** 1 to 63 characters out of ASCII letters, digits, `.`, `_`, `-`. Never give it to another disk. */
+  readonly id: string;
+  /** `host:port` or `[ipv6]:port`, where the other replicas reach it. The port is 1 to 65,535. */
+  readonly address: string;
+}
+
+export interface StorageOptions {
+  /**
+   * What the log is kept on. `auto` takes the best that works here, for `dataDir`: pmem on a DAX file system,
+   * else uring where the kernel allows it, else file, and says why. Any other kind is taken or refused
+   * (`ERR_SYNOD_STORAGE_UNAVAILABLE`). file, uring and pmem open each other's logs. Default: auto.
+   *
+   * Danger: `memory` keeps nothing. A replica that was on memory and is started again is a stranger to its peers.
+   */
+  readonly kind?: StorageOption | undefined;
+  /**
+   * Lets pmem use a path that is not DAX (/dev/shm, an ordinary file system). Default: false.
+   *
+   * Danger: what was acknowledged may be lost with the power, on all replicas at once.
+   */
+  readonly allowVolatile?: boolean | undefined;
+  /**
+   * Bytes of one log segment, preallocated. A power of two, 1 MiB to 256 MiB. Default: 64 MiB. May change from
+   * start to start: it holds for new segments.
+   */
+  readonly segmentBytes?: number | undefined;
+}
+
+export interface TransportOptions {
+  /**
+   * How bytes travel. `auto` takes uring where the kernel allows it, else tcp, and says why. The two speak the same
+   * bytes, so replicas of one cluster may differ. Default: auto.
+   */
+  readonly kind?: TransportOption | undefined;
+}
+
+/** What `Replica.open` takes. A plain object; JSON of it (without `logger`) is the configuration file. */
+export interface ReplicaOptions {
+  /** Name of the cluster, 1 to 63 characters as an id. Replicas of different clusters refuse each other. */
+  readonly cluster: string;
+  /** This replica's id, one of `members`. */
+  readonly replica: string;
+  /** The first configuration, 1 to 7 replicas, the same on all of them. Ids and addresses are distinct. */
+  readonly members: readonly MemberOptions[];
+  /**
+   * The folder that is this replica's disk; made when missing. Relative paths begin at the working directory of the
+   * process. Required unless `storage.kind` is memory. No two replicas share one: it is locked while open.
+   *
+   * Danger: a folder restored from a backup, or copied from another replica, is refused by the peers, since it
+   * forgot what it once promised.
+   */
+  readonly dataDir?: string | undefined;
+  /** Where to listen for peers, if not at this replica's address in `members` (`0.0.0.0:7101` in a container). */
+  readonly listen?: string | undefined;
+  readonly storage?: StorageOptions | undefined;
+  readonly transport?: TransportOptions | undefined;
+  /**
+   * Where the engine runs: in a worker thread, so that an application that blocks its own event loop causes no
+   * election; or inline, on the thread that opens the replica, which saves a thread and needs a loop that never
+   * blocks. Default: worker.
+   */
+  readonly engine?: EngineOption | undefined;
+  /**
+   * Milliseconds without a sign of the primary after which a secondary stands for election, 50 to 60,000; each
+   * wait is drawn at random from one to two of it. Default: 300.
+   *
+   * Danger: shorter than a pause of the machine or a round trip, and elections follow each other.
+   */
+  readonly electionTimeoutMs?: number | undefined;
+  /** Milliseconds between two signs of an idle primary; at most half of `electionTimeoutMs`. Default: a sixth of it. */
+  readonly heartbeatMs?: number | undefined;
+  /** Bounds in bytes and counts; see `Limits` and docs/configuration.md. */
+  readonly limits?: { readonly [Name in keyof Limits]?: number | undefined } | undefined;
+  /** Takes the replica's events. Default: warnings and worse, one line each, on standard error. */
+  readonly logger?: Logger | undefined;
+}
+
+export interface ResolvedMember {
+  readonly id: string;
+  readonly address: Address;
+}
+
+/** Options that were checked and completed. Frozen at all levels, the logger apart. */
+export interface ResolvedOptions {
+  readonly cluster: string;
+  readonly replica: string;
+  /** In the order given. */
+  readonly members: readonly ResolvedMember[];
+  /** Absolute; null only where the storage is memory. */
+  readonly dataDir: string | null;
+  readonly listen: Address;
+  readonly storage: {
+    readonly kind: StorageOption;
+    readonly allowVolatile: boolean;
+    readonly segmentBytes: number;
+  };
+  readonly transport: { readonly kind: TransportOption };
+  readonly engine: EngineOption;
+  readonly electionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly limits: Limits;
+  readonly logger: Logger;
+}
+
+const storageKinds: readonly StorageOption[] = ['auto', 'memory', 'file', 'uring', 'pmem'];
+const transportKinds: readonly TransportOption[] = ['auto', 'tcp', 'uring'];
+const engineKinds: readonly EngineOption[] = ['worker', 'inline'];
+
+/** The keys of `ReplicaOptions`. */
+export const optionKeys: readonly string[] = [
+  'cluster',
+  'replica',
+  'members',
+  'dataDir',
+  'listen',
+  'storage',
+  'transport',
+  'engine',
+  'electionTimeoutMs',
+  'heartbeatMs',
+  'limits',
+  'logger',
+] satisfies readonly (keyof ReplicaOptions)[];
+
+/**
+ * Checks and completes what a user chose.
+ *
+ * Throws `ERR_SYNOD_OPTION` with every mistake in the message and the path of the first in `path`
+ * (`members[2].address`).
+ */
+export function validateOptions(input: unknown): ResolvedOptions {
+  const check = new OptionChecker();
+  const record = check.object(input, '', optionKeys, 'required');
+  if (record === null) check.throwIfFailed('wrong options');
+  const options = record ?? {};
+
+  const cluster = check.id(options.cluster, 'cluster');
+  const replica = check.id(options.replica, 'replica');
+  const members = validateMembers(check, options.members);
+  const self = members?.find((member) => member.id === replica);
+  if (replica !== null && members !== null && self === undefined) {
+    check.report(
+      'replica',
+      `the id of one of the members (${members.map((member) => member.id).join(', ')})`,
+      replica,
+    );
+  }
+
+  const storage = validateStorage(check, options.storage);
+  const dataDir = validateDataDir(check, options.dataDir, storage.kind);
+  const transport = check.object(options.transport, 'transport', ['kind']) ?? {};
+  const transportKind = check.choice(transport.kind, 'transport.kind', transportKinds, 'auto');
+  const listen = options.listen === undefined ? self?.address : check.address(options.listen, 'listen');
+  const engine = check.choice(options.engine, 'engine', engineKinds, 'worker');
+
+  const { min, max, default: electionDefault } = electionTimeoutMsBounds;
+  const electionTimeoutMs =
+    check.integer(options.electionTimeoutMs, 'electionTimeoutMs', min, max) ?? electionDefault;
+  const heartbeatMs =
+    check.integer(
+      options.heartbeatMs,
+      'heartbeatMs',
+      1,
+      Math.floor(electionTimeoutMs / HEARTBEATS_PER_ELECTION_TIMEOUT_MIN),
+    ) ?? defaultHeartbeatMs(electionTimeoutMs);
+
+  const limits = validateLimits(check, options.limits, storage.segmentBytes);
+  const logger = validateLogger(check, options.logger, replica ?? undefined);
+  check.throwIfFailed('wrong options');
+  return Object.freeze({
+    cluster: cluster!,
+    replica: replica!,
+    members: Object.freeze(
+      members!.map((member) => Object.freeze({ id: member.id, address: freezeAddress(member.address) })),
+    ),
+    dataDir,
+    listen: freezeAddress(listen!),
+    storage: Object.freeze(storage),
+    transport: Object.freeze({ kind: transportKind }),
+    engine,
+    electionTimeoutMs,
+    heartbeatMs,
+    limits: Object.freeze(limits),
+    logger,
+  });
+}
+
+function freezeAddress(address: Address): Address {
+  return Object.freeze({ host: address.host, port: address.port });
+}
+
+/** The members that are right, or null where the list itself is not usable. */
+function validateMembers(check: OptionChecker, value: unknown): ResolvedMember[] | null {
+  if (!Array.isArray(value) || value.length < MEMBERS_MIN || value.length > MEMBERS_MAX) {
+    check.report('members', `a list of ${MEMBERS_MIN} to ${MEMBERS_MAX} members`, value);
+    return null;
+  }
+  const members: ResolvedMember[] = [];
+  const pathById = new Map<string, string>();
+  const pathByAddress = new Map<string, string>();
+  let complete = true;
+  // By index: `entries` of an array with holes would skip them in `forEach`, and a hole is a mistake.
+  for (let index = 0; index < value.length; index += 1) {
+    const path = `members[${index}]`;
+    const member = check.object(value[index], path, ['id', 'address'], 'required');
+    if (member === null) {
+      complete = false;
+      continue;
+    }
+    const id = check.id(member.id, `${path}.id`);
+    const address = check.address(member.address, `${path}.address`);
+    if (id === null || address === null) {
+      complete = false;
+      continue;
+    }
+    const sameId = pathById.get(id);
+    if (sameId !== undefined) check.report(`${path}.id`, `an id of its own (${sameId} has it too)`, id);
+    const key = `${address.host.toLowerCase()} ${address.port}`;
+    const sameAddress = pathByAddress.get(key);
+    if (sameAddress !== undefined) {
+      check.report(`${path}.address`, `an address of its own (${sameAddress} has it too)`, member.address);
+    }
+    if (sameId === undefined) pathById.set(id, `${path}.id`);
+    if (sameAddress === undefined) pathByAddress.set(key, `${path}.address`);
+    members.push({ id, address });
+  }
+  // Without all of them, "not among the members" would be one mistake reported as two.
+  return complete ? members : null;
+}
+
+function validateStorage(check: OptionChecker, value: unknown): ResolvedOptions['storage'] {
+  const storage = check.object(value, 'storage', ['kind', 'allowVolatile', 'segmentBytes']) ?? {};
+  const kind = check.choice(storage.kind, 'storage.kind', storageKinds, 'auto');
+  const allowVolatile = check.flag(storage.allowVolatile, 'storage.allowVolatile');
+  const { min, max } = segmentBytesBounds;
+  let segmentBytes = check.integer(storage.segmentBytes, 'storage.segmentBytes', min, max);
+  if (segmentBytes !== undefined && (segmentBytes & (segmentBytes - 1)) !== 0) {
+    check.report('storage.segmentBytes', `a power of two from ${min} to ${max}`, segmentBytes);
+    segmentBytes = undefined;
+  }
+  return { kind, allowVolatile, segmentBytes: segmentBytes ?? segmentBytesBounds.default };
+}
+
+function validateDataDir(check: OptionChecker, value: unknown, kind: StorageOption): string | null {
+  if (value === undefined) {
+    if (kind !== 'memory')
+      check.report('dataDir', 'a path (it may be missing only where storage.kind is "memory")', value);
+    return null;
+  }
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
+    check.report('dataDir', 'a path', value);
+    return null;
+  }
+  return resolve(value);
+}
+
+function validateLimits(check: OptionChecker, value: unknown, segmentBytes: number): Limits {
+  const names = Object.keys(limitBounds) as (keyof Limits)[];
+  const input = check.object(value, 'limits', names) ?? {};
+  const chosen: { -readonly [Name in keyof Limits]?: number | undefined } = {};
+  let wrong = false;
+  for (const name of names) {
+    const { min, max } = limitBounds[name];
+    chosen[name] = check.integer(input[name], `limits.${name}`, min, max);
+    wrong ||= input[name] !== undefined && chosen[name] === undefined;
+  }
+  const limits = completeLimits(chosen, segmentBytes);
+  // Relations are worth reading only once each bound by itself is right.
+  if (!wrong) {
+    for (const conflict of limitConflicts(limits, segmentBytes)) {
+      check.report(`limits.${conflict.name}`, conflict.expected, limits[conflict.name]);
+    }
+  }
+  return limits;
+}
+
+function validateLogger(check: OptionChecker, value: unknown, replica: string | undefined): Logger {
+  if (value === undefined)
+    return createLogger({ ...(replica === undefined ? {} : { replica }), level: 'warn' });
+  const logger = value as Partial<Record<string, unknown>> | null;
+  const complete =
+    typeof logger === 'object' &&
+    logger !== null &&
+    logLevels.every((level) => typeof logger[level] === 'function');
+  if (!complete) check.report('logger', `an object with the methods ${logLevels.join(', ')}`, value);
+  return value as Logger;
+}
