@@ -56,7 +56,7 @@ export interface SynodErrorDetails {
   readonly offset?: number;
 }
 
-const brand: unique symbol = Symbol.for('synod.error') as never;
+const brand: symbol = Symbol.for('synod.error');
 
 /** Every error that the library reports. Compare `code`, never the message. */
 export class SynodError extends Error {
@@ -65,7 +65,6 @@ export class SynodError extends Error {
   readonly outcome: Outcome | undefined;
   readonly path: string | undefined;
   readonly offset: number | undefined;
-  readonly [brand]: true = true;
 
   constructor(code: ErrorCode, message: string, details: SynodErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -74,10 +73,11 @@ export class SynodError extends Error {
     this.outcome = details.outcome;
     this.path = details.path;
     this.offset = details.offset;
+    Object.defineProperty(this, brand, { value: true });
   }
 
   /** Works across two copies of the package in one process, where `instanceof` does not. */
   static is(value: unknown): value is SynodError {
-    return typeof value === 'object' && value !== null && (value as { [brand]?: boolean })[brand] === true;
+    return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[brand] === true;
   }
 }

@@ -8,7 +8,7 @@ import { MemoryMap } from './application/memory-map.js';
 import { type Waiter, Waiters } from './application/waiters.js';
 import { ContractViolation } from './contracts.js';
 import { Bridge } from './engine/bridge.js';
-import type { EngineEvent } from './engine/engine.js';
+import type { EngineEvent } from './engine/engine-types.js';
 import type { HostOptions } from './engine/host.js';
 import { SynodError } from './errors.js';
 import { requireAddon } from './native/addon.js';

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Bridge } from '../engine/bridge.js';
-import type { EngineEvent, EngineStatus } from '../engine/engine.js';
+import type { EngineEvent, EngineStatus } from '../engine/engine-types.js';
 import { type EngineHost, type HostOptions, openEngine } from '../engine/host.js';
 import {
   errorFromData,

@@ -3,116 +3,39 @@
  * inline; knows neither. All callbacks, no promises: whoever provides time, medium and transport decides every order.
  */
 
-import type { Crc32c } from '../checksum.js';
 import { ContractViolation, unreachable } from '../contracts.js';
 import { SynodError } from '../errors.js';
-import { FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX, type Limits } from '../limits.js';
+import { FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX } from '../limits.js';
 import { RecordKind } from '../log/format.js';
-import type { Logger } from '../logger.js';
 import type { Ballot, MemberNumber } from '../protocol/ballot.js';
-import { formatBallot, MEMBER_NUMBER_MAX } from '../protocol/ballot.js';
+import { formatBallot } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
-import { genesisConfiguration, memberById, memberByNumber } from '../protocol/configuration.js';
 import type { DecreeReference } from '../protocol/decree.js';
 import type { Effect, Role } from '../protocol/effects.js';
-import type { Message } from '../protocol/messages.js';
 import { Replica } from '../protocol/replica.js';
-import type { LogMedium, SegmentMemoryReference } from '../storage/log-medium.js';
-import type { Address, Connection, Transport } from '../transport/transport.js';
-import { decodeForward, decodeMessage, FrameWriter } from '../wire/codec.js';
+import type { Connection } from '../transport/transport.js';
+import { FrameWriter } from '../wire/codec.js';
 import { encodeConfiguration } from '../wire/configuration-codec.js';
-import type { Frame } from '../wire/frame.js';
-import { FrameError, FrameKind } from '../wire/frame.js';
-import type { Bridge } from './bridge.js';
 import { Deliveries } from './deliveries.js';
+import type { EngineParts, EngineStatus } from './engine-types.js';
 import { FetchServer } from './fetch-server.js';
+import { FrameIntake } from './frame-intake.js';
 import { Grants } from './grants.js';
 import type { Hello } from './hello.js';
 import type { Link } from './links.js';
 import { Links } from './links.js';
+import { LogKeeper } from './log-keeper.js';
 import { LogReader } from './log-reader.js';
-import { type CopyBytes, LogWriter } from './log-writer.js';
-import { HeapPlace, isFrame, LogPlace, TailPlace } from './places.js';
-import type { RecoveredLog } from './recover.js';
+import { LogWriter } from './log-writer.js';
+import { MessageSender } from './message-sender.js';
+import { PeerTable } from './peer-table.js';
+import { HeapPlace, isFrame, TailPlace } from './places.js';
+import { engineStatus } from './status.js';
 import { Submitter } from './submitter.js';
 
-/** What the engine tells the application's side, beside what goes over the bridge. */
-export type EngineEvent =
-  | { readonly kind: 'memory'; readonly segment: number; readonly reference: SegmentMemoryReference }
-  | { readonly kind: 'memory-gone'; readonly segment: number }
-  | { readonly kind: 'chunk'; readonly chunk: number; readonly buffer: SharedArrayBuffer }
-  | { readonly kind: 'chunk-gone'; readonly chunk: number }
-  | {
-      readonly kind: 'role';
-      readonly role: Role;
-      /** Id of the primary, or null. */
-      readonly primary: string | null;
-      readonly ballot: string;
-    }
-  | { readonly kind: 'peer'; readonly id: string; readonly connected: boolean }
-  | { readonly kind: 'storage-full'; readonly full: boolean }
-  | { readonly kind: 'fenced'; readonly error: SynodError };
-
-export interface EngineStatus {
-  readonly role: Role;
-  readonly primary: string | null;
-  readonly ballot: string;
-  readonly configuration: number;
-  readonly chosen: number;
-  readonly storage: { readonly kind: string; readonly reason: string; readonly durable: boolean };
-  readonly transport: { readonly kind: string; readonly reason: string };
-  readonly peers: readonly {
-    readonly id: string;
-    readonly connected: boolean;
-    readonly lag: number | null;
-  }[];
-  readonly bytesCopied: number;
-  readonly bytesLogged: number;
-  readonly persists: number;
-}
-
-export interface EngineOptions {
-  readonly cluster: string;
-  readonly replica: string;
-  readonly members: readonly { readonly id: string; readonly address: Address }[];
-  readonly electionTimeoutMs: number;
-  readonly heartbeatMs: number;
-  readonly limits: Limits;
-}
-
-export interface EngineParts {
-  readonly options: EngineOptions;
-  readonly medium: LogMedium;
-  readonly transport: Transport;
-  readonly bridge: Bridge;
-  readonly recovered: RecoveredLog;
-  readonly diskIncarnation: Uint8Array;
-  readonly logger: Logger;
-  readonly crc32c: Crc32c;
-  readonly copy: CopyBytes;
-  /** Bytes copied by `copy` so far. */
-  readonly bytesCopied: () => number;
-  /** Milliseconds of a clock that never goes back. */
-  readonly now: () => number;
-  readonly random: () => number;
-  readonly drawNonce: () => readonly [number, number];
-  /** Calls `turn` soon, on this thread. */
-  readonly schedule: () => void;
-  /** Wakes the application. */
-  readonly wakeApplication: () => void;
-  readonly emit: (event: EngineEvent) => void;
-  /** Memory of an outbox chunk of the application. */
-  readonly outbox: (chunk: number) => Uint8Array;
-}
-
-/** The protocol's number for a peer that is no member: above all members' numbers. */
-const OUTSIDERS = MEMBER_NUMBER_MAX + 1;
 /** Own or forwarded commands on their way, per replica. */
 const FORWARD_BYTES_MAX = 8 * 1024 * 1024;
 const DELIVERY_WINDOW_BYTES = 16 * 1024 * 1024;
-/** An idle log tells after this long, in a record, what was chosen since the last one. */
-const MARK_AFTER_MS = 100;
-const STORAGE_RETRY_MS = 500;
 const SLOW_READER_MS = 10_000;
 
 export class Engine {
@@ -125,31 +48,28 @@ export class Engine {
   readonly #submitter: Submitter;
   readonly #deliveries: Deliveries;
   readonly #fetches: FetchServer;
+  readonly #sender: MessageSender;
+  readonly #keeper: LogKeeper;
+  readonly #peers: PeerTable;
+  readonly #intake: FrameIntake;
   readonly #writer: FrameWriter;
   readonly #incarnation: string;
   readonly #startNumber: number;
-  readonly #byNumber: Map<number, Link> = new Map();
-  #genesis: Configuration | null;
   #fenced: SynodError | null = null;
   #closing = false;
   #inTurn = false;
   #durableWrite = -1;
-  /** Payload bytes and records that frames of this turn may append. */
-  #plannedBytes = 0;
-  #plannedRecords = 0;
   #role: Role = 'inactive';
   #primary: MemberNumber = 0;
   #ballot: Ballot = 0;
-  #storageFull = false;
-  #storageRetryAt = 0;
-  #lastAppendAt = 0;
   #ready: (() => void) | null = null;
   #startWritten = false;
+  /** Closing: called when more has become durable. */
+  #onIdle: (() => void) | null = null;
 
   constructor(parts: EngineParts) {
     const { options, recovered, medium, crc32c, bridge } = parts;
     this.#parts = parts;
-    this.#genesis = recovered.genesis;
     this.#incarnation = [...parts.diskIncarnation].map((byte) => byte.toString(16).padStart(2, '0')).join('');
     this.#startNumber = recovered.state.startNumber + 1;
     bridge.session = this.#startNumber;
@@ -182,10 +102,36 @@ export class Engine {
       promised: recovered.protocol.promised,
       chosen: recovered.protocol.chosen,
       drawNonce: parts.drawNonce,
-      now: () => 0,
+      now: parts.wallNow,
       onSegment: (error) => this.#onSegment(error),
       onMemory: (memory) =>
         parts.emit({ kind: 'memory', segment: memory.segment, reference: memory.reference }),
+    });
+    this.#peers = new PeerTable({
+      ids: options.members.map(({ id }) => id),
+      id: options.replica,
+      incarnation: this.#incarnation,
+      genesis: recovered.genesis,
+      configuration: () => this.#core.configuration,
+      onUp: (number) => this.#onPeer('peer-up', number),
+      onDown: (number) => this.#onPeer('peer-down', number),
+    });
+    this.#sender = new MessageSender({
+      writer: this.#writer,
+      crc32c,
+      copy: parts.copy,
+      resident: this.#log.resident,
+      configuration: () => this.#core.configuration?.number ?? 0,
+    });
+    this.#keeper = new LogKeeper({
+      medium,
+      log: this.#log,
+      recovered,
+      logger: parts.logger,
+      now: parts.now,
+      onFull: (full) => parts.emit({ kind: 'storage-full', full }),
+      reclaimTail: () => this.#grants.reclaim(false),
+      onMemoryGone: (segment) => parts.emit({ kind: 'memory-gone', segment }),
     });
     this.#reader = new LogReader(medium, recovered.state.index, this.#log.resident, crc32c);
     this.#grants = new Grants(bridge, this.#log, options.limits.decreeBytesMax);
@@ -219,12 +165,11 @@ export class Engine {
     });
     this.#fetches = new FetchServer({
       reader: this.#reader,
-      send: (link, message) => this.#sendOn(link, message),
+      send: (link, message) => this.#sender.send(link, message),
       isUp: (link) => this.#links.up.get(link.peer?.id ?? '') === link,
       onError: (error) => this.fence(error),
       onSent: () => parts.schedule(),
     });
-    const frameBytesMax = FRAME_BYTES_MAX;
     this.#links = new Links({
       transport: parts.transport,
       peers: options.members
@@ -233,12 +178,26 @@ export class Engine {
       id: options.replica,
       crc32c,
       logger: parts.logger,
-      frameBytesMax,
+      frameBytesMax: FRAME_BYTES_MAX,
       handshakeBytesMax: HANDSHAKE_BYTES_MAX,
       handshakeTimeoutMs: Math.max(1000, options.electionTimeoutMs * 4),
       hello: () => this.#hello(),
       onUp: (link) => this.#onLinkUp(link),
       onDown: (link) => this.#onLinkDown(link),
+    });
+    this.#intake = new FrameIntake({
+      links: this.#links,
+      hasRoom: (bytes, records) => this.#log.hasRoom(bytes, records),
+      decreeBytesMax: options.limits.decreeBytesMax,
+      payloadBytesMax: this.#log.payloadBytesMax,
+      step: (input) => this.#core.step(input, parts.now()),
+      carryOut: () => this.#carryOut(this.#core.takeEffects()),
+      onGenesis: (configuration) => {
+        this.#peers.genesis ??= configuration;
+      },
+      onForward: (batch) => void this.#submitter.forwarded.push(batch),
+      isPrimary: () => this.#core.role === 'primary',
+      now: parts.now,
     });
   }
 
@@ -257,7 +216,8 @@ export class Engine {
   onPersisted(ticket: number): void {
     const write = this.#log.onPersisted(ticket);
     if (write > this.#durableWrite) this.#durableWrite = write;
-    if (!this.#inTurn) this.#parts.schedule();
+    if (this.#onIdle !== null) this.#onIdle();
+    else if (!this.#inTurn) this.#parts.schedule();
   }
 
   onConnection(connection: Connection): void {
@@ -271,7 +231,7 @@ export class Engine {
 
   onReceived(connection: Connection, bytes: Uint8Array, start: number, end: number, lease: number): void {
     (connection.context as Link).reader.push(bytes, start, end, lease);
-    this.#received.add(connection.context as Link);
+    this.#intake.onReceived(connection.context as Link);
   }
 
   onPayloadsSent(connection: Connection, count: number): void {
@@ -280,12 +240,10 @@ export class Engine {
 
   onClosed(connection: Connection, reason: string): void {
     const link = connection.context as Link | null;
-    if (link != null) this.#received.delete(link);
+    if (link != null) this.#intake.onClosed(link);
     this.#guard(() => this.#links.onClosed(connection, reason));
     if (!this.#inTurn) this.#parts.schedule();
   }
-
-  readonly #received: Set<Link> = new Set();
 
   /** Time has passed. */
   tick(): void {
@@ -294,9 +252,14 @@ export class Engine {
       const now = this.#parts.now();
       this.#core.step({ kind: 'tick' }, now);
       this.#links.tick(now);
-      this.#checkStorage(now);
+      this.#keeper.tick(now);
+      const able = !this.#keeper.isFull || this.#log.hasRoom(this.#parts.options.limits.decreeBytesMax);
+      this.#core.step({ kind: 'able', able }, now);
       this.#checkCongestion(now);
-      this.#mark(now);
+      if (this.#startWritten) {
+        this.#keeper.mark(now);
+        this.#drawUpGenesis();
+      }
     });
     this.turn();
   }
@@ -309,7 +272,7 @@ export class Engine {
     bridge.setEngineAsleep(false);
     this.#guard(() => {
       this.#takeDurable();
-      this.#readFrames();
+      this.#intake.read(!this.#startWritten);
       this.#carryOut(this.#core.takeEffects());
       this.#settle();
       this.#submit(now());
@@ -336,51 +299,44 @@ export class Engine {
   fence(error: SynodError): void {
     if (this.#fenced !== null) return;
     this.#fenced = error;
+    this.#onIdle?.();
     this.#parts.logger.fatal({ error }, 'replica fenced');
     this.#parts.transport.close(() => {});
     this.#parts.emit({ kind: 'fenced', error });
   }
 
+  /** What was written becomes durable, then a mark that says so, then everything is closed. */
   close(callback: () => void): void {
-    if (this.#closing) {
-      callback();
+    const finish = (): void => this.#parts.transport.close(() => this.#parts.medium.close(() => callback()));
+    if (this.#closing || this.#fenced !== null || !this.#startWritten) {
+      this.#closing = true;
+      finish();
       return;
     }
-    if (this.#fenced === null && this.#startWritten) {
-      this.#guard(() => {
-        this.#grants.revoke();
-        // Everything before it is then known to have been durable: a damage to it is no torn tail.
-        if (this.#log.hasRoom(0)) this.#log.append(RecordKind.mark, 0, 0, this.#core.chosen, null);
-        this.#log.flush();
-      });
-    }
     this.#closing = true;
-    this.#parts.transport.close(() => this.#parts.medium.close(() => callback()));
+    let isMarked = false;
+    const proceed = (): void =>
+      this.#guard(() => {
+        if (this.#fenced !== null || (this.#log.isIdle && (isMarked || !this.#log.hasRoom(0)))) {
+          this.#onIdle = null;
+          finish();
+        } else if (this.#log.isIdle) {
+          // Damage to anything before this record is then told from a torn tail.
+          isMarked = true;
+          this.#log.append(RecordKind.mark, 0, 0, this.#core.chosen, null);
+          this.#log.flush();
+        }
+      });
+    this.#onIdle = proceed;
+    this.#guard(() => {
+      this.#grants.revoke();
+      this.#log.flush();
+    });
+    proceed();
   }
 
   status(): EngineStatus {
-    const { medium, transport, options, bytesCopied, bridge } = this.#parts;
-    const core = this.#core;
-    return {
-      role: core.role,
-      primary: this.#idOf(core.primary),
-      ballot: formatBallot(core.ballot),
-      configuration: core.configuration?.number ?? 0,
-      chosen: core.chosen,
-      storage: { kind: medium.kind, reason: medium.reason, durable: medium.durable },
-      transport: { kind: transport.kind, reason: transport.reason },
-      peers: options.members
-        .filter((member) => member.id !== options.replica)
-        .map(({ id }) => {
-          const link = this.#links.up.get(id);
-          const behind =
-            core.role === 'primary' && link !== undefined ? core.chosen - core.acceptedBy(link.number) : null;
-          return { id, connected: link !== undefined, lag: behind === null ? null : Math.max(0, behind) };
-        }),
-      bytesCopied: bytesCopied() + bridge.bytesCopied,
-      bytesLogged: this.#log.bytesLogged,
-      persists: this.#log.persists,
-    };
+    return engineStatus(this.#parts, this.#core, this.#links, this.#peers, this.#log);
   }
 
   // Inputs.
@@ -392,79 +348,10 @@ export class Engine {
     if (write > 0) this.#core.step({ kind: 'durable', write }, this.#parts.now());
     if (!this.#startWritten) {
       this.#startWritten = true;
-      this.#dropUnused();
+      this.#keeper.dropUnused();
       this.#ready?.();
     }
     return true;
-  }
-
-  #readFrames(): void {
-    if (this.#received.size === 0) return;
-    this.#plannedBytes = 0;
-    this.#plannedRecords = 2;
-    for (const link of this.#received) {
-      // Before the log can be written to, and while it has no room, frames wait in their receive buffers.
-      for (;;) {
-        if (!this.#startWritten && link.peer !== null) return;
-        if (
-          !this.#log.hasRoom(
-            this.#plannedBytes + this.#parts.options.limits.decreeBytesMax,
-            this.#plannedRecords,
-          )
-        ) {
-          if (this.#plannedRecords === 2) return;
-          this.#carryOut(this.#core.takeEffects());
-          this.#plannedBytes = 0;
-          this.#plannedRecords = 2;
-          continue;
-        }
-        const frame = this.#links.nextFrame(link);
-        if (frame === null) break;
-        this.#onFrame(link, frame);
-      }
-      this.#received.delete(link);
-      if (link.peer === null) link.reader.releaseSpent();
-    }
-  }
-
-  #onFrame(link: Link, frame: Frame): void {
-    try {
-      if (frame.kind === FrameKind.forward) {
-        this.#onForward(link, frame);
-        return;
-      }
-      const message = decodeMessage(frame);
-      this.#plannedBytes += frame.payloadBytes;
-      this.#plannedRecords += 1;
-      if (message.kind === 'genesis') this.#genesis ??= message.configuration;
-      this.#core.step(
-        { kind: 'message', from: link.number, configuration: frame.configuration, message },
-        this.#parts.now(),
-      );
-    } catch (error) {
-      if (!(error instanceof FrameError)) throw error;
-      this.#links.refuseFrame(link, error);
-    }
-  }
-
-  #onForward(link: Link, frame: Frame): void {
-    const { session, first, count } = decodeForward(frame);
-    if (this.#core.role !== 'primary' || link.number > MEMBER_NUMBER_MAX) return;
-    let { payload } = frame;
-    if (!this.#core.canPropose || this.#submitter.forwarded.length > 0) {
-      // It has to wait, and the receive buffers are needed: how much a peer may have on its way is bounded.
-      payload = [{ bytes: this.#join(frame), start: 0, end: frame.payloadBytes }];
-    }
-    const bytes = frame.payloadBytes;
-    this.#submitter.forwarded.push({
-      origin: link.number,
-      session,
-      first,
-      count,
-      pieces: payload,
-      bytes,
-      at: this.#parts.now(),
-    });
   }
 
   #submit(now: number): void {
@@ -472,27 +359,13 @@ export class Engine {
     const { role } = this.#core;
     if (role === 'primary') this.#submitter.propose(now);
     else {
-      const link = this.#byNumber.get(this.#core.primary);
+      const link = this.#peers.link(this.#core.primary);
       if (this.#core.primary !== 0 && link !== undefined && this.#core.self !== 0)
         this.#submitter.forward(link);
       this.#submitter.forwarded.length = 0;
     }
     // What could not be proposed now must not stay in the receive buffers, which are given back at the end of the turn.
-    const { forwarded } = this.#submitter;
-    for (let index = 0; index < forwarded.length; index += 1) {
-      const batch = forwarded[index]!;
-      if (batch.pieces.length === 1 && batch.pieces[0]!.bytes.byteLength === batch.bytes) continue;
-      forwarded[index] = {
-        ...batch,
-        pieces: [
-          {
-            bytes: this.#join({ payload: batch.pieces, payloadBytes: batch.bytes }),
-            start: 0,
-            end: batch.bytes,
-          },
-        ],
-      };
-    }
+    this.#submitter.keep((pieces) => this.#sender.join({ payload: pieces }));
   }
 
   #settle(): void {
@@ -529,8 +402,8 @@ export class Engine {
           this.#append(effect);
           break;
         case 'send': {
-          const link = this.#byNumber.get(effect.to);
-          if (link !== undefined) this.#sendOn(link, effect.message);
+          const link = this.#peers.link(effect.to);
+          if (link !== undefined) this.#sender.send(link, effect.message);
           break;
         }
         case 'retain':
@@ -541,7 +414,7 @@ export class Engine {
           this.#parts.bridge.chosen = effect.through;
           break;
         case 'serve-fetch': {
-          const link = this.#byNumber.get(effect.to);
+          const link = this.#peers.link(effect.to);
           if (link !== undefined) this.#fetches.serve(link, effect.from, effect.through, effect.bytesMax);
           break;
         }
@@ -561,7 +434,6 @@ export class Engine {
     const inPlace = (record.kind === 'accept' || record.kind === 'learn') && isAtTail(record.decree);
     // The tail may be lent to the application: its memory is taken back first, at once if it must be.
     if (!inPlace && !this.#grants.reclaim(false)) this.#grants.revoke();
-    this.#lastAppendAt = this.#parts.now();
     switch (record.kind) {
       case 'promise':
         this.#log.promised = Math.max(this.#log.promised, record.ballot);
@@ -587,73 +459,11 @@ export class Engine {
       default:
         unreachable(record);
     }
-    if (!this.#log.hasStandby && !this.#storageFull) this.#log.prepareStandby();
-  }
-
-  #sendOn(link: Link, message: Message): void {
-    const { connection } = link;
-    const configuration = this.#core.configuration?.number ?? 0;
-    const writer = this.#writer;
-    switch (message.kind) {
-      case 'accept':
-      case 'promise-entry':
-      case 'learn': {
-        const { bytes, checksum, source } = message.decree;
-        const headerBytes = writer.message(message, configuration, bytes, checksum);
-        if (bytes === 0) {
-          connection.send(writer.bytes, headerBytes);
-        } else if (source instanceof LogPlace) {
-          link.sending.push(source.segment);
-          const memory = this.#log.resident.get(source.segment)!;
-          connection.send(writer.bytes, headerBytes, memory.bytes, source.offset, source.offset + bytes);
-        } else {
-          const payload = this.#join(source);
-          link.sending.push(-1);
-          connection.send(writer.bytes, headerBytes, payload, 0, payload.length);
-        }
-        return;
-      }
-      case 'genesis':
-        this.#sendBytes(link, message, encodeConfiguration(message.configuration));
-        return;
-      case 'join':
-        this.#sendBytes(link, message, new TextEncoder().encode(`${message.id} ${message.incarnation}`));
-        return;
-      default:
-        connection.send(writer.bytes, writer.message(message, configuration, 0, 0));
-    }
-  }
-
-  #sendBytes(link: Link, message: Message, payload: Uint8Array): void {
-    const checksum = this.#parts.crc32c(payload, 0, payload.length, 0);
-    const headerBytes = this.#writer.message(
-      message,
-      this.#core.configuration?.number ?? 0,
-      payload.length,
-      checksum,
-    );
-    link.sending.push(-1);
-    link.connection.send(this.#writer.bytes, headerBytes, payload, 0, payload.length);
+    this.#keeper.onAppended();
   }
 
   #retain(decree: DecreeReference): void {
-    if (isFrame(decree.source)) decree.source = new HeapPlace([this.#join(decree.source)]);
-  }
-
-  /** The payload in one piece of heap memory. */
-  #join(source: unknown): Uint8Array {
-    if (source instanceof HeapPlace && source.parts.length === 1) return source.parts[0]!;
-    const parts: readonly { bytes: Uint8Array; start: number; end: number }[] =
-      source instanceof HeapPlace
-        ? source.parts.map((bytes) => ({ bytes, start: 0, end: bytes.length }))
-        : (source as Pick<Frame, 'payload'>).payload;
-    const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.end - part.start, 0));
-    let at = 0;
-    for (const { bytes, start, end } of parts) {
-      this.#parts.copy(joined, at, bytes, start, end);
-      at += end - start;
-    }
-    return joined;
+    if (isFrame(decree.source)) decree.source = new HeapPlace([this.#sender.join(decree.source)]);
   }
 
   #onStatus(role: Role, primary: MemberNumber, ballot: Ballot): void {
@@ -669,7 +479,7 @@ export class Engine {
       this.#submitter.forwarded.length = 0;
     }
     if (moved) this.#submitter.restart();
-    const id = this.#idOf(primary);
+    const id = this.#peers.idOf(primary);
     this.#parts.logger.info({ role, primary: id, ballot: formatBallot(ballot) }, 'role');
     this.#parts.emit({ kind: 'role', role, primary: id, ballot: formatBallot(ballot) });
   }
@@ -680,115 +490,66 @@ export class Engine {
       { configuration: configuration.number, self, members: configuration.members },
       'configuration',
     );
-    for (const link of [...this.#byNumber.values()]) {
-      const number = this.#numberOf(link);
-      if (number === link.number) continue;
-      this.#unlink(link);
-      this.#link(link, number);
-    }
+    this.#peers.renumber();
   }
 
   // Peers.
 
   #hello(): Hello {
+    const { options, medium, recovered } = this.#parts;
     return {
-      cluster: this.#parts.options.cluster,
-      id: this.#parts.options.replica,
+      cluster: options.cluster,
+      id: options.replica,
       incarnation: this.#incarnation,
       start: this.#startNumber,
-      sequence: this.#parts.recovered.verdict.nextSequence - 1,
-      hasGenesis: this.#genesis !== null,
-      durable: this.#parts.medium.durable,
+      sequence: recovered.verdict.nextSequence - 1,
+      hasGenesis: this.#peers.genesis !== null,
+      durable: medium.durable,
     };
   }
 
-  #numberOf(link: Link): number {
-    const { id, incarnation } = link.peer!;
-    const member = this.#core.configuration === null ? undefined : memberById(this.#core.configuration, id);
-    if (member !== undefined && member.incarnation === incarnation) return member.number;
-    return OUTSIDERS + this.#parts.options.members.findIndex((one) => one.id === id);
-  }
-
   #onLinkUp(link: Link): void {
-    this.#link(link, this.#numberOf(link));
+    this.#peers.add(link);
     this.#parts.emit({ kind: 'peer', id: link.peer!.id, connected: true });
-    if (this.#genesis !== null && !link.peer!.hasGenesis) {
-      this.#sendOn(link, { kind: 'genesis', configuration: this.#genesis });
-    }
+    const { genesis } = this.#peers;
+    if (genesis !== null && !link.peer!.hasGenesis)
+      this.#sender.send(link, { kind: 'genesis', configuration: genesis });
     this.#drawUpGenesis();
   }
 
   #onLinkDown(link: Link): void {
     this.#fetches.onDown(link);
-    if (this.#byNumber.get(link.number) === link) this.#unlink(link);
+    this.#peers.remove(link);
     if (link.peer !== null) this.#parts.emit({ kind: 'peer', id: link.peer.id, connected: false });
   }
 
-  #link(link: Link, number: number): void {
-    link.number = number;
-    this.#byNumber.set(number, link);
+  #onPeer(kind: 'peer-up' | 'peer-down', number: number): void {
+    // What was on its way to the primary may be lost with the link.
     if (number === this.#primary) this.#submitter.restart();
-    this.#core.step({ kind: 'peer-up', peer: number }, this.#parts.now());
+    this.#core.step({ kind, peer: number }, this.#parts.now());
   }
 
-  #unlink(link: Link): void {
-    this.#byNumber.delete(link.number);
-    if (link.number === this.#primary) this.#submitter.restart();
-    this.#core.step({ kind: 'peer-down', peer: link.number }, this.#parts.now());
-  }
-
-  /**
-   * The replica with the least id draws up the first configuration, once it has met every member, each with its disk,
-   * and none knows one already (docs/protocol.md, "The first configuration").
-   */
   #drawUpGenesis(): void {
-    const { options } = this.#parts;
-    if (this.#genesis !== null || !this.#startWritten) return;
-    if (options.members.some((member) => member.id < options.replica)) return;
-    const disks = [{ id: options.replica, incarnation: this.#incarnation }];
-    for (const { id } of options.members) {
-      if (id === options.replica) continue;
-      const peer = this.#links.up.get(id)?.peer;
-      if (peer == null || peer.hasGenesis) return;
-      disks.push({ id, incarnation: peer.incarnation });
-    }
-    const configuration = genesisConfiguration(disks);
-    this.#genesis = configuration;
-    const input = {
-      kind: 'message',
-      from: 0,
-      configuration: 0,
-      message: { kind: 'genesis', configuration },
-    } as const;
-    this.#core.step(input, this.#parts.now());
-    // Behind the record of it: a member that votes under a configuration that its author forgot would be alone.
+    const configuration = this.#startWritten ? this.#peers.drawUpGenesis(this.#links.up) : null;
+    if (configuration === null) return;
+    const message = { kind: 'genesis', configuration } as const;
+    this.#core.step({ kind: 'message', from: 0, configuration: 0, message }, this.#parts.now());
     this.#carryOut(this.#core.takeEffects());
-    for (const link of this.#links.up.values()) this.#sendOn(link, { kind: 'genesis', configuration });
+    for (const link of this.#links.up.values()) this.#sender.send(link, message);
     this.#parts.schedule();
-  }
-
-  #idOf(number: MemberNumber): string | null {
-    const { configuration } = this.#core;
-    return configuration === null ? null : (memberByNumber(configuration, number)?.id ?? null);
   }
 
   // Storage.
 
+  /** The first segment opens the log; the others are made ahead. */
   #onSegment(error: SynodError | null): void {
     if (this.#fenced !== null || this.#closing) return;
     if (error !== null && error.code !== 'ERR_SYNOD_STORAGE_FULL') {
       this.fence(error);
       return;
     }
-    const full = error !== null;
-    if (full !== this.#storageFull) {
-      this.#storageFull = full;
-      if (full) this.#parts.logger.error({ error }, 'storage full');
-      else this.#parts.logger.info({}, 'storage has space again');
-      this.#parts.emit({ kind: 'storage-full', full });
-    }
-    if (full) this.#storageRetryAt = this.#parts.now() + STORAGE_RETRY_MS;
-    else if (this.#log.segment === -1) {
+    this.#keeper.onSegment(error);
+    if (error === null && this.#log.segment === -1) {
       this.#guard(() => {
         this.#log.roll();
         this.#log.append(RecordKind.start, 0, 0, this.#startNumber, null);
@@ -799,44 +560,8 @@ export class Engine {
     this.#parts.schedule();
   }
 
-  #checkStorage(now: number): void {
-    if (this.#storageFull && now >= this.#storageRetryAt && !this.#log.hasStandby) {
-      this.#storageRetryAt = now + STORAGE_RETRY_MS;
-      this.#log.prepareStandby();
-    }
-    const able = !this.#storageFull || this.#log.hasRoom(this.#parts.options.limits.decreeBytesMax);
-    this.#core.step({ kind: 'able', able }, now);
-    this.#drawUpGenesis();
-  }
-
-  /** An idle log says what is chosen: after a restart less is proposed again, and what is damaged is told from torn. */
-  #mark(now: number): void {
-    const log = this.#log;
-    if (
-      !this.#startWritten ||
-      !log.isIdle ||
-      log.chosenRecorded >= log.chosen ||
-      now - this.#lastAppendAt < MARK_AFTER_MS
-    )
-      return;
-    if (!log.hasRoom(0) || !this.#grants.reclaim(false)) return;
-    log.append(RecordKind.mark, 0, 0, log.chosen, null);
-  }
-
-  #dropUnused(): void {
-    const { verdict } = this.#parts.recovered;
-    const ignore = (error: SynodError | null): void => {
-      if (error !== null) this.#parts.logger.warn({ error }, 'space of a finished segment not given back');
-    };
-    for (const segment of verdict.unused) this.#parts.medium.remove(segment, ignore);
-    const last = verdict.line.at(-1);
-    if (last !== undefined) this.#parts.medium.truncate(last.segment, last.bytes, ignore);
-  }
-
-  /** Gives back the memory of segments that nothing refers to any more. */
   #releaseSegments(): void {
-    const { resident } = this.#log;
-    if (resident.size <= 1) return;
+    if (this.#log.resident.size <= 1) return;
     let oldest = Math.min(
       this.#log.persistedBelow,
       this.#grants.oldestSegment,
@@ -850,11 +575,7 @@ export class Engine {
     for (const link of this.#links.up.values()) {
       for (const segment of link.sending) if (segment >= 0 && segment < oldest) oldest = segment;
     }
-    for (const segment of resident.keys()) {
-      if (segment >= oldest) continue;
-      this.#parts.emit({ kind: 'memory-gone', segment });
-      this.#log.release(segment);
-    }
+    this.#keeper.release(oldest);
   }
 
   #checkCongestion(now: number): void {

@@ -13,7 +13,8 @@ import { openMedium } from '../storage/open-medium.js';
 import { openTransport } from '../transport/open-transport.js';
 import type { Address, Transport } from '../transport/transport.js';
 import type { Bridge } from './bridge.js';
-import { Engine, type EngineEvent, type EngineOptions } from './engine.js';
+import { Engine } from './engine.js';
+import type { EngineEvent, EngineOptions } from './engine-types.js';
 import { type RecoveredLog, recoverLog } from './recover.js';
 
 /** Plain data: it is sent to the worker. */
@@ -174,6 +175,7 @@ async function run(
       }),
     bytesCopied: () => (counters === null ? bytesCopied : counters[copiedIndex]!),
     now: () => performance.now() - origin,
+    wallNow: Date.now,
     random: Math.random,
     drawNonce: () => {
       const words = randomBytes(8);

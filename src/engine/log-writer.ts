@@ -145,6 +145,11 @@ export class LogWriter {
     return this.#standby !== null && SEGMENT_HEADER_BYTES + needed <= this.segmentBytes;
   }
 
+  /** The greatest payload that a record can have. */
+  get payloadBytesMax(): number {
+    return this.segmentBytes - SEGMENT_HEADER_BYTES - 4 * PADDING_MAX;
+  }
+
   /** Whether `bytes` more fit into the segment that is written to. */
   fits(bytes: number): boolean {
     return this.#memory !== null && this.#tail + bytes + PADDING_MAX <= this.segmentBytes;

@@ -2,7 +2,7 @@
 
 import { type ErrorCode, SynodError } from '../errors.js';
 import type { LogLevel } from '../logger.js';
-import type { EngineEvent, EngineStatus } from './engine.js';
+import type { EngineEvent, EngineStatus } from './engine-types.js';
 import type { HostOptions } from './host.js';
 
 /** An error that survives `structuredClone`. */

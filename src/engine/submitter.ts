@@ -22,9 +22,10 @@ export interface ForwardedBatch {
   readonly session: number;
   readonly first: number;
   readonly count: number;
-  /** Kept: no longer in a receive buffer. */
   readonly pieces: readonly Piece[];
   readonly bytes: number;
+  /** In memory of its own, no longer in a receive buffer. */
+  readonly isKept: boolean;
   readonly at: number;
 }
 
@@ -75,6 +76,15 @@ export class Submitter {
   get hasWork(): boolean {
     const { grants } = this.#options;
     return this.#submitted < grants.batches.length || grants.hasReady || this.forwarded.length > 0;
+  }
+
+  /** End of turn: forwarded batches that had to wait leave the receive buffers. A peer bounds what it has on its way. */
+  keep(join: (pieces: readonly Piece[]) => Uint8Array): void {
+    for (const [index, batch] of this.forwarded.entries()) {
+      if (batch.isKept) continue;
+      const pieces = [{ bytes: join(batch.pieces), start: 0, end: batch.bytes }];
+      this.forwarded[index] = { ...batch, pieces, isKept: true };
+    }
   }
 
   /** As primary. */

@@ -1,0 +1,83 @@
+/** What the engine is made of and what it tells. */
+
+import type { Crc32c } from '../checksum.js';
+import type { SynodError } from '../errors.js';
+import type { Limits } from '../limits.js';
+import type { Logger } from '../logger.js';
+import type { Role } from '../protocol/effects.js';
+import type { LogMedium, SegmentMemoryReference } from '../storage/log-medium.js';
+import type { Address, Transport } from '../transport/transport.js';
+import type { Bridge } from './bridge.js';
+import type { CopyBytes } from './log-writer.js';
+import type { RecoveredLog } from './recover.js';
+
+/** What the engine tells the application's side, beside what goes over the bridge. */
+export type EngineEvent =
+  | { readonly kind: 'memory'; readonly segment: number; readonly reference: SegmentMemoryReference }
+  | { readonly kind: 'memory-gone'; readonly segment: number }
+  | { readonly kind: 'chunk'; readonly chunk: number; readonly buffer: SharedArrayBuffer }
+  | { readonly kind: 'chunk-gone'; readonly chunk: number }
+  | {
+      readonly kind: 'role';
+      readonly role: Role;
+      /** Id of the primary, or null. */
+      readonly primary: string | null;
+      readonly ballot: string;
+    }
+  | { readonly kind: 'peer'; readonly id: string; readonly connected: boolean }
+  | { readonly kind: 'storage-full'; readonly full: boolean }
+  | { readonly kind: 'fenced'; readonly error: SynodError };
+
+export interface EngineStatus {
+  readonly role: Role;
+  readonly primary: string | null;
+  readonly ballot: string;
+  readonly configuration: number;
+  readonly chosen: number;
+  readonly storage: { readonly kind: string; readonly reason: string; readonly durable: boolean };
+  readonly transport: { readonly kind: string; readonly reason: string };
+  readonly peers: readonly {
+    readonly id: string;
+    readonly connected: boolean;
+    readonly lag: number | null;
+  }[];
+  readonly bytesCopied: number;
+  readonly bytesLogged: number;
+  readonly persists: number;
+}
+
+export interface EngineOptions {
+  readonly cluster: string;
+  readonly replica: string;
+  readonly members: readonly { readonly id: string; readonly address: Address }[];
+  readonly electionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly limits: Limits;
+}
+
+export interface EngineParts {
+  readonly options: EngineOptions;
+  readonly medium: LogMedium;
+  readonly transport: Transport;
+  readonly bridge: Bridge;
+  readonly recovered: RecoveredLog;
+  readonly diskIncarnation: Uint8Array;
+  readonly logger: Logger;
+  readonly crc32c: Crc32c;
+  readonly copy: CopyBytes;
+  /** Bytes copied by `copy` so far. */
+  readonly bytesCopied: () => number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+  /** Milliseconds since 1970, for people who read the log's files. */
+  readonly wallNow: () => number;
+  readonly random: () => number;
+  readonly drawNonce: () => readonly [number, number];
+  /** Calls `turn` soon, on this thread. */
+  readonly schedule: () => void;
+  /** Wakes the application. */
+  readonly wakeApplication: () => void;
+  readonly emit: (event: EngineEvent) => void;
+  /** Memory of an outbox chunk of the application. */
+  readonly outbox: (chunk: number) => Uint8Array;
+}

@@ -1,0 +1,131 @@
+/**
+ * Takes in what arrived: frames to protocol inputs and to commands of peers. Frames wait in their receive buffers while the
+ * log has no room for what they may bring, so a full disk meets the peers as back-pressure.
+ */
+
+import { MEMBER_NUMBER_MAX } from '../protocol/ballot.js';
+import type { Configuration } from '../protocol/configuration.js';
+import type { Input } from '../protocol/inputs.js';
+import { decodeForward, decodeMessage } from '../wire/codec.js';
+import type { Frame } from '../wire/frame.js';
+import { FrameError, FrameKind } from '../wire/frame.js';
+import type { Link, Links } from './links.js';
+import type { ForwardedBatch } from './submitter.js';
+
+export interface FrameIntakeOptions {
+  readonly links: Links;
+  /** Whether records of so many bytes of payload, so many of them, can be appended now. */
+  readonly hasRoom: (bytes: number, records: number) => boolean;
+  /** The greatest decree that is expected; a peer with other limits may send a greater one. */
+  readonly decreeBytesMax: number;
+  /** The greatest payload that one record of this log can have. */
+  readonly payloadBytesMax: number;
+  readonly step: (input: Input) => void;
+  /** Has the records that the inputs so far asked for appended. */
+  readonly carryOut: () => void;
+  readonly onGenesis: (configuration: Configuration) => void;
+  /** Commands of a peer that takes this replica for the primary; their pieces lie in receive buffers. */
+  readonly onForward: (batch: ForwardedBatch) => void;
+  readonly isPrimary: () => boolean;
+  readonly now: () => number;
+}
+
+/** Records that a frame may cause beside those of its payload. */
+const RECORDS_SPARE = 2;
+
+export class FrameIntake {
+  readonly #options: FrameIntakeOptions;
+  readonly #received: Set<Link> = new Set();
+  #bytes = 0;
+  #records = RECORDS_SPARE;
+
+  constructor(options: FrameIntakeOptions) {
+    this.#options = options;
+  }
+
+  onReceived(link: Link): void {
+    this.#received.add(link);
+  }
+
+  onClosed(link: Link): void {
+    this.#received.delete(link);
+  }
+
+  /** Deals with every complete frame. `handshakesOnly`: the log cannot be written to yet. */
+  read(handshakesOnly: boolean): void {
+    if (this.#received.size === 0) return;
+    this.#bytes = 0;
+    this.#records = RECORDS_SPARE;
+    for (const link of this.#received) if (!this.#readLink(link, handshakesOnly)) return;
+  }
+
+  /** False where the log has no room. */
+  #readLink(link: Link, handshakesOnly: boolean): boolean {
+    const { links, hasRoom, decreeBytesMax } = this.#options;
+    for (;;) {
+      if (handshakesOnly && link.peer !== null) return false;
+      if (!hasRoom(this.#bytes + decreeBytesMax, this.#records)) {
+        if (this.#records === RECORDS_SPARE) return false;
+        this.#carryOut();
+        continue;
+      }
+      const frame = links.nextFrame(link);
+      if (frame === null) break;
+      this.#take(link, frame);
+    }
+    this.#received.delete(link);
+    if (link.peer === null) link.reader.releaseSpent();
+    return true;
+  }
+
+  #take(link: Link, frame: Frame): void {
+    const { links, step, onGenesis } = this.#options;
+    try {
+      this.#checkRoom(frame.payloadBytes);
+      if (frame.kind === FrameKind.forward) {
+        this.#takeForward(link, frame);
+        return;
+      }
+      const message = decodeMessage(frame);
+      this.#bytes += frame.payloadBytes;
+      this.#records += 1;
+      if (message.kind === 'genesis') onGenesis(message.configuration);
+      step({ kind: 'message', from: link.number, configuration: frame.configuration, message });
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      links.refuseFrame(link, error);
+    }
+  }
+
+  /** The peer connects again and sends it again: by then the next segment is there, or the disk is full. */
+  #checkRoom(bytes: number): void {
+    const { hasRoom, payloadBytesMax } = this.#options;
+    if (bytes > payloadBytesMax)
+      throw new FrameError(`decree of ${bytes} bytes, segments here take ${payloadBytesMax}`);
+    if (hasRoom(this.#bytes + bytes, this.#records)) return;
+    this.#carryOut();
+    if (!hasRoom(bytes, this.#records)) throw new FrameError(`no room yet for a decree of ${bytes} bytes`);
+  }
+
+  #carryOut(): void {
+    this.#options.carryOut();
+    this.#bytes = 0;
+    this.#records = RECORDS_SPARE;
+  }
+
+  #takeForward(link: Link, frame: Frame): void {
+    const { isPrimary, now, onForward } = this.#options;
+    const { session, first, count } = decodeForward(frame);
+    if (!isPrimary() || link.number > MEMBER_NUMBER_MAX) return;
+    onForward({
+      origin: link.number,
+      session,
+      first,
+      count,
+      pieces: frame.payload,
+      bytes: frame.payloadBytes,
+      isKept: false,
+      at: now(),
+    });
+  }
+}
