@@ -36,7 +36,6 @@ import { Submitter } from './submitter.js';
 /** Own or forwarded commands on their way, per replica. */
 const FORWARD_BYTES_MAX = 8 * 1024 * 1024;
 const DELIVERY_WINDOW_BYTES = 16 * 1024 * 1024;
-const SLOW_READER_MS = 10_000;
 
 export class Engine {
   readonly #parts: EngineParts;
@@ -181,7 +180,10 @@ export class Engine {
       frameBytesMax: FRAME_BYTES_MAX,
       handshakeBytesMax: HANDSHAKE_BYTES_MAX,
       handshakeTimeoutMs: Math.max(1000, options.electionTimeoutMs * 4),
+      sendQueueBytesMax: options.limits.sendQueueBytesMax,
       hello: () => this.#hello(),
+      onCongestion: ({ number, congested }) =>
+        this.#core.step({ kind: 'congestion', peer: number, congested }, parts.now()),
       onUp: (link) => this.#onLinkUp(link),
       onDown: (link) => this.#onLinkDown(link),
     });
@@ -255,7 +257,7 @@ export class Engine {
       this.#keeper.tick(now);
       const able = !this.#keeper.isFull || this.#log.hasRoom(this.#parts.options.limits.decreeBytesMax);
       this.#core.step({ kind: 'able', able }, now);
-      this.#checkCongestion(now);
+      this.#links.checkCongestion(now);
       if (this.#startWritten) {
         this.#keeper.mark(now);
         this.#drawUpGenesis();
@@ -576,22 +578,6 @@ export class Engine {
       for (const segment of link.sending) if (segment >= 0 && segment < oldest) oldest = segment;
     }
     this.#keeper.release(oldest);
-  }
-
-  #checkCongestion(now: number): void {
-    const { sendQueueBytesMax } = this.#parts.options.limits;
-    for (const link of this.#links.up.values()) {
-      const { queuedBytes } = link.connection;
-      const congested = queuedBytes > (link.congested ? sendQueueBytesMax / 2 : sendQueueBytesMax);
-      if (congested !== link.congested) {
-        link.congested = congested;
-        link.congestedSince = now;
-        this.#core.step({ kind: 'congestion', peer: link.number, congested }, now);
-      } else if (congested && now - link.congestedSince > SLOW_READER_MS) {
-        this.#parts.logger.warn({ peer: link.peer?.id, queuedBytes }, 'peer reads too slowly');
-        link.connection.close('reads too slowly');
-      }
-    }
   }
 
   /** A broken contract, or any other surprise, fences this replica and nothing else. */

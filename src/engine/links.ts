@@ -28,15 +28,20 @@ export interface LinksOptions {
   readonly frameBytesMax: number;
   readonly handshakeBytesMax: number;
   readonly handshakeTimeoutMs: number;
+  /** Bytes queued for one peer beyond which nothing more is sent to it. */
+  readonly sendQueueBytesMax: number;
   readonly hello: () => Hello;
   readonly onUp: (link: Link) => void;
   readonly onDown: (link: Link) => void;
+  readonly onCongestion: (link: Link) => void;
 }
 
 const RETRY_MS_MIN = 20;
 const RETRY_MS_MAX = 500;
 /** After a refusal: it does not change soon. */
 const REFUSED_RETRY_MS = 2000;
+/** A peer whose queue stays over its bound for this long is cut off. */
+const SLOW_READER_MS = 10_000;
 /** Connections that have not said who they are. */
 const STRANGERS_MAX = 64;
 
@@ -100,6 +105,23 @@ export class Links {
     }
     for (const link of this.#strangers) {
       if (now - link.since > this.#options.handshakeTimeoutMs) link.connection.close('no handshake in time');
+    }
+  }
+
+  /** A peer that reads too slowly gets nothing more until half of its queue is gone; if it does not read, it is cut off. */
+  checkCongestion(now: number): void {
+    const { sendQueueBytesMax, onCongestion, logger } = this.#options;
+    for (const link of this.up.values()) {
+      const { queuedBytes } = link.connection;
+      const congested = queuedBytes > (link.congested ? sendQueueBytesMax / 2 : sendQueueBytesMax);
+      if (congested !== link.congested) {
+        link.congested = congested;
+        link.congestedSince = now;
+        onCongestion(link);
+      } else if (congested && now - link.congestedSince > SLOW_READER_MS) {
+        logger.warn({ peer: link.peer?.id, queuedBytes }, 'peer reads too slowly');
+        link.connection.close('reads too slowly');
+      }
     }
   }
 

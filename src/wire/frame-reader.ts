@@ -1,6 +1,7 @@
 /**
  * Cuts frames from received bytes without copying payloads: a frame may lie across several receive buffers, which
- * stay lent until it has been dealt with.
+ * stay lent until it has been dealt with. Only a frame that is greater than a transport can be expected to lend is put together
+ * in memory of its own, or the transport would wait for its buffers and the reader for the rest of the frame.
  */
 
 import type { Crc32c } from '../checksum.js';
@@ -11,8 +12,13 @@ interface Chunk {
   readonly bytes: Uint8Array;
   start: number;
   readonly end: number;
+  /** `OWN_MEMORY` where the bytes are not lent. */
   readonly lease: number;
 }
+
+const OWN_MEMORY = -1;
+/** Greater frames are put together. */
+const LENT_FRAME_BYTES_MAX = 2 * 1024 * 1024;
 
 export class FrameReader {
   readonly #crc32c: Crc32c;
@@ -21,6 +27,8 @@ export class FrameReader {
   readonly #spent: number[] = [];
   #frameBytesMax: number;
   #available = 0;
+  /** A great frame that is being put together. While it is, `#chunks` is empty. */
+  #great: { readonly bytes: Uint8Array; filled: number } | null = null;
 
   constructor(crc32c: Crc32c, frameBytesMax: number, release: (lease: number) => void) {
     this.#crc32c = crc32c;
@@ -30,7 +38,7 @@ export class FrameReader {
 
   /** Bytes held of frames that are not complete yet. */
   get heldBytes(): number {
-    return this.#available;
+    return this.#available + (this.#great?.filled ?? 0);
   }
 
   /** The bound while the peer is unknown is lower. */
@@ -39,6 +47,10 @@ export class FrameReader {
   }
 
   push(bytes: Uint8Array, start: number, end: number, lease: number): void {
+    if (this.#great !== null) {
+      this.#pushGreat(this.#great, bytes, start, end, lease);
+      return;
+    }
     this.#chunks.push({ bytes, start, end, lease });
     this.#available += end - start;
   }
@@ -66,7 +78,10 @@ export class FrameReader {
     ) {
       throw new FrameError('frame header checksum');
     }
-    if (this.#available < total) return null;
+    if (this.#available < total) {
+      if (total > LENT_FRAME_BYTES_MAX) this.#beginGreat(total);
+      return null;
+    }
     this.#skip(headerBytes);
     const payloadBytes = total - headerBytes;
     const payloadChecksum = view.getUint32(FrameField.payloadChecksum, true);
@@ -92,9 +107,10 @@ export class FrameReader {
 
   /** Gives back everything: the connection is gone. */
   drop(): void {
-    for (const chunk of this.#chunks) this.#spent.push(chunk.lease);
+    for (const { lease } of this.#chunks) if (lease !== OWN_MEMORY) this.#spent.push(lease);
     this.#chunks.length = 0;
     this.#available = 0;
+    this.#great = null;
     this.releaseSpent();
   }
 
@@ -143,6 +159,39 @@ export class FrameReader {
   #dropIfSpent(chunk: Chunk): void {
     if (chunk.start < chunk.end) return;
     this.#chunks.shift();
-    this.#spent.push(chunk.lease);
+    if (chunk.lease !== OWN_MEMORY) this.#spent.push(chunk.lease);
+  }
+
+  #beginGreat(total: number): void {
+    const great = { bytes: new Uint8Array(total), filled: 0 };
+    for (const { bytes, start, end, lease } of this.#chunks) {
+      great.bytes.set(bytes.subarray(start, end), great.filled);
+      great.filled += end - start;
+      if (lease !== OWN_MEMORY) this.#spent.push(lease);
+    }
+    this.#chunks.length = 0;
+    this.#available = 0;
+    this.#great = great;
+  }
+
+  #pushGreat(
+    great: { readonly bytes: Uint8Array; filled: number },
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    lease: number,
+  ): void {
+    const part = Math.min(end - start, great.bytes.length - great.filled);
+    great.bytes.set(bytes.subarray(start, start + part), great.filled);
+    great.filled += part;
+    if (great.filled === great.bytes.length) {
+      this.#great = null;
+      this.#chunks.push({ bytes: great.bytes, start: 0, end: great.filled, lease: OWN_MEMORY });
+      this.#available = great.filled;
+    }
+    if (start + part < end) {
+      this.#chunks.push({ bytes, start: start + part, end, lease });
+      this.#available += end - start - part;
+    } else this.#spent.push(lease);
   }
 }
