@@ -344,12 +344,20 @@ export class LogDirectory {
     const segmentPath = path.join(this.path, names[index]!);
     this.fileSystem.open(segmentPath, 'r', (openError, fd) => {
       if (openError !== null) return this.#giveUp(openError, done);
+      const close = (error: NodeJS.ErrnoException | null, next: () => void): void =>
+        this.fileSystem.close(fd, () => (error === null ? next() : this.#giveUp(error, done)));
       this.fileSystem.fstat(fd, (statError, stats) => {
-        this.fileSystem.close(fd, () => {
-          if (statError !== null) return this.#giveUp(statError, done);
-          // A directory of that name is not ours.
-          if (stats.isFile()) this.#segments.set(segment, stats.size);
-          this.#startList(names, index + 1, done);
+        // A directory of that name is not ours.
+        if (statError !== null || !stats.isFile()) {
+          return close(statError, () => this.#startList(names, index + 1, done));
+        }
+        // A process that was killed may have left writes in the page cache that recovery will see. They must not be acted on
+        // while a power cut can still take them back.
+        this.fileSystem.fsync(fd, (syncError) => {
+          close(syncError, () => {
+            this.#segments.set(segment, stats.size);
+            this.#startList(names, index + 1, done);
+          });
         });
       });
     });

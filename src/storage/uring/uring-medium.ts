@@ -37,12 +37,12 @@ export interface UringMediumOptions {
   readonly segmentBytes: number;
   /** For tests: calls that fail when they are told to. Log writes do not go through it. */
   readonly fileSystem?: FileSystem;
-  /** Writes in flight at most. Default 2. */
+  /** Writes in flight at most. Default 4. */
   readonly writesMax?: number;
 }
 
-/** The device works on one write while the next is on its way to it; more only divide the same bytes. */
-const WRITES_MAX_DEFAULT = 2;
+/** Some in flight share the device's flushes; more only divide the same bytes. Measured: docs/decisions/0004-io-uring.md. */
+const WRITES_MAX_DEFAULT = 4;
 /** Released memories kept for the next segment, so that rolling from segment to segment allocates nothing. */
 const FREE_MEMORIES_MAX = 2;
 
