@@ -1,0 +1,491 @@
+/**
+ * One client. Requests are taken from the parser in order; those that need the log are gathered into batches, one
+ * log command each; the others are answered here. Replies leave in the order of the requests.
+ *
+ * Back-pressure: while too many bytes or batches are under way, or the client does not read its replies, the
+ * parser is left where it is and the socket is not read.
+ */
+
+// biome-ignore-all lint/correctness/noVoidTypeReturn: a reply ends the work on a request, in one line.
+
+import type { Socket } from 'node:net';
+import { COMMAND_HEADER_BYTES, type CommandEncoder, TRANSACTION_HEADER_BYTES_MAX } from './command-codec.js';
+import { type CommandSpecification, findCommand, fitsArity } from './command-table.js';
+import { runLocalCommand } from './local-commands.js';
+import type { ReplicaLike, ReplicateOptionsLike } from './replica-like.js';
+import { errorReplyOf } from './replicate-errors.js';
+import { RespParser, RespProtocolError } from './resp-parser.js';
+import type { RespVersion, RespWriter } from './resp-writer.js';
+import type { CheckedServerOptions } from './server-options.js';
+import { ARGUMENTS_QUEUED_MAX, Transaction } from './transaction.js';
+
+/** What a connection uses of its server. */
+export interface ConnectionHost {
+  readonly replica: ReplicaLike;
+  readonly options: CheckedServerOptions;
+  readonly replicateOptions: ReplicateOptionsLike;
+  /** Shared by all connections: in use only between the first request of a batch and `replicate`, in one call. */
+  readonly encoder: CommandEncoder;
+  /** Shared likewise, for replies that need no log. */
+  readonly localReplies: RespWriter;
+  readonly statistics: ServerStatistics;
+  /** Bytes under way, of all connections. */
+  outstandingBytes: number;
+  /** Calls `onSettled` of the connection once all that is settled in this turn is settled. */
+  scheduleFlush(connection: Connection): void;
+  /** Calls `pump` once fewer bytes are under way. */
+  waitForRoom(connection: Connection): void;
+  connections(): Iterable<Connection>;
+  /** The text of INFO; `sections` in lower case, none for the usual ones. */
+  information(sections: readonly string[]): Promise<string>;
+  onClosed(connection: Connection): void;
+}
+
+export interface ServerStatistics {
+  connectionsReceived: number;
+  connectionsRefused: number;
+  connectionsCut: number;
+  commandsProcessed: number;
+  batchesReplicated: number;
+  /** Requests that got an error without reaching the log, or because they did not come back from it. */
+  requestsRefused: number;
+  bytesReceived: number;
+  bytesSent: number;
+}
+
+/** The reply to one batch, or to some requests that need no log; null while it is awaited. */
+interface PendingReply {
+  bytes: Uint8Array | null;
+}
+
+/** Batches start small and few and grow with the replies' size known, lest a pipeline asks for gigabytes at once. */
+const BATCH_OPERATIONS_FIRST = 64;
+const BATCH_REPLY_BYTES_AIM = 4 * 1024 * 1024;
+const REPLY_BYTES_OUTSTANDING_MAX = 16 * 1024 * 1024;
+/** Replies up to this size are put together before they are written. */
+const JOIN_BYTES_MAX = 16_384;
+
+export class Connection {
+  readonly id: number;
+  readonly remote: string;
+  readonly createdMs: number;
+  version: RespVersion = 2;
+  name = '';
+  libraryName = '';
+  libraryVersion = '';
+  lastCommand = '';
+  readonly transaction: Transaction = new Transaction();
+
+  readonly #host: ConnectionHost;
+  readonly #socket: Socket;
+  readonly #parser: RespParser;
+
+  /** Replies in the order of their requests, from `#head` on. */
+  #pending: PendingReply[] = [];
+  #head = 0;
+  #outstandingBytes = 0;
+  #outstandingBatches = 0;
+  #outstandingOperations = 0;
+  #batchOperationsMax = BATCH_OPERATIONS_FIRST;
+  /** What replies to requests have cost lately; -1 until the first came. */
+  #replyBytesEach = -1;
+  /** Replies to requests since the last batch are being written to `host.localReplies`. */
+  #writingLocally = false;
+  #paused = false;
+  /** No more requests are read: QUIT, or an error of the protocol. The connection ends after the last reply. */
+  #stopped = false;
+  #inputEnded = false;
+  #ended = false;
+  #flushScheduled = false;
+
+  constructor(host: ConnectionHost, socket: Socket, id: number) {
+    this.#host = host;
+    this.#socket = socket;
+    this.id = id;
+    this.remote = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
+    this.createdMs = host.options.nowMs();
+    // A request is longer than what the codec makes of it, but for the command's header, so what is read fits.
+    const requestBytesMax =
+      host.options.commandBytesMax - COMMAND_HEADER_BYTES - TRANSACTION_HEADER_BYTES_MAX;
+    this.#parser = new RespParser({ bulkBytesMax: requestBytesMax, requestBytesMax });
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('drain', () => this.pump());
+    socket.on('end', () => this.#onInputEnd());
+    socket.on('error', (error) => this.cut(error.message, true));
+    socket.on('close', () => this.#onClose());
+  }
+
+  /** Requests whose replies are awaited, in batches. */
+  get pendingCount(): number {
+    return this.#pending.length - this.#head;
+  }
+
+  get outputBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  get closed(): boolean {
+    return this.#ended;
+  }
+
+  /** Takes no more requests; ends once what is under way was answered. */
+  stop(): void {
+    this.#stopped = true;
+    this.flush();
+  }
+
+  /** Replies have come since the last call: sends them, and goes on with what had to wait. */
+  onSettled(): void {
+    this.flush();
+    if (this.#paused && !this.#stopped) this.pump();
+  }
+
+  /** Closes at once, without a word: the server is being closed. */
+  destroy(): void {
+    this.#ended = true;
+    this.#stopped = true;
+    this.#socket.destroy();
+  }
+
+  /** Closes at once, because of something that the client did or failed to do. */
+  cut(reason: string, byPeer: boolean = false): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stopped = true;
+    this.#host.statistics.connectionsCut++;
+    if (!byPeer) this.#host.options.onEvent({ event: 'connection-cut', remote: this.remote, reason });
+    this.#socket.destroy();
+  }
+
+  /** Takes requests from what was received until it is read up, or until there is too much under way. */
+  pump(): void {
+    try {
+      this.#takeRequests();
+    } catch (error) {
+      if (!(error instanceof RespProtocolError)) throw error;
+      this.#stopped = true;
+      this.reply().error(`ERR ${error.message}`);
+      this.#host.options.onEvent({ event: 'connection-cut', remote: this.remote, reason: error.message });
+    }
+    this.#closeBatch();
+    this.#closeLocalReplies();
+    this.flush();
+  }
+
+  #takeRequests(): void {
+    const parser = this.#parser;
+    while (!this.#stopped) {
+      if (this.#isBlocked()) {
+        if (!this.#paused) this.#socket.pause();
+        this.#paused = true;
+        return;
+      }
+      if (!parser.next()) {
+        if (this.#paused) this.#socket.resume();
+        this.#paused = false;
+        return;
+      }
+      this.#onRequest(parser);
+    }
+  }
+
+  #isBlocked(): boolean {
+    const host = this.#host;
+    const options = host.options;
+    if (host.outstandingBytes >= options.outstandingBytesMax) {
+      host.waitForRoom(this);
+      return true;
+    }
+    const batches = this.#outstandingBatches;
+    if (
+      this.#replyBytesEach < 0 ? batches > 0 : this.#outstandingReplyBytes() >= REPLY_BYTES_OUTSTANDING_MAX
+    ) {
+      return true;
+    }
+    return (
+      batches >= options.batchesPerConnectionMax ||
+      this.#outstandingBytes >= options.connectionOutstandingBytesMax ||
+      this.#socket.writableLength >= options.outputPauseBytes
+    );
+  }
+
+  /** An estimate: what is asked for in a few bytes may be answered in millions. */
+  #outstandingReplyBytes(): number {
+    return this.#outstandingOperations * this.#replyBytesEach;
+  }
+
+  #onRequest(parser: RespParser): void {
+    this.#host.statistics.commandsProcessed++;
+    const start = parser.starts[0] as number;
+    const command = findCommand(parser.bytes, start, parser.ends[0] as number);
+    if (command === undefined) return this.#refuseUnknown(parser);
+    if (!fitsArity(command, parser.argumentCount)) {
+      return this.refuse(`ERR wrong number of arguments for '${command.name}' command`);
+    }
+    this.lastCommand = command.name;
+    if (this.transaction.active && command.local !== 'exec' && command.local !== 'discard') {
+      if (command.local !== 'multi' && command.local !== 'watch' && command.local !== 'quit') {
+        return this.#queue(command, parser);
+      }
+    }
+    if (command.operation === null) return runLocalCommand(this, this.#host, command, parser);
+    const encoder = this.#batchWithRoom(parser.requestBytes);
+    encoder.operation(command.operation, parser.bytes, parser.starts, parser.ends, 1, parser.argumentCount);
+    this.#closeFullBatch();
+  }
+
+  /** Where to write the reply to a request that needs no log. What came before it goes out first. */
+  reply(): RespWriter {
+    const replies = this.#host.localReplies;
+    if (!this.#writingLocally) {
+      this.#closeBatch();
+      this.#writingLocally = true;
+      replies.begin(this.version);
+    }
+    replies.version = this.version;
+    return replies;
+  }
+
+  /** An error reply that also spoils the transaction which is being queued. */
+  refuse(text: string): void {
+    this.#host.statistics.requestsRefused++;
+    this.transaction.spoil();
+    this.reply().error(text);
+  }
+
+  /** A reply that is made later; it keeps its place. */
+  replyLater(write: Promise<(reply: RespWriter) => void>): void {
+    this.#closeBatch();
+    this.#closeLocalReplies();
+    const pending: PendingReply = { bytes: null };
+    this.#pending.push(pending);
+    const settle = (fill: (reply: RespWriter) => void): void => {
+      const replies = this.#host.localReplies;
+      replies.begin(this.version);
+      fill(replies);
+      pending.bytes = replies.take();
+      this.#scheduleFlush();
+    };
+    write.then(settle, (error: unknown) => settle((reply) => reply.error(errorReplyOf(error))));
+  }
+
+  /** EXEC: all that was queued, as one operation of a batch. */
+  executeTransaction(): void {
+    const queued = this.transaction.operations;
+    const encoder = this.#batchWithRoom(queued.length + TRANSACTION_HEADER_BYTES_MAX);
+    encoder.transaction(queued);
+    this.#closeFullBatch();
+  }
+
+  /** Ends after the reply that was written last. */
+  quit(): void {
+    this.#stopped = true;
+  }
+
+  /** Sends whatever is ready and next in order. */
+  flush(): void {
+    this.#flushScheduled = false;
+    if (this.#ended) return;
+    const pending = this.#pending;
+    const first = this.#head;
+    let last = first;
+    let bytes = 0;
+    for (; last < pending.length; last++) {
+      const reply = (pending[last] as PendingReply).bytes;
+      if (reply === null) break;
+      bytes += reply.length;
+    }
+    if (last > first) {
+      this.#write(first, last, bytes);
+      this.#head = last;
+      if (this.#head === pending.length) {
+        this.#pending = [];
+        this.#head = 0;
+      } else if (this.#head > 1024) {
+        this.#pending = pending.slice(this.#head);
+        this.#head = 0;
+      }
+      if (this.#socket.writableLength > this.#host.options.outputBytesMax) {
+        this.cut('the client does not read its replies');
+        return;
+      }
+    }
+    if (this.pendingCount === 0 && (this.#stopped || (this.#inputEnded && !this.#paused))) this.#end();
+  }
+
+  #write(first: number, last: number, bytes: number): void {
+    this.#host.statistics.bytesSent += bytes;
+    const socket = this.#socket;
+    const head = (this.#pending[first] as PendingReply).bytes as Uint8Array;
+    if (last === first + 1) {
+      if (head.length > 0) socket.write(head);
+      return;
+    }
+    const parts = this.#pending.slice(first, last).map((reply) => reply.bytes as Uint8Array);
+    if (bytes <= JOIN_BYTES_MAX) {
+      socket.write(Buffer.concat(parts, bytes));
+      return;
+    }
+    socket.cork();
+    for (const part of parts) socket.write(part);
+    socket.uncork();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    const socket = this.#socket;
+    socket.setTimeout(LINGER_MS, () => socket.destroy());
+    socket.once('finish', () => {
+      // Closing with unread input makes the kernel send a reset, which can destroy replies on their way. So what
+      // still comes is taken and dropped until the client closes its side, for a while.
+      const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+      timer.unref();
+      socket.once('close', () => clearTimeout(timer));
+      socket.resume();
+    });
+    socket.pause();
+    socket.end();
+  }
+
+  #onData(chunk: Buffer): void {
+    this.#host.statistics.bytesReceived += chunk.length;
+    if (this.#stopped || this.#ended) return;
+    this.#parser.push(chunk);
+    this.pump();
+  }
+
+  #onInputEnd(): void {
+    this.#inputEnded = true;
+    this.pump();
+  }
+
+  #onClose(): void {
+    this.#ended = true;
+    this.#stopped = true;
+    this.#host.onClosed(this);
+  }
+
+  #refuseUnknown(parser: RespParser): void {
+    const start = parser.starts[0] as number;
+    const name = parser.bytes.toString('latin1', start, Math.min(parser.ends[0] as number, start + 128));
+    if (/^(post|host:)$/i.test(name)) {
+      // A browser made to send an HTTP request here by a page of someone else's: what follows is not for us.
+      this.cut('an HTTP request came instead of RESP');
+      return;
+    }
+    let beginning = '';
+    for (let index = 1; index < parser.argumentCount && beginning.length < 128; index++) {
+      const from = parser.starts[index] as number;
+      const to = Math.min(parser.ends[index] as number, from + 128 - beginning.length);
+      beginning += `'${parser.bytes.toString('latin1', from, to)}' `;
+    }
+    this.refuse(`ERR unknown command '${name}', with args beginning with: ${beginning}`);
+  }
+
+  #queue(command: CommandSpecification, parser: RespParser): void {
+    if (command.queuedAs === null) return this.refuse('ERR Command not allowed inside a transaction');
+    if (command.local === 'ping' && parser.argumentCount > 2) {
+      return this.refuse("ERR wrong number of arguments for 'ping' command");
+    }
+    if (command.local === 'select' && !isDatabaseZero(parser))
+      return this.refuse('ERR DB index is out of range');
+    const transaction = this.transaction;
+    const room = this.#host.options.commandBytesMax - COMMAND_HEADER_BYTES - TRANSACTION_HEADER_BYTES_MAX;
+    if (
+      transaction.operations.length + parser.requestBytes > room ||
+      transaction.argumentCount + parser.argumentCount > ARGUMENTS_QUEUED_MAX
+    ) {
+      return this.refuse('ERR the transaction is too large');
+    }
+    transaction.queue(command.queuedAs, parser, command.local !== 'select');
+    this.reply().simple('QUEUED');
+  }
+
+  #batchWithRoom(bytes: number): CommandEncoder {
+    this.#closeLocalReplies();
+    const encoder = this.#host.encoder;
+    if (encoder.operations > 0 && encoder.length + bytes > this.#host.options.commandBytesMax)
+      this.#closeBatch();
+    if (encoder.operations === 0) encoder.begin(this.#host.options.nowMs(), this.version);
+    return encoder;
+  }
+
+  #closeFullBatch(): void {
+    const encoder = this.#host.encoder;
+    if (encoder.operations >= this.#batchOperationsMax || encoder.length >= this.#host.options.batchBytes) {
+      this.#closeBatch();
+    }
+  }
+
+  /** Gives the batch that is open, if there is one, to the replica. */
+  #closeBatch(): void {
+    const host = this.#host;
+    const operations = host.encoder.operations;
+    if (operations === 0) return;
+    const bytes = host.encoder.length;
+    const command = host.encoder.view();
+    const pending: PendingReply = { bytes: null };
+    this.#pending.push(pending);
+    this.#outstandingBytes += bytes;
+    this.#outstandingBatches++;
+    this.#outstandingOperations += operations;
+    host.outstandingBytes += bytes;
+    host.statistics.batchesReplicated++;
+    let replicated: Promise<Uint8Array | undefined>;
+    try {
+      replicated = host.replica.replicate(command, host.replicateOptions);
+    } catch (error) {
+      replicated = Promise.reject(error);
+    }
+    host.encoder.clear();
+    replicated.then(
+      (reply) => {
+        const replies = reply ?? this.#errorReplies(operations, new Error('the state machine gave no reply'));
+        this.#settle(pending, bytes, replies, operations);
+      },
+      (error: unknown) => this.#settle(pending, bytes, this.#errorReplies(operations, error), operations),
+    );
+  }
+
+  #settle(pending: PendingReply, bytes: number, replies: Uint8Array, operations: number): void {
+    pending.bytes = replies;
+    this.#outstandingBytes -= bytes;
+    this.#outstandingBatches--;
+    this.#host.outstandingBytes -= bytes;
+    this.#outstandingOperations -= operations;
+    this.#replyBytesEach = Math.max(replies.length / operations, this.#replyBytesEach / 2);
+    const aim = Math.trunc(BATCH_REPLY_BYTES_AIM / Math.max(1, this.#replyBytesEach));
+    this.#batchOperationsMax = Math.max(
+      1,
+      Math.min(this.#batchOperationsMax * 2, aim, this.#host.options.batchOperationsMax),
+    );
+    this.#scheduleFlush();
+  }
+
+  /** Every request gets its own error reply, or the client would take later replies for those of earlier ones. */
+  #errorReplies(operations: number, error: unknown): Uint8Array {
+    this.#host.statistics.requestsRefused += operations;
+    const line = `-${errorReplyOf(error).replace(/[\r\n]/g, ' ')}\r\n`;
+    return Buffer.from(line.repeat(operations), 'latin1');
+  }
+
+  #closeLocalReplies(): void {
+    if (!this.#writingLocally) return;
+    this.#writingLocally = false;
+    this.#pending.push({ bytes: this.#host.localReplies.take() });
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    this.#host.scheduleFlush(this);
+  }
+}
+
+/** How long a client may take to read its last replies, and then to close its side. */
+const LINGER_MS = 5000;
+
+export function isDatabaseZero(parser: RespParser): boolean {
+  return parser.bytes.toString('latin1', parser.starts[1] as number, parser.ends[1] as number) === '0';
+}

@@ -1,0 +1,36 @@
+/** What the key-value service uses of a replica: the part of the public API that it is built on. */
+
+export interface ReplicateOptionsLike {
+  readonly signal?: AbortSignal;
+  /** Milliseconds after which the call rejects with `ERR_SYNOD_TIMEOUT`. */
+  readonly timeoutMs?: number;
+}
+
+/** The fields of a replica's status that `INFO` shows. */
+export interface ReplicaStatusLike {
+  readonly replica: string;
+  readonly role: string;
+  readonly primary: string | null;
+  readonly ballot: unknown;
+  readonly chosen: number | bigint;
+  readonly applied: number | bigint;
+  readonly stateDigest: string | null;
+  readonly storage: { readonly kind: string; readonly reason: string };
+  readonly transport: { readonly kind: string; readonly reason: string };
+  readonly peers: readonly {
+    readonly id: string;
+    readonly connected: boolean;
+    readonly lag: number | null;
+  }[];
+  readonly bytesCopied: number;
+  readonly bytesLogged: number;
+}
+
+export interface ReplicaLike {
+  /**
+   * Resolves with what the local state machine replied for `command`. The bytes are copied before the call
+   * returns. Rejects with a `SynodError`, whose `outcome` tells whether the command may still be executed.
+   */
+  replicate(command: Uint8Array, options?: ReplicateOptionsLike): Promise<Uint8Array | undefined>;
+  status(): Promise<ReplicaStatusLike>;
+}
