@@ -99,6 +99,8 @@ export class UringLoop {
   readonly #regions: Uint8Array[] = [];
   /** Sockets that found no buffer in this wake-up. */
   readonly #starved: number[] = [];
+  /** Some socket found no buffer, and none came back since. */
+  #bytesWait = false;
 
   constructor(options: UringLoopOptions = {}) {
     const addon = requireAddon();
@@ -265,10 +267,13 @@ export class UringLoop {
     const left = (this.#holds[buffer] as number) - 1;
     requires(left >= 0, 'uring-release-once', () => String(buffer));
     this.#holds[buffer] = left;
-    if (left === 0) {
-      this.#returns[this.#returnCount] = buffer;
-      this.#returnCount++;
-    }
+    if (left > 0) return;
+    this.#returns[this.#returnCount] = buffer;
+    this.#returnCount++;
+    if (!this.#bytesWait || this.#dispatching) return;
+    // Nobody need flush after a release; and no wake-up comes while there is no buffer to receive into.
+    this.#bytesWait = false;
+    setImmediate(() => this.flush());
   }
 
   // Files
@@ -342,6 +347,7 @@ export class UringLoop {
       // Nothing came back in this turn, and bytes wait: somebody keeps leases. Others must not wait for that.
       if (waiting && this.#returnCount === 0 && this.#regions.length < REGIONS_MAX) this.#addRegion();
     }
+    if (this.#returnCount > 0) this.#bytesWait = false;
     this.#dispatching = false;
     if (this.#users === 0) this.#close();
     else this.#ingest();
@@ -389,6 +395,7 @@ export class UringLoop {
       }
       case uringLayout.eventStarved:
         this.#starved.push(subject);
+        this.#bytesWait = true;
         return;
       case uringLayout.eventAcceptStopped:
         this.#sockets[subject]?.onAcceptStopped(codeOf(events[at + 2] as number) ?? 'EIO');

@@ -6,11 +6,11 @@
  * after each socket, which splits the batches; a timer would add its delay.
  */
 
-import { lookup } from 'node:dns';
-import { createServer, isIP, type Server, Socket } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
 import { requires } from '../../contracts.js';
 import { SynodError } from '../../errors.js';
 import { formatAddress } from '../address.js';
+import { resolveHost } from '../resolve.js';
 import type { Address, DialledConnection, Transport, TransportHandler } from '../transport.js';
 import { type ConnectionOwner, TcpConnection } from './tcp-connection.js';
 
@@ -145,25 +145,28 @@ class TcpTransport implements Transport, ConnectionOwner {
       setImmediate(giveUp);
       return;
     }
-    const dial = (host: string): void => {
+    /** A name may have several addresses, as localhost does: each gets its turn within the one bound of time. */
+    const dial = (hosts: readonly string[], index: number): void => {
       if (ended) return;
+      const host = hosts[index] as string;
       const dialled = new Socket();
       socket = dialled;
-      dialled.once('error', refuse);
+      const failed = (error: NodeJS.ErrnoException): void => {
+        if (index + 1 < hosts.length) dial(hosts, index + 1);
+        else refuse(error);
+      };
+      dialled.once('error', failed);
       dialled.once('connect', () => {
         if (!end()) return;
-        dialled.off('error', refuse);
+        dialled.off('error', failed);
         this.#stand(dialled, token);
       });
       dialled.connect({ host, port: address.port, noDelay: true });
     };
-    if (isIP(address.host) !== 0) dial(address.host);
-    else {
-      lookup(address.host, (error, found) => {
-        if (error !== null) refuse(error);
-        else dial(found);
-      });
-    }
+    resolveHost(address.host, (error, hosts) => {
+      if (error !== null) refuse(error);
+      else dial(hosts, 0);
+    });
   }
 
   dirty(connection: TcpConnection): void {

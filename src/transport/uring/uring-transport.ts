@@ -5,13 +5,12 @@
  * with the log writes of the turn, at `flush`.
  */
 
-import { lookup } from 'node:dns';
-import { isIP } from 'node:net';
 import { requires } from '../../contracts.js';
 import { SynodError } from '../../errors.js';
 import { acquireUringLoop, type UringLoop, type UringSocketTarget } from '../../native/uring-loop.js';
 import { probeUring } from '../../native/uring-probe.js';
 import { formatAddress } from '../address.js';
+import { resolveHost } from '../resolve.js';
 import type { Address, DialledConnection, Transport, TransportHandler } from '../transport.js';
 import { type ConnectionOwner, UringConnection } from './uring-connection.js';
 
@@ -93,7 +92,6 @@ class UringTransport implements Transport, ConnectionOwner {
       this.#bindPending = false;
       try {
         if (this.#closing) throw new Error('the transport was closed');
-        this.#loop.attachSockets(this.#onTurnEnd);
         this.#listener = this.#loop.listen(host, address.port, BACKLOG, this.#listenerTarget());
       } catch (error) {
         fail(error);
@@ -102,18 +100,22 @@ class UringTransport implements Transport, ConnectionOwner {
       }
       callback(null, this.#loop.addressOf(this.#listener, false));
     };
-    this.#bindPending = true;
-    if (isIP(address.host) !== 0) setImmediate(() => bind(address.host));
-    else {
-      lookup(address.host, (error, found) => {
-        if (error === null) bind(found);
-        else {
-          this.#bindPending = false;
-          fail(error);
-          this.#finishClose();
-        }
-      });
+    try {
+      // Now, not when the name was looked up: a dial that is asked for meanwhile receives too.
+      this.#loop.attachSockets(this.#onTurnEnd);
+    } catch (error) {
+      setImmediate(() => fail(error));
+      return;
     }
+    this.#bindPending = true;
+    resolveHost(address.host, (error, hosts) => {
+      if (error === null) bind(hosts[0] as string);
+      else {
+        this.#bindPending = false;
+        fail(error);
+        this.#finishClose();
+      }
+    });
   }
 
   #listenerTarget(): UringSocketTarget {
@@ -246,6 +248,8 @@ class Dial implements UringSocketTarget {
   readonly #address: Address;
   readonly #outcome: DialOutcome;
   readonly #timer: NodeJS.Timeout;
+  #hosts: readonly string[] = [];
+  #hostsTried = 0;
   #socket = -1;
   #ended = false;
   /** Who hears of the socket once it stands. */
@@ -262,23 +266,28 @@ class Dial implements UringSocketTarget {
   }
 
   start(): void {
-    const { host } = this.#address;
-    if (isIP(host) !== 0) this.#open(host);
-    else {
-      lookup(host, (error, found) => {
-        if (error === null) this.#open(found);
-        else this.#refuse(error);
-      });
-    }
+    resolveHost(this.#address.host, (error, hosts) => {
+      if (error !== null) this.#refuse(error);
+      else {
+        this.#hosts = hosts;
+        this.#tryNext(null);
+      }
+    });
   }
 
-  #open(host: string): void {
+  /** A name may have several addresses, as localhost does: each gets its turn within the one bound of time. */
+  #tryNext(cause: unknown): void {
     if (this.#ended) return;
+    const host = this.#hosts[this.#hostsTried++];
+    if (host === undefined) {
+      this.#refuse(cause);
+      return;
+    }
     try {
       this.#socket = this.#loop.connect(host, this.#address.port, this);
       this.#outcome.socketOpened();
     } catch (error) {
-      setImmediate(() => this.#refuse(error));
+      setImmediate(() => this.#tryNext(error));
     }
   }
 
@@ -316,10 +325,9 @@ class Dial implements UringSocketTarget {
   }
 
   onClosed(code: string | null): void {
-    const socket = this.#socket;
     this.#socket = -1;
     if (this.#connection !== null) this.#connection.onClosed(code);
-    else if (socket >= 0) this.#refuse(new Error(code ?? 'closed'));
+    else this.#tryNext(new Error(code ?? 'closed'));
     this.#outcome.socketEnded();
   }
 
