@@ -21,7 +21,7 @@ export class Learner {
   #claim: Slot = 0;
   /** What each linked peer is known to have chosen. */
   #peers: Map<PeerNumber, Slot> = new Map();
-  #fetching: { peer: PeerNumber; deadline: number } | null = null;
+  #fetching: { peer: PeerNumber; from: Slot; deadline: number } | null = null;
   #lastPeer: PeerNumber = 0;
   #progressAt = 0;
 
@@ -56,6 +56,11 @@ export class Learner {
     return Math.max(chosen, Math.min(this.#claim, through));
   }
 
+  /** Nothing that anyone told of is missing. */
+  get hasCaughtUp(): boolean {
+    return this.known <= this.#context.chosen;
+  }
+
   onProgress(): void {
     this.#progressAt = this.#context.now;
   }
@@ -65,9 +70,12 @@ export class Learner {
     if (this.#fetching?.peer === peer) this.#fetching = null;
   }
 
-  onFetchEnd(peer: PeerNumber, chosen: Slot): void {
+  onFetchEnd(peer: PeerNumber, through: Slot, chosen: Slot): void {
     this.hint(peer, chosen);
-    if (this.#fetching?.peer === peer) this.#fetching = null;
+    if (this.#fetching?.peer !== peer) return;
+    // It has nothing to give, whatever it was thought to have: asked again at once, it would say so for ever.
+    if (through < this.#fetching.from) this.#peers.delete(peer);
+    this.#fetching = null;
   }
 
   /** A chunk is arriving: the peer is at work. */
@@ -88,8 +96,9 @@ export class Learner {
     const peer = this.#choosePeer();
     if (peer === 0) return;
     this.#lastPeer = peer;
-    this.#fetching = { peer, deadline: context.now + context.options.electionTimeoutMs * 4 };
-    context.send(peer, { kind: 'fetch', from: context.chosen + 1, bytesMax: context.options.fetchBytesMax });
+    const from = context.chosen + 1;
+    this.#fetching = { peer, from, deadline: context.now + context.options.electionTimeoutMs * 4 };
+    context.send(peer, { kind: 'fetch', from, bytesMax: context.options.fetchBytesMax });
   }
 
   #isMissing(): boolean {

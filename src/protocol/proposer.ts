@@ -161,10 +161,15 @@ export class Proposer {
       chosenSent: 0,
       heardAt: context.now,
     });
+    const nextConfiguration = (context.configuration?.number ?? 0) + 1;
     let highest = context.chosen;
     for (const slot of this.#best.keys()) if (slot > highest) highest = slot;
     for (let slot = context.chosen + 1; slot <= highest; slot += 1) {
-      const decree = this.#best.get(slot)?.decree ?? noopDecree;
+      const found = this.#best.get(slot)?.decree ?? noopDecree;
+      // Proposed under a configuration that another decree has ended since, by someone whose slots before it were never
+      // chosen either. It was not chosen, and must not be: its number has been used.
+      const isOutdated = found.configuration !== null && found.configuration.number !== nextConfiguration;
+      const decree = isOutdated ? noopDecree : found;
       this.#propose(decree);
       // What was accepted beyond a configuration decree was proposed under a configuration that it ends.
       if (decree.kind === DecreeKind.configuration) break;

@@ -21,6 +21,9 @@ import { Learner } from './learner.js';
 import type { Accept, Fetch, Heartbeat, Join, Learn, Message, StatusQuery } from './messages.js';
 import { Proposer } from './proposer.js';
 
+/** So many full pipelines may a replica be behind that is let in: enough for it to arrive, little to catch up with. */
+const JOIN_PIPELINES_MAX = 4;
+
 /** What was recovered from the log. */
 export interface RecoveredState {
   readonly promised: Ballot;
@@ -46,6 +49,7 @@ export class Replica {
   readonly #election: Election;
   #lastStepAt = 0;
   #joinAt = 0;
+  #joinWhenCaughtUp = false;
   #able = true;
   #statusRole: Role = 'inactive';
   #statusPrimary: MemberNumber = 0;
@@ -192,7 +196,11 @@ export class Replica {
       case 'inactive':
         break;
       case 'learner':
-        if (context.now >= this.#joinAt) this.#sendJoin();
+        if (context.now >= this.#joinAt) {
+          this.#joinAt = context.now + context.options.electionTimeoutMs;
+          this.#joinWhenCaughtUp = true;
+          this.#sendJoin();
+        }
         break;
       case 'secondary':
         if (this.#election.isDue && this.#able) this.#becomeCandidate();
@@ -224,7 +232,6 @@ export class Replica {
 
   #sendJoin(): void {
     const context = this.#context;
-    this.#joinAt = context.now + context.options.electionTimeoutMs;
     for (const peer of context.connected) {
       context.send(peer, { kind: 'join', ...context.identity, chosen: context.chosen });
     }
@@ -336,7 +343,12 @@ export class Replica {
         this.#onLearn(from, message);
         break;
       case 'fetch-end':
-        this.#learner.onFetchEnd(from, message.chosen);
+        this.#learner.onFetchEnd(from, message.through, message.chosen);
+        // Under load, what is known when the timer asks next is always too old to be let in with.
+        if (context.role === 'learner' && this.#joinWhenCaughtUp && this.#learner.hasCaughtUp) {
+          this.#joinWhenCaughtUp = false;
+          this.#sendJoin();
+        }
         break;
       case 'defunct':
         this.#learner.hint(from, message.chosen);
@@ -356,13 +368,15 @@ export class Replica {
   #isCurrent(from: PeerNumber, configuration: number, message: Message): boolean {
     const context = this.#context;
     const mine = context.configuration?.number ?? 0;
-    if (configuration === mine && mine !== 0) return context.isMember(from);
+    if (mine === 0) return false;
+    if (configuration === mine) return context.isMember(from);
     if (configuration > mine) {
       // A configuration decree that is not known here was chosen: at least one slot is missing.
       this.#learner.hint(from, context.chosen + 1);
     } else if (
-      mine !== 0 &&
-      (message.kind === 'status-query' || message.kind === 'prepare' || message.kind === 'heartbeat')
+      message.kind === 'status-query' ||
+      message.kind === 'prepare' ||
+      message.kind === 'heartbeat'
     ) {
       context.send(from, { kind: 'defunct', chosen: context.chosen });
     }
@@ -446,7 +460,8 @@ export class Replica {
     if (member === undefined || member.incarnation === message.incarnation) return;
     // The disk that the configuration knows is still in use: two replicas claim one name.
     if (context.connected.has(member.number) || member.number === context.self) return;
-    if (context.chosen - message.chosen > context.options.pipelineDecreesMax) return;
+    // While the request was on its way, a full pipeline may have been chosen, or a few.
+    if (context.chosen - message.chosen > JOIN_PIPELINES_MAX * context.options.pipelineDecreesMax) return;
     const next = readmit(current, message.id, message.incarnation);
     let live = 1;
     context.forEachConnectedMember(() => {
