@@ -9,7 +9,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -238,6 +238,12 @@ try {
       // It has just ended.
     }
     await ended;
+  }
+  // The replicas have process groups of their own, and end with what started them; unless they hang.
+  for (const { pid } of readTable(printed)) {
+    const isReplica =
+      existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder);
+    if (isReplica && failed > 0) process.kill(pid, 'SIGKILL');
   }
   if (failed > 0) {
     process.stdout.write(`--- what npm start printed\n${printed}\n`);

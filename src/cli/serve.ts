@@ -10,6 +10,9 @@ import type { ServeCommand } from './arguments.js';
 import { type ConfigFile, readConfigFile } from './config-file.js';
 import { handleSignals } from './signals.js';
 
+/** A replica that takes longer to close will not: what it has acknowledged is durable, and its ports are wanted. */
+const CLOSE_MS_MAX = 20_000;
+
 interface Stop {
   readonly reason: string;
   readonly error?: unknown;
@@ -73,8 +76,13 @@ async function serveUntil(
     logger.fatal({ error }, 'replica fenced');
     return 1;
   } finally {
+    const hanging = setTimeout(() => {
+      logger.fatal({ ms: CLOSE_MS_MAX }, 'closing did not end, exit without it');
+      process.exit(1);
+    }, CLOSE_MS_MAX);
     await server.close();
     await replica.close();
+    clearTimeout(hanging);
     logger.info({}, 'closed');
   }
 }

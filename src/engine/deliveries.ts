@@ -20,6 +20,9 @@ export interface DeliveriesOptions {
   readonly onRead: (error: SynodError | null) => void;
 }
 
+/** The place of a decree without commands. */
+const NOWHERE = Number.POSITIVE_INFINITY;
+
 interface ReadBack extends Chunk {
   readonly id: number;
 }
@@ -56,7 +59,7 @@ export class Deliveries {
       requires(entry !== null, 'chosen-is-in-the-log', () => `slot ${slot}`);
       if (entry.decreeKind !== DecreeKind.commands) {
         bridge.deliver(slot, 0, 0, 0, 0, entry.decreeKind);
-        this.#open.push({ memory: Number.POSITIVE_INFINITY, bytes: 0 });
+        this.#open.push({ memory: NOWHERE, bytes: 0 });
       } else if (reader.residentBytes(entry) !== null) {
         bridge.deliver(
           slot,
@@ -106,11 +109,9 @@ export class Deliveries {
     if (this.#live.length > 1) this.#dropChunks();
   }
 
-  /** The lowest segment that something handed over lies in; infinite where none does. */
-  get oldestSegment(): number {
-    for (const { memory } of this.#open)
-      if (memory >= 0 && memory !== Number.POSITIVE_INFINITY) return memory;
-    return Number.POSITIVE_INFINITY;
+  /** Adds the segments that something handed over and not executed lies in. */
+  addSegments(used: Set<number>): void {
+    for (const { memory } of this.#open) if (memory >= 0 && memory !== NOWHERE) used.add(memory);
   }
 
   #readBack(slot: number): void {

@@ -63,6 +63,8 @@ export class Engine {
   #ballot: Ballot = 0;
   #ready: (() => void) | null = null;
   #startWritten = false;
+  /** Looking for memory to give back costs time: once a tick. */
+  #releaseDue = false;
   /** Closing: called when more has become durable. */
   #onIdle: (() => void) | null = null;
 
@@ -258,6 +260,7 @@ export class Engine {
       const able = !this.#keeper.isFull || this.#log.hasRoom(this.#parts.options.limits.decreeBytesMax);
       this.#core.step({ kind: 'able', able }, now);
       this.#links.checkCongestion(now);
+      this.#releaseDue = true;
       if (this.#startWritten) {
         this.#keeper.mark(now);
         this.#drawUpGenesis();
@@ -562,22 +565,23 @@ export class Engine {
     this.#parts.schedule();
   }
 
+  /**
+   * Gives back the memory of segments that nothing refers to, also those behind one that is still in use: a peer that does
+   * not read, or an application that lags, holds what it waits for and not everything since.
+   */
   #releaseSegments(): void {
-    if (this.#log.resident.size <= 1) return;
-    let oldest = Math.min(
-      this.#log.persistedBelow,
-      this.#grants.oldestSegment,
-      this.#deliveries.oldestSegment,
-    );
+    if (!this.#releaseDue || this.#log.resident.size <= 1) return;
+    this.#releaseDue = false;
+    const used = new Set<number>();
+    this.#grants.addSegments(used);
+    this.#deliveries.addSegments(used);
     // What is chosen and not handed over yet is read back if need be; what is open must stay.
     for (const slot of this.#core.accepted.keys()) {
       const segment = this.#reader.find(slot)?.segment;
-      if (segment !== undefined && segment < oldest) oldest = segment;
+      if (segment !== undefined) used.add(segment);
     }
-    for (const link of this.#links.up.values()) {
-      for (const segment of link.sending) if (segment >= 0 && segment < oldest) oldest = segment;
-    }
-    this.#keeper.release(oldest);
+    for (const link of this.#links.up.values()) for (const segment of link.sending) used.add(segment);
+    this.#keeper.release(this.#log.persistedBelow, used);
   }
 
   /** A broken contract, or any other surprise, fences this replica and nothing else. */

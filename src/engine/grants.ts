@@ -135,10 +135,9 @@ export class Grants {
     if (count > 0) this.batches.splice(0, count);
   }
 
-  /** The lowest segment that a batch lies in; infinite where none does. */
-  get oldestSegment(): number {
-    for (const batch of this.batches) if (batch.memory >= 0) return batch.memory;
-    return Number.POSITIVE_INFINITY;
+  /** Adds the segments that batches lie in. */
+  addSegments(used: Set<number>): void {
+    for (const batch of this.batches) if (batch.memory >= 0) used.add(batch.memory);
   }
 
   get #end(): number {

@@ -164,7 +164,10 @@ export class Links {
       const dial = this.#dialOf((connection as DialledConnection).token);
       if (dial !== undefined) this.#redial(dial, reason, link.peer === null);
     } else if (link.peer === null) {
-      this.#options.logger.debug({ remote: connection.remote, reason }, 'connection refused');
+      this.#options.logger.info(
+        { remote: connection.remote, reason },
+        'connection without a handshake closed',
+      );
     }
   }
 

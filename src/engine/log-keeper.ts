@@ -78,11 +78,11 @@ export class LogKeeper {
     if (last !== undefined) medium.truncate(last.segment, last.bytes, done);
   }
 
-  /** Gives back the memory of segments below `oldest`, the lowest that something refers to. */
-  release(oldest: number): void {
+  /** Gives back the memory of segments below `below`, those in `used` apart. */
+  release(below: number, used: ReadonlySet<number>): void {
     const { log, onMemoryGone } = this.#options;
     for (const segment of log.resident.keys()) {
-      if (segment >= oldest) continue;
+      if (segment >= below || used.has(segment)) continue;
       onMemoryGone(segment);
       log.release(segment);
     }

@@ -48,6 +48,8 @@ export interface SubmitterOptions {
 
 /** A forwarded batch has waited this long behind the application's bursts: it goes first. */
 const PATIENCE_MS = 3;
+/** After this long in one burst the application is taken to have stopped in it: the tail is taken from it. */
+const BURST_MS_MAX = 50;
 
 export class Submitter {
   readonly forwarded: ForwardedBatch[] = [];
@@ -56,6 +58,8 @@ export class Submitter {
   /** Batches of `grants.batches` from the first on that are submitted to the present primary. */
   #submitted = 0;
   #submittedBytes = 0;
+  /** What was forwarded waits for the end of a burst, which wakes the engine. */
+  #awaitsBurst = false;
 
   constructor(options: SubmitterOptions) {
     this.#options = options;
@@ -75,7 +79,8 @@ export class Submitter {
 
   get hasWork(): boolean {
     const { grants } = this.#options;
-    return this.#submitted < grants.batches.length || grants.hasReady || this.forwarded.length > 0;
+    if (this.#submitted < grants.batches.length || grants.hasReady) return true;
+    return this.forwarded.length > 0 && !this.#awaitsBurst;
   }
 
   /** End of turn: forwarded batches that had to wait leave the receive buffers. A peer bounds what it has on its way. */
@@ -90,11 +95,12 @@ export class Submitter {
   /** As primary. */
   propose(now: number): void {
     const { grants, log, canPropose, memory } = this.#options;
+    this.#awaitsBurst = false;
     while (canPropose() && log.hasRoom(this.#options.decreeBytesMax)) {
       if (this.#submitted < grants.batches.length) {
         if (!grants.reclaim(false)) grants.revoke();
         this.#proposeCopy(this.#ownGroups());
-      } else if (this.forwarded.length > 0 && grants.reclaim(now - this.forwarded[0]!.at > PATIENCE_MS)) {
+      } else if (this.forwarded.length > 0 && this.#reclaimTail(now - this.forwarded[0]!.at)) {
         this.#proposeCopy(this.#forwardedGroups());
       } else if (grants.hasReady) {
         const batch = grants.take();
@@ -104,10 +110,15 @@ export class Submitter {
           this.#proposeInPlace(batch, memory(batch.memory));
         }
         // In the application's memory: it is proposed as one of `batches` in the next round.
-      } else break;
+      } else {
+        this.#awaitsBurst = this.forwarded.length > 0;
+        break;
+      }
     }
-    if (this.#submitted === grants.batches.length && this.forwarded.length === 0 && !grants.isOpen)
-      this.#lend();
+    if (this.#submitted < grants.batches.length || this.forwarded.length > 0) return;
+    // Before the segment is used up: what does not fit into it any more would be copied twice.
+    if (grants.isOpen && !this.#isWorthLending && log.hasStandby) grants.reclaim(false);
+    if (!grants.isOpen) this.#lend();
   }
 
   /** As secondary, to the primary by `link`. */
@@ -145,6 +156,15 @@ export class Submitter {
     });
     // The application's next batch begins at a block.
     log.padToBlock();
+  }
+
+  /** For what was forwarded: it waits for the end of a burst, but not for an application that blocks its loop in one. */
+  #reclaimTail(waitedMs: number): boolean {
+    const { grants } = this.#options;
+    if (grants.reclaim(waitedMs > PATIENCE_MS)) return true;
+    if (waitedMs <= BURST_MS_MAX || grants.hasReady) return false;
+    grants.revoke();
+    return true;
   }
 
   #proposeCopy(groups: { pieces: Piece[]; bytes: number; commands: number }): void {
@@ -187,9 +207,14 @@ export class Submitter {
     return groups;
   }
 
+  /** The segment has room for a decree of any size. */
+  get #isWorthLending(): boolean {
+    return this.#options.log.fits(this.#options.decreeBytesMax + RECORD_HEADER_BYTES);
+  }
+
   #lend(): void {
-    const { grants, log, decreeBytesMax } = this.#options;
-    if (!log.fits(decreeBytesMax + RECORD_HEADER_BYTES)) {
+    const { grants, log } = this.#options;
+    if (!this.#isWorthLending) {
       if (!log.hasStandby) return;
       log.roll();
     }
