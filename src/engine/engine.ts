@@ -15,7 +15,7 @@ import type { Effect, Role } from '../protocol/effects.js';
 import { Replica } from '../protocol/replica.js';
 import type { Connection } from '../transport/transport.js';
 import { FrameWriter } from '../wire/codec.js';
-import { encodeConfiguration } from '../wire/configuration-codec.js';
+import { appendRecord, isInPlace } from './append-record.js';
 import { Deliveries } from './deliveries.js';
 import type { EngineParts, EngineStatus } from './engine-types.js';
 import { FetchServer } from './fetch-server.js';
@@ -29,7 +29,7 @@ import { LogReader } from './log-reader.js';
 import { LogWriter } from './log-writer.js';
 import { MessageSender } from './message-sender.js';
 import { PeerTable } from './peer-table.js';
-import { HeapPlace, isFrame, TailPlace } from './places.js';
+import { HeapPlace, isFrame } from './places.js';
 import { engineStatus } from './status.js';
 import { Submitter } from './submitter.js';
 
@@ -436,34 +436,9 @@ export class Engine {
   }
 
   #append({ record, write }: Extract<Effect, { kind: 'append' }>): void {
-    const inPlace = (record.kind === 'accept' || record.kind === 'learn') && isAtTail(record.decree);
     // The tail may be lent to the application: its memory is taken back first, at once if it must be.
-    if (!inPlace && !this.#grants.reclaim(false)) this.#grants.revoke();
-    switch (record.kind) {
-      case 'promise':
-        this.#log.promised = Math.max(this.#log.promised, record.ballot);
-        this.#log.append(RecordKind.promise, write, record.ballot, 0, null);
-        break;
-      case 'accept':
-      case 'learn': {
-        const { decree } = record;
-        if (decree.configuration !== null && decree.source === null) {
-          const payload = encodeConfiguration(decree.configuration);
-          decree.bytes = payload.length;
-          decree.checksum = this.#parts.crc32c(payload, 0, payload.length, 0);
-          decree.source = new HeapPlace([payload]);
-        }
-        if (record.kind === 'accept') this.#log.promised = Math.max(this.#log.promised, record.ballot);
-        const kind = record.kind === 'accept' ? RecordKind.accept : RecordKind.learn;
-        this.#log.appendDecree(kind, write, record.ballot, record.slot, decree);
-        break;
-      }
-      case 'genesis':
-        this.#log.append(RecordKind.genesis, write, 0, 0, encodeConfiguration(record.configuration));
-        break;
-      default:
-        unreachable(record);
-    }
+    if (!isInPlace(record) && !this.#grants.reclaim(false)) this.#grants.revoke();
+    appendRecord(this.#log, record, write, this.#parts.crc32c);
     this.#keeper.onAppended();
   }
 
@@ -597,8 +572,4 @@ export class Engine {
       );
     }
   }
-}
-
-function isAtTail(decree: DecreeReference): boolean {
-  return decree.source instanceof TailPlace;
 }

@@ -3,7 +3,7 @@
 import { SynodError } from '../errors.js';
 
 export interface KeyValueServerOptions {
-  /** Longest command of the log in bytes, and longest request. At most the replica's own bound. Default 16 MiB. */
+  /** Longest command of the log in bytes, and longest request. At most the replica's own bound. Default 1 MiB, as there. */
   readonly commandBytesMax?: number;
   /** Pipelined requests that go into one command of the log, at most. Default 1024. */
   readonly batchOperationsMax?: number;
@@ -50,7 +50,7 @@ type NumberOption = Exclude<keyof KeyValueServerOptions, 'nowMs' | 'onEvent'>;
 
 /** Default, lowest and highest of each. */
 const bounds: Readonly<Record<NumberOption, readonly [number, number, number]>> = {
-  commandBytesMax: [16 * 1024 * 1024, 1024, COMMAND_BYTES_LIMIT],
+  commandBytesMax: [1024 * 1024, 1024, COMMAND_BYTES_LIMIT],
   batchOperationsMax: [1024, 1, 65_536],
   batchBytes: [65_536, 1, COMMAND_BYTES_LIMIT],
   batchesPerConnectionMax: [8, 1, 65_536],

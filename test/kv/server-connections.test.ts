@@ -211,7 +211,7 @@ describe('back-pressure', () => {
   });
 
   it('large requests go through in pieces', async () => {
-    const { port } = await serve(batching);
+    const { port } = await serve(batching, { commandBytesMax: 8_000_000 });
     const client = await connect(port);
     const value = 'v'.repeat(5_000_000);
     client.send(request('SET', 'a', value) + request('GET', 'a') + request('STRLEN', 'a'));
