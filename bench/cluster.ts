@@ -107,8 +107,15 @@ async function main(): Promise<void> {
   const { result } = await ask(primary, load(Number(values.seconds)), 'loaded');
   const cpuAfter = await Promise.all(children.map((child) => ask(child, { kind: 'usage' }, 'usage')));
   const { status } = await ask(primary, { kind: 'status' }, 'status');
-  report(result, status, cpuAfter.map((after, index) => after.cpuSeconds - cpuBefore[index]!.cpuSeconds));
+  report(
+    result,
+    status,
+    cpuAfter.map((after, index) => after.cpuSeconds - cpuBefore[index]!.cpuSeconds),
+  );
+  // They end by themselves once they are closed: profilers write their files then.
+  const ended = children.map((child) => new Promise((resolve) => child.once('exit', resolve)));
   await Promise.all(children.map((child) => ask(child, { kind: 'close' }, 'closed')));
+  await Promise.race([Promise.all(ended), new Promise((resolve) => setTimeout(resolve, 5000))]);
 }
 
 function report(

@@ -29,13 +29,15 @@ export class Latencies {
 
   percentiles(): Percentiles {
     const sorted = this.#samples.slice(0, this.#count).sort();
-    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+    const at = (share: number): number =>
+      sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
     return { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: this.#max };
   }
 
   #grow(): void {
     if (this.#samples.length >= SAMPLES_MAX) {
-      for (let index = 0; index < this.#count / 2; index += 1) this.#samples[index] = this.#samples[index * 2]!;
+      for (let index = 0; index < this.#count / 2; index += 1)
+        this.#samples[index] = this.#samples[index * 2]!;
       this.#count = Math.floor(this.#count / 2);
       this.#stride *= 2;
       return;
