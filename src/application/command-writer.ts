@@ -101,8 +101,7 @@ export class CommandWriter {
     queueMicrotask(this.#endBurst);
     const batch = this.#batch;
     // Taken by the engine since, or taken back: a new one.
-    if (batch !== null && !this.#bridge.changeBlockState(batch.index, BlockState.ready, BlockState.writing))
-      this.#batch = null;
+    if (batch !== null && !(this.#hasSpare && this.#claim(batch.index, BlockState.ready))) this.#batch = null;
   }
 
   #finishBurst(): void {
@@ -115,11 +114,24 @@ export class CommandWriter {
     const bridge = this.#bridge;
     const index = this.#nextIndex;
     // First the block, then the grant: see the head of bridge.ts for what breaks the other way round.
-    if (!bridge.changeBlockState(index, BlockState.free, BlockState.writing)) return null;
+    if (bridge.blockState(index + 1) !== BlockState.free || !this.#claim(index, BlockState.free)) return null;
     this.#nextIndex = index + 1;
-    const batch = this.#placeInGrant(index, needed) ?? this.#placeInOutbox(index, needed);
+    let batch = this.#placeInGrant(index, needed);
+    // The block may have been revoked, and the memory granted anew, before the grant was read: then nobody knows that
+    // this batch lies there.
+    if (batch === null || bridge.blockState(index) !== BlockState.writing)
+      batch = this.#placeInOutbox(index, needed);
     this.#batch = batch;
     return batch;
+  }
+
+  #claim(index: number, from: number): boolean {
+    return this.#bridge.changeBlockState(index, from, BlockState.writing);
+  }
+
+  /** A block for the batch to move to, should the engine take back the memory that it lies in. */
+  get #hasSpare(): boolean {
+    return this.#bridge.blockState(this.#nextIndex) === BlockState.free;
   }
 
   #placeInGrant(index: number, needed: number): Batch | null {
@@ -191,17 +203,18 @@ export class CommandWriter {
     if (bridge.changeBlockState(index, BlockState.writing, BlockState.ready)) return;
     // The engine took the memory back in the middle of the burst. The bytes are still there: they go to the outbox.
     invariant(bridge.blockState(index) === BlockState.revoked, 'burst-ended-or-revoked');
-    bridge.setBlockState(index, BlockState.free);
     const again = this.#nextIndex;
-    const claimed = bridge.changeBlockState(again, BlockState.free, BlockState.writing);
-    invariant(claimed, 'block-for-a-revoked-batch');
+    invariant(this.#hasSpare, 'block-for-a-revoked-batch');
     this.#nextIndex = again + 1;
     const moved = this.#placeInOutbox(again, cursor - start);
     moved.target.bytes.set(batch.target.bytes.subarray(start, cursor), moved.start);
+    // From here on the engine may give the segment's memory away.
+    bridge.setBlockState(index, BlockState.free);
     bridge.bytesCopied += cursor - start;
     const place: Batch = { ...moved, first, count, cursor: moved.start + cursor - start };
     this.#noteEnd(place);
     bridge.writeBlock(again, place.memory, place.start, cursor - start, count, first);
+    // Not by way of `writing`, or it could be revoked like the one before it.
     bridge.setBlockState(again, BlockState.ready);
     this.#batch = place;
   }

@@ -54,6 +54,9 @@ export class Engine {
   readonly #writer: FrameWriter;
   readonly #incarnation: string;
   readonly #startNumber: number;
+  /** The last slot that the log had a decree for when it was opened. */
+  readonly #recoveredThrough: number;
+  readonly #life: string;
   #fenced: SynodError | null = null;
   #closing = false;
   #inTurn = false;
@@ -73,6 +76,11 @@ export class Engine {
     this.#parts = parts;
     this.#incarnation = [...parts.diskIncarnation].map((byte) => byte.toString(16).padStart(2, '0')).join('');
     this.#startNumber = recovered.state.startNumber + 1;
+    this.#recoveredThrough = Math.max(0, recovered.state.index.lastSlot);
+    this.#life = parts
+      .drawNonce()
+      .map((word) => (word >>> 0).toString(16).padStart(8, '0'))
+      .join('');
     bridge.session = this.#startNumber;
     this.#core = new Replica(
       {
@@ -188,6 +196,8 @@ export class Engine {
         this.#core.step({ kind: 'congestion', peer: number, congested }, parts.now()),
       onUp: (link) => this.#onLinkUp(link),
       onDown: (link) => this.#onLinkDown(link),
+      onRefused: (reason) =>
+        this.fence(new SynodError('ERR_SYNOD_REFUSED', `the peers refuse this replica: ${reason}`)),
     });
     this.#intake = new FrameIntake({
       links: this.#links,
@@ -277,7 +287,8 @@ export class Engine {
     bridge.setEngineAsleep(false);
     this.#guard(() => {
       this.#takeDurable();
-      this.#intake.read(!this.#startWritten);
+      // Before the start number is durable, it must not be told to anyone: the next opening could have the same.
+      if (this.#startWritten) this.#intake.read();
       this.#carryOut(this.#core.takeEffects());
       this.#settle();
       this.#submit(now());
@@ -482,7 +493,10 @@ export class Engine {
       id: options.replica,
       incarnation: this.#incarnation,
       start: this.#startNumber,
+      life: this.#life,
       sequence: recovered.verdict.nextSequence - 1,
+      promised: recovered.protocol.promised,
+      accepted: this.#recoveredThrough,
       hasGenesis: this.#peers.genesis !== null,
       durable: medium.durable,
     };

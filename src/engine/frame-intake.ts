@@ -6,6 +6,7 @@
 import { MEMBER_NUMBER_MAX } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type { Input } from '../protocol/inputs.js';
+import type { Message } from '../protocol/messages.js';
 import { decodeForward, decodeMessage } from '../wire/codec.js';
 import type { Frame } from '../wire/frame.js';
 import { FrameError, FrameKind } from '../wire/frame.js';
@@ -51,19 +52,18 @@ export class FrameIntake {
     this.#received.delete(link);
   }
 
-  /** Deals with every complete frame. `handshakesOnly`: the log cannot be written to yet. */
-  read(handshakesOnly: boolean): void {
+  /** Deals with every complete frame. */
+  read(): void {
     if (this.#received.size === 0) return;
     this.#bytes = 0;
     this.#records = RECORDS_SPARE;
-    for (const link of this.#received) if (!this.#readLink(link, handshakesOnly)) return;
+    for (const link of this.#received) if (!this.#readLink(link)) return;
   }
 
   /** False where the log has no room. */
-  #readLink(link: Link, handshakesOnly: boolean): boolean {
+  #readLink(link: Link): boolean {
     const { links, hasRoom, decreeBytesMax } = this.#options;
     for (;;) {
-      if (handshakesOnly && link.peer !== null) return false;
       if (!hasRoom(this.#bytes + decreeBytesMax, this.#records)) {
         if (this.#records === RECORDS_SPARE) return false;
         this.#carryOut();
@@ -90,11 +90,21 @@ export class FrameIntake {
       this.#bytes += frame.payloadBytes;
       this.#records += 1;
       if (message.kind === 'genesis') onGenesis(message.configuration);
+      this.#noteAcknowledged(link, message);
       step({ kind: 'message', from: link.number, configuration: frame.configuration, message });
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
       links.refuseFrame(link, error);
     }
+  }
+
+  /** What a peer says to be durable on its disk. */
+  #noteAcknowledged(link: Link, message: Message): void {
+    const { links } = this.#options;
+    if (message.kind === 'accepted' || message.kind === 'heartbeat-reply')
+      links.onAcknowledged(link, 0, message.through);
+    else if (message.kind === 'promised' || message.kind === 'prepare')
+      links.onAcknowledged(link, message.ballot, 0);
   }
 
   /** The peer connects again and sends it again: by then the next segment is there, or the disk is full. */

@@ -25,6 +25,8 @@ export class Grants {
   readonly #log: LogWriter;
   readonly #batchBytesMax: number;
   #next = 0;
+  /** Bursts that were taken back: the application copies from the segment when it ends them. */
+  #revoked: { readonly index: number; readonly segment: number }[] = [];
   #epoch = 0;
   #open = false;
   /** While open: where the application's next batch in granted memory begins. */
@@ -74,7 +76,8 @@ export class Grants {
     this.#bridge.closeGrant();
     for (let index = this.#next; ; index += 1) {
       const state = this.#bridge.blockState(index);
-      if (state === BlockState.free) break;
+      // Neither: the block is free, or the ring is full and it belongs to a batch that was taken a round ago.
+      if (state !== BlockState.writing && state !== BlockState.ready) break;
       if (state === BlockState.writing || this.#bridge.readBlock(index).memory >= 0) {
         // The same epoch: where the application's next batch begins has not changed.
         if (!keepClosed)
@@ -99,9 +102,10 @@ export class Grants {
     let end = this.#log.tail;
     for (;;) {
       const state = this.#bridge.blockState(this.#next);
-      if (state === BlockState.free) break;
+      if (state !== BlockState.writing && state !== BlockState.ready) break;
       if (state === BlockState.writing) {
         if (!this.#bridge.changeBlockState(this.#next, BlockState.writing, BlockState.revoked)) continue;
+        this.#revoked.push({ index: this.#next, segment });
         this.#next += 1;
         end = Math.min(
           batchEnd(end + RECORD_HEADER_BYTES + GROUP_HEADER_BYTES + this.#batchBytesMax, blockBytes),
@@ -135,9 +139,14 @@ export class Grants {
     if (count > 0) this.batches.splice(0, count);
   }
 
-  /** Adds the segments that batches lie in. */
+  /** Adds the segments that batches lie in, also those that the application has yet to move to its own memory. */
   addSegments(used: Set<number>): void {
     for (const batch of this.batches) if (batch.memory >= 0) used.add(batch.memory);
+    if (this.#revoked.length === 0) return;
+    this.#revoked = this.#revoked.filter(
+      ({ index }) => this.#bridge.blockState(index) === BlockState.revoked,
+    );
+    for (const { segment } of this.#revoked) used.add(segment);
   }
 
   get #end(): number {

@@ -5,10 +5,16 @@ export interface Hello {
   readonly id: string;
   /** 32 hexadecimal digits, drawn when the disk was first used. */
   readonly incarnation: string;
-  /** How often the disk was opened. */
+  /** How often the disk was opened. Durable before it is told, so no two openings of a disk have the same. */
   readonly start: number;
-  /** Sequence of the last record that is durable on it. */
+  /** 16 hexadecimal digits, drawn at this opening and kept nowhere. */
+  readonly life: string;
+  /** What the disk held when it was opened: the sequence of its last record, … */
   readonly sequence: number;
+  /** … the highest ballot promised, … */
+  readonly promised: number;
+  /** … and the highest slot that it has a decree for. */
+  readonly accepted: number;
   /** Whether it knows the first configuration. */
   readonly hasGenesis: boolean;
   /** Whether the log outlives the process. */
@@ -23,27 +29,30 @@ export function encodeHello(hello: Hello): Uint8Array {
 export function decodeHello(bytes: Uint8Array): Hello | null {
   const value = parse(bytes);
   if (value === null) return null;
-  const { cluster, id, incarnation, start, sequence, hasGenesis, durable } = value;
+  const { cluster, id, incarnation, start, life, sequence, promised, accepted, hasGenesis, durable } = value;
   if (typeof cluster !== 'string' || cluster.length > 63 || typeof id !== 'string' || id.length > 63)
     return null;
-  if (typeof incarnation !== 'string' || !/^[0-9a-f]{32}$/.test(incarnation)) return null;
-  if (
-    !isCount(start) ||
-    !isCount(sequence) ||
-    typeof hasGenesis !== 'boolean' ||
-    typeof durable !== 'boolean'
-  )
-    return null;
-  return { cluster, id, incarnation, start, sequence, hasGenesis, durable };
+  if (!isHexadecimal(incarnation, 32) || !isHexadecimal(life, 16)) return null;
+  if (!isCount(start) || !isCount(sequence) || !isCount(promised) || !isCount(accepted)) return null;
+  if (typeof hasGenesis !== 'boolean' || typeof durable !== 'boolean') return null;
+  return { cluster, id, incarnation, start, life, sequence, promised, accepted, hasGenesis, durable };
 }
 
-export function encodeRefusal(reason: string): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ reason }));
+/** Why a replica was not let in. */
+export interface Refusal {
+  readonly reason: string;
+  /** It will not be let in later either: it must not vote anywhere, and stops. */
+  readonly isFinal: boolean;
 }
 
-export function decodeRefusal(bytes: Uint8Array): string | null {
-  const reason = parse(bytes)?.reason;
-  return typeof reason === 'string' ? reason.slice(0, 500) : null;
+export function encodeRefusal({ reason, isFinal }: Refusal): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ reason, isFinal }));
+}
+
+export function decodeRefusal(bytes: Uint8Array): Refusal {
+  const value = parse(bytes);
+  const reason = typeof value?.reason === 'string' ? value.reason.slice(0, 500) : 'refused';
+  return { reason, isFinal: value?.isFinal === true };
 }
 
 function parse(bytes: Uint8Array): Record<string, unknown> | null {
@@ -55,6 +64,10 @@ function parse(bytes: Uint8Array): Record<string, unknown> | null {
   } catch {
     return null;
   }
+}
+
+function isHexadecimal(value: unknown, digits: number): value is string {
+  return typeof value === 'string' && value.length === digits && /^[0-9a-f]*$/.test(value);
 }
 
 function isCount(value: unknown): value is number {

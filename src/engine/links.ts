@@ -11,7 +11,7 @@ import { checkFrame, FrameWriter, joinPayload } from '../wire/codec.js';
 import type { Frame } from '../wire/frame.js';
 import { FrameError, FrameKind } from '../wire/frame.js';
 import { FrameReader } from '../wire/frame-reader.js';
-import type { Hello } from './hello.js';
+import type { Hello, Refusal } from './hello.js';
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from './hello.js';
 
 export interface Peer {
@@ -34,6 +34,8 @@ export interface LinksOptions {
   readonly onUp: (link: Link) => void;
   readonly onDown: (link: Link) => void;
   readonly onCongestion: (link: Link) => void;
+  /** A peer refuses this replica for good. */
+  readonly onRefused: (reason: string) => void;
 }
 
 const RETRY_MS_MIN = 20;
@@ -44,6 +46,15 @@ const REFUSED_RETRY_MS = 2000;
 const SLOW_READER_MS = 10_000;
 /** Connections that have not said who they are. */
 const STRANGERS_MAX = 64;
+
+/** The most that a disk ever told of itself, or acknowledged here: less means that it was set back. */
+interface Seen {
+  start: number;
+  life: string;
+  sequence: number;
+  promised: number;
+  accepted: number;
+}
 
 /** A payload that a connection refers to until it is sent: the segment it lies in, or -1. */
 export class Link {
@@ -81,8 +92,8 @@ export class Links {
   readonly #writer: FrameWriter;
   readonly #dials: Map<string, Dial> = new Map();
   readonly #strangers: Set<Link> = new Set();
-  /** The newest that each disk ever told of itself: less means that it was set back. */
-  readonly #seen: Map<string, { start: number; sequence: number }> = new Map();
+  /** By incarnation. */
+  readonly #seen: Map<string, Seen> = new Map();
   #now = 0;
 
   constructor(options: LinksOptions) {
@@ -183,6 +194,10 @@ export class Links {
           if (!isHandshake) throw new FrameError('a frame before the handshake');
           this.#onHandshake(link, frame);
           if (this.#strangers.has(link)) return null;
+        } else if (frame.kind === FrameKind.refusal) {
+          // The other side found the answer to its hello wanting.
+          this.#onRefusal(link, frame);
+          return null;
         } else if (isHandshake) throw new FrameError('a second handshake');
         else return frame;
       }
@@ -206,19 +221,18 @@ export class Links {
 
   #onHandshake(link: Link, frame: Frame): void {
     if (frame.kind === FrameKind.refusal) {
-      const reason = decodeRefusal(joinPayload(frame)) ?? 'refused';
-      this.#options.logger.warn({ remote: link.connection.remote, reason }, 'refused by peer');
-      link.connection.close(`refused by peer: ${reason}`);
+      this.#onRefusal(link, frame);
       return;
     }
     if ((frame.kind === FrameKind.hello) !== link.connection.inbound)
       throw new FrameError('handshake out of turn');
     const hello = decodeHello(joinPayload(frame));
     if (hello === null) throw new FrameError('handshake that cannot be read');
-    const reason = this.#judge(hello);
-    if (reason !== null) {
+    const refusal = this.#judge(hello);
+    if (refusal !== null) {
+      const { reason } = refusal;
       this.#options.logger.warn({ remote: link.connection.remote, peer: hello.id, reason }, 'peer refused');
-      this.#send(link, FrameKind.refusal, encodeRefusal(reason));
+      this.#send(link, FrameKind.refusal, encodeRefusal(refusal));
       // The refusal must get out first: a close drops what is queued. The peer closes, or the time runs out.
       return;
     }
@@ -244,26 +258,46 @@ export class Links {
     this.#options.onUp(link);
   }
 
-  /** Why the peer cannot be let in, or null. */
-  #judge(hello: Hello): string | null {
-    const own = this.#options.hello();
-    if (hello.cluster !== own.cluster) return `cluster "${hello.cluster}", this is "${own.cluster}"`;
-    if (hello.id === own.id) return `replica id "${hello.id}" is this replica's own`;
-    if (!this.#options.peers.some((peer) => peer.id === hello.id))
-      return `replica id "${hello.id}" is not among the members`;
-    const before = this.up.get(hello.id);
-    if (before?.peer != null && before.peer.incarnation !== hello.incarnation) {
-      return `replica id "${hello.id}" is in use by another disk`;
-    }
-    const seen = this.#seen.get(hello.incarnation);
-    if (seen !== undefined && (hello.start < seen.start || hello.sequence < seen.sequence)) {
-      return `the disk of "${hello.id}" was set back: it forgot what it once acknowledged`;
-    }
-    return null;
+  #onRefusal(link: Link, frame: Frame): void {
+    const { reason, isFinal } = decodeRefusal(joinPayload(frame));
+    this.#options.logger.warn({ remote: link.connection.remote, reason }, 'refused by peer');
+    link.connection.close(`refused by peer: ${reason}`);
+    if (isFinal) this.#options.onRefused(reason);
   }
 
-  #remember(hello: Hello): void {
-    this.#seen.set(hello.incarnation, { start: hello.start, sequence: hello.sequence });
+  /** Why the peer cannot be let in, or null. */
+  #judge(hello: Hello): Refusal | null {
+    const own = this.#options.hello();
+    const { id, cluster, incarnation } = hello;
+    if (cluster !== own.cluster) return notNow(`cluster "${cluster}", this is "${own.cluster}"`);
+    if (id === own.id) return notNow(`replica id "${id}" is this replica's own`);
+    if (!this.#options.peers.some((peer) => peer.id === id))
+      return notNow(`replica id "${id}" is not among the members`);
+    const before = this.up.get(id);
+    if (before?.peer != null && before.peer.incarnation !== incarnation)
+      return notNow(`replica id "${id}" is in use by another disk`);
+    const seen = this.#seen.get(incarnation);
+    if (seen === undefined || !wasSetBack(hello, seen)) return null;
+    return { reason: `the disk of "${id}" was set back: it forgot what it once acknowledged`, isFinal: true };
+  }
+
+  #remember({ incarnation, start, life, sequence, promised, accepted }: Hello): void {
+    const seen = this.#seen.get(incarnation);
+    this.#seen.set(incarnation, {
+      start,
+      life,
+      sequence,
+      promised: Math.max(promised, seen?.promised ?? 0),
+      accepted: Math.max(accepted, seen?.accepted ?? 0),
+    });
+  }
+
+  /** The peer's disk holds a promise of ballot `promised`, and decrees up to slot `accepted`: it said so. */
+  onAcknowledged(link: Link, promised: number, accepted: number): void {
+    const seen = this.#seen.get(link.peer?.incarnation ?? '');
+    if (seen === undefined) return;
+    if (promised > seen.promised) seen.promised = promised;
+    if (accepted > seen.accepted) seen.accepted = accepted;
   }
 
   #send(link: Link, kind: 1 | 2 | 3, payload: Uint8Array): void {
@@ -291,4 +325,19 @@ export class Links {
   #dialOf(token: number): Dial | undefined {
     return [...this.#dials.values()][token];
   }
+}
+
+function notNow(reason: string): Refusal {
+  return { reason, isFinal: false };
+}
+
+function wasSetBack(hello: Hello, seen: Seen): boolean {
+  // A connection of the same process again; or a second opening that has not counted the first.
+  if (hello.start === seen.start) return hello.life !== seen.life;
+  return (
+    hello.start < seen.start ||
+    hello.sequence < seen.sequence ||
+    hello.promised < seen.promised ||
+    hello.accepted < seen.accepted
+  );
 }

@@ -154,7 +154,8 @@ export class Acceptor {
       if (slot === 0) {
         // Promised higher since: the old promise stands, but its candidate has lost.
         if (ballot === this.promised) this.#sendPromise(ballot);
-      } else if (ballot === this.run.ballot && slot >= this.run.from) {
+      } else if (ballot === this.run.ballot && slot === this.run.durable + 1) {
+        // In order of slots too: where a run began anew below an earlier one, that one's slots become durable first.
         this.run.durable = slot;
         this.#acceptedDue = true;
       }

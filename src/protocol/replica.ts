@@ -51,6 +51,8 @@ export class Replica {
   #joinAt = 0;
   #joinWhenCaughtUp = false;
   #able = true;
+  /** The first configuration, while it is not durable yet. */
+  #genesis: { readonly configuration: Configuration; readonly write: number } | null = null;
   #statusRole: Role = 'inactive';
   #statusPrimary: MemberNumber = 0;
   #statusBallot: Ballot = noBallot;
@@ -152,6 +154,7 @@ export class Replica {
         break;
       case 'durable':
         this.#acceptor.onDurable(input.write);
+        this.#passOnGenesis(input.write);
         break;
       case 'able':
         this.#able = input.able;
@@ -481,9 +484,20 @@ export class Replica {
 
   #onGenesis(configuration: Configuration): void {
     requires(this.#context.configuration === null && this.#context.chosen === 0, 'genesis-once');
-    this.#context.append({ kind: 'genesis', configuration });
+    this.#genesis = { configuration, write: this.#context.append({ kind: 'genesis', configuration }) };
     this.#configure(configuration);
     this.#election.restart();
+  }
+
+  /**
+   * To all that are linked: who was linked before this replica had it gets it from nobody else if its author dies.
+   * Only once it is durable, so that no first configuration is under way that every disk may have forgotten.
+   */
+  #passOnGenesis(durable: number): void {
+    if (this.#genesis === null || durable < this.#genesis.write) return;
+    const { configuration } = this.#genesis;
+    this.#genesis = null;
+    for (const peer of this.#context.connected) this.#context.send(peer, { kind: 'genesis', configuration });
   }
 
   // What is chosen.

@@ -135,14 +135,19 @@ export class FrameWriter {
   ): number {
     const view = this.#view;
     const headerBytes = FRAME_HEADER_BYTES + bodyBytes;
-    view.setUint32(FrameField.total, headerBytes + payloadBytes, true);
+    const total = headerBytes + payloadBytes;
+    view.setUint32(FrameField.total, total, true);
     view.setUint8(FrameField.version, WIRE_VERSION);
     view.setUint8(FrameField.kind, kind);
     view.setUint16(FrameField.headerBytes, headerBytes, true);
     view.setUint32(FrameField.configuration, configuration, true);
     view.setUint32(FrameField.group, 0, true);
     view.setUint32(FrameField.payloadChecksum, payloadChecksum, true);
-    view.setUint32(FrameField.checksum, this.#crc32c(this.bytes, FrameField.version, headerBytes, 0), true);
+    view.setUint32(
+      FrameField.checksum,
+      this.#crc32c(this.bytes, FrameField.version, headerBytes, total),
+      true,
+    );
     return headerBytes;
   }
 

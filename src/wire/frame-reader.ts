@@ -74,7 +74,8 @@ export class FrameReader {
     const header = new Uint8Array(view.buffer, view.byteOffset, headerBytes);
     // Before waiting for `total` bytes: a damaged length would make the reader wait, and hold, for nothing.
     if (
-      this.#crc32c(header, FrameField.version, headerBytes, 0) !== view.getUint32(FrameField.checksum, true)
+      this.#crc32c(header, FrameField.version, headerBytes, total) !==
+      view.getUint32(FrameField.checksum, true)
     ) {
       throw new FrameError('frame header checksum');
     }

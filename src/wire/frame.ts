@@ -2,7 +2,7 @@
  * Frames, version 1: how messages are cut from the bytes of a connection. Little endian. docs/wire-format.md.
  *
  *     0  u32  bytes of the whole frame
- *     4  u32  CRC-32C of bytes 8 to headerBytes - 1
+ *     4  u32  CRC-32C of bytes 8 to headerBytes - 1, begun with the first field as seed: a damaged length shows too
  *     8  u8   version   9 u8 kind   10 u16 headerBytes (header and body, without the payload)
  *    12  u32  configuration number of the sender, 0 where it has none
  *    16  u32  group, 0: one group per connection today
