@@ -1,0 +1,193 @@
+/** What is chosen, what is believed, and fetching what was missed (rules 5 and 6). */
+
+import { describe, expect, it } from 'vitest';
+import type { Message } from '../../src/protocol/messages.js';
+import { b, decree, Scene } from './harness.js';
+
+const accept = (round: number, member: number, slot: number, name: string, chosen = 0): Message => ({
+  kind: 'accept',
+  ballot: b(round, member),
+  slot,
+  chosen,
+  decree: decree(name),
+});
+
+const heartbeat = (round: number, member: number, chosen: number): Message => ({
+  kind: 'heartbeat',
+  ballot: b(round, member),
+  chosen,
+  round: 1,
+});
+
+const learn = (slot: number, name: string, round = 1, member = 2): Message => ({
+  kind: 'learn',
+  slot,
+  ballot: b(round, member),
+  decree: decree(name),
+});
+
+describe('"chosen up to" is believed', () => {
+  it('for what was accepted under the very ballot, at once, durable here or not', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    scene.receive(2, accept(1, 2, 1, 'x'));
+    expect(scene.receive(2, heartbeat(1, 2, 1))).toEqual([
+      'chosen 1',
+      'send 2: heartbeat-reply 1.2 round 1: 1 to 0, chosen 1',
+    ]);
+  });
+
+  it('also when it comes with the next accept', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    scene.receive(2, accept(1, 2, 1, 'x'));
+    expect(scene.receive(2, accept(1, 2, 2, 'y', 1))).toEqual(['append 2: accept 1.2 slot 2 y', 'chosen 1']);
+  });
+
+  it('not beyond what was accepted', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    scene.receive(2, accept(1, 2, 1, 'x'));
+    scene.receive(2, heartbeat(1, 2, 3));
+    expect(scene.replica.chosen).toBe(1);
+  });
+
+  it('not for a decree of another ballot: it may be one that lost', () => {
+    const scene = new Scene({ accepted: { 1: [b(1, 3), decree('lost')] } });
+    expect(scene.receive(2, heartbeat(2, 2, 1))).toEqual([
+      'send 2: heartbeat-reply 2.2 round 1: 1 to 0, chosen 0',
+      'send 2: fetch from 1',
+      'status: secondary, primary 2, ballot 2.2',
+    ]);
+  });
+
+  it('not behind a gap: the gap is fetched', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    expect(scene.receive(2, accept(1, 2, 5, 'five', 4))).toEqual([
+      'append 1: accept 1.2 slot 5 five',
+      'send 2: fetch from 1',
+    ]);
+    scene.receive(2, heartbeat(1, 2, 5));
+    expect(scene.replica.chosen).toBe(0);
+  });
+
+  it('as soon as the gap is closed', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    scene.receive(2, accept(1, 2, 3, 'three', 2));
+    scene.receive(2, heartbeat(1, 2, 3));
+    scene.receive(2, learn(1, 'one'));
+    expect(scene.receive(2, learn(2, 'two'))).toEqual([
+      'append 3: learn 1.2 slot 2 two',
+      'chosen 2',
+      'chosen 3',
+    ]);
+  });
+
+  it('nothing of an older ballot counts after a newer one spoke', () => {
+    const scene = new Scene();
+    scene.receive(2, accept(1, 2, 1, 'x'));
+    scene.receive(3, heartbeat(2, 3, 0));
+    scene.receive(2, heartbeat(1, 2, 1));
+    expect(scene.replica.chosen).toBe(0);
+  });
+});
+
+describe('learn', () => {
+  it('is recorded and chosen', () => {
+    expect(new Scene().receive(3, learn(1, 'x'))).toEqual(['append 1: learn 1.2 slot 1 x', 'chosen 1']);
+  });
+
+  it('needs no record where the very same was accepted', () => {
+    const scene = new Scene({ accepted: { 1: [b(1, 2), decree('x')] } });
+    expect(scene.receive(3, learn(1, 'x'))).toEqual(['chosen 1']);
+  });
+
+  it('replaces what was accepted under another ballot', () => {
+    const scene = new Scene({ accepted: { 1: [b(1, 3), decree('lost')] } });
+    expect(scene.receive(3, learn(1, 'x', 2, 2))).toEqual(['append 1: learn 2.2 slot 1 x', 'chosen 1']);
+  });
+
+  it('of any slot but the next means nothing', () => {
+    const scene = new Scene({ chosen: 3, linked: [] });
+    expect(scene.receive(3, learn(3, 'x'))).toEqual([]);
+    expect(scene.receive(3, learn(5, 'x'))).toEqual([]);
+  });
+
+  it('is no promise: a lower prepare is still welcome', () => {
+    const scene = new Scene();
+    scene.receive(3, learn(1, 'x', 9, 2));
+    expect(scene.receive(3, { kind: 'prepare', ballot: b(1, 3), from: 1 })).toEqual([
+      'append 2: promise 1.3',
+    ]);
+  });
+
+  it('means nothing to a primary, which has every chosen decree', () => {
+    const scene = new Scene().toPrimary();
+    expect(scene.receive(2, learn(1, 'x'))).toEqual([]);
+  });
+});
+
+describe('fetch', () => {
+  it('is served from the log, up to what is chosen', () => {
+    const scene = new Scene({ chosen: 9 });
+    expect(scene.receive(2, { kind: 'fetch', from: 4, bytesMax: 100 })).toEqual([
+      'serve-fetch 2: 4 to 9, 100 bytes',
+    ]);
+  });
+
+  it('is served to outsiders and by learners too', () => {
+    const scene = new Scene({ chosen: 2, life: 2, linked: [65_540] });
+    expect(scene.role).toBe('learner');
+    expect(scene.receive(65_540, { kind: 'fetch', from: 1, bytesMax: 100 }, 0)).toEqual([
+      'serve-fetch 65540: 1 to 2, 100 bytes',
+    ]);
+  });
+
+  it('is sent again when the answer has ended and something is missing still', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    expect(scene.receive(2, accept(1, 2, 5, 'five', 4))).toContain('send 2: fetch from 1');
+    scene.receive(2, learn(1, 'one'));
+    expect(scene.receive(2, { kind: 'fetch-end', through: 1, chosen: 4 })).toEqual(['send 2: fetch from 2']);
+  });
+
+  it('goes to the peers that have more in turn', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    scene.receive(3, { kind: 'defunct', chosen: 4 });
+    scene.receive(2, accept(1, 2, 5, 'five', 4));
+    scene.receive(3, learn(1, 'one'));
+    expect(scene.receive(3, { kind: 'fetch-end', through: 1, chosen: 4 })).toEqual(['send 2: fetch from 2']);
+  });
+
+  it('goes to another peer when the link breaks, or when nothing came for four election timeouts', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    scene.receive(3, { kind: 'defunct', chosen: 4 });
+    expect(scene.receive(2, accept(1, 2, 5, 'five', 4))).toEqual(['append 1: accept 1.2 slot 5 five']);
+    expect(scene.feed({ kind: 'peer-down', peer: 3 })).toEqual(['send 2: fetch from 1']);
+    scene.feed({ kind: 'peer-up', peer: 3 });
+    scene.receive(3, { kind: 'defunct', chosen: 4 });
+    const fetches = (ms: number): string[] => scene.wait(ms).filter((line) => line.includes('fetch'));
+    expect(fetches(1190)).toEqual([]);
+    expect(fetches(10)).toEqual(['send 3: fetch from 1']);
+  });
+
+  it('is not repeated to a peer that had nothing to give', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    expect(scene.receive(2, accept(1, 2, 5, 'five', 4))).toContain('send 2: fetch from 1');
+    expect(scene.receive(2, { kind: 'fetch-end', through: 0, chosen: 4 })).toEqual([]);
+    expect(scene.receive(2, heartbeat(1, 2, 4))).toContain('send 2: fetch from 1');
+  });
+
+  it('is not needed for what is on its way: two heartbeats of patience', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    scene.receive(2, accept(1, 2, 1, 'x'));
+    scene.receive(2, heartbeat(1, 2, 1));
+    expect(scene.receive(2, heartbeat(1, 2, 2))).toEqual([
+      'send 2: heartbeat-reply 1.2 round 1: 1 to 0, chosen 1',
+    ]);
+    expect(scene.wait(100)).toEqual([]);
+    expect(scene.wait(10)).toEqual(['send 2: fetch from 2']);
+  });
+
+  it('never comes from a primary', () => {
+    const scene = new Scene().toPrimary();
+    expect(scene.receive(2, { kind: 'defunct', chosen: 9 })).toEqual([]);
+    expect(scene.wait(60).filter((line) => line.includes('fetch'))).toEqual([]);
+  });
+});

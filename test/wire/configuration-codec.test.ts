@@ -1,0 +1,85 @@
+/** Configurations to bytes and back: what is no configuration is null, whatever it is. */
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { CONFIGURATION_BYTES_MAX } from '../../src/log/format.js';
+import { decodeConfiguration, encodeConfiguration } from '../../src/wire/configuration-codec.js';
+import { configuration } from './arbitraries.js';
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+const zeros = '0'.repeat(32);
+const member = { number: 1, id: 'a', incarnation: zeros };
+const valid = { number: 1, members: [member], nextMember: 2 };
+
+describe('configurations', () => {
+  it('survive the way', () => {
+    fc.assert(
+      fc.property(configuration, (one) => {
+        const bytes = encodeConfiguration(one);
+        expect(bytes.length).toBeLessThanOrEqual(CONFIGURATION_BYTES_MAX);
+        expect(decodeConfiguration(bytes)).toEqual(one);
+      }),
+    );
+  });
+
+  it('are the same bytes for the same configuration: their checksum names the decree', () => {
+    fc.assert(
+      fc.property(configuration, (one) => {
+        const decoded = decodeConfiguration(encodeConfiguration(one))!;
+        expect(encodeConfiguration(decoded)).toEqual(encodeConfiguration(one));
+      }),
+    );
+  });
+
+  it('carry nothing that is not theirs', () => {
+    const extra = { ...valid, more: 1, members: [{ ...member, more: 1 }] };
+    expect(decodeConfiguration(bytesOf(JSON.stringify(extra)))).toEqual(valid);
+  });
+
+  const wrong: [string, unknown][] = [
+    ['nothing', null],
+    ['a number', 1],
+    ['a list', []],
+    ['no number', { ...valid, number: undefined }],
+    ['number 0', { ...valid, number: 0 }],
+    ['half a number', { ...valid, number: 1.5 }],
+    ['a number as text', { ...valid, number: '1' }],
+    ['a number beyond 53 bits', { ...valid, number: 2 ** 53 }],
+    ['no members', { ...valid, members: [] }],
+    ['members that are no list', { ...valid, members: {} }],
+    ['a member that is none', { ...valid, members: [1] }],
+    ['a member without a number', { ...valid, members: [{ ...member, number: undefined }] }],
+    ['a member number that is yet to be given out', { ...valid, members: [{ ...member, number: 2 }] }],
+    [
+      'a member number out of bounds',
+      { ...valid, members: [{ ...member, number: 65_536 }], nextMember: 70_000 },
+    ],
+    ['a bad id', { ...valid, members: [{ ...member, id: 'a b' }] }],
+    ['an empty id', { ...valid, members: [{ ...member, id: '' }] }],
+    ['a long id', { ...valid, members: [{ ...member, id: 'a'.repeat(64) }] }],
+    ['a short incarnation', { ...valid, members: [{ ...member, incarnation: '0' }] }],
+    ['an incarnation in capitals', { ...valid, members: [{ ...member, incarnation: 'A'.repeat(32) }] }],
+    ['one number twice', { ...valid, members: [member, { ...member, id: 'b' }] }],
+    ['one id twice', { ...valid, members: [member, { ...member, number: 2 }], nextMember: 3 }],
+  ];
+  for (const [what, value] of wrong) {
+    it(`refuse ${what}`, () => {
+      expect(decodeConfiguration(bytesOf(JSON.stringify(value)))).toBeNull();
+    });
+  }
+
+  it('refuse what is no JSON and no UTF-8', () => {
+    expect(decodeConfiguration(new Uint8Array(0))).toBeNull();
+    expect(decodeConfiguration(bytesOf('{'))).toBeNull();
+    expect(decodeConfiguration(new Uint8Array([0x22, 0xff, 0x22]))).toBeNull();
+  });
+
+  it('never throw, whatever the bytes', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array(), fc.json().map(bytesOf)), (bytes) => {
+        decodeConfiguration(bytes);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
