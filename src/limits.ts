@@ -49,7 +49,10 @@ export interface Limits {
   readonly pipelineDecreesMax: number;
   /** Bytes of decrees that are proposed and not yet chosen. */
   readonly pipelineBytesMax: number;
-  /** Bytes of commands that were given to `replicate` and have no result yet; beyond it `ERR_SYNOD_OVERLOADED`. */
+  /**
+   * Bytes of commands that were given to `replicate` and have no result yet, and 64 for each; beyond it
+   * `ERR_SYNOD_OVERLOADED`.
+   */
   readonly outstandingBytesMax: number;
   /** Bytes queued for one peer. A peer that lets more pile up is cut off and catches up from the log later. */
   readonly sendQueueBytesMax: number;

@@ -55,7 +55,7 @@ export interface ReplicaStatus {
   readonly bytesLogged: number;
   /** Times that the log was made durable. */
   readonly persists: number;
-  /** Bytes of commands that wait for their results. */
+  /** Bytes of commands that wait for their results, and 64 for each. */
   readonly outstandingBytes: number;
 }
 
@@ -71,6 +71,8 @@ export interface ReplicaEvents {
 }
 
 const TIMEOUT_MS_MAX = 0x7fff_ffff;
+/** What an outstanding command costs beside its bytes, about; without it small ones would be bounded by nothing. */
+const COMMAND_OVERHEAD_BYTES = 64;
 /** A batch of this many bytes is ended and the next begun: many decrees of a middling size keep the pipeline full. */
 const BATCH_BYTES_TARGET = 256 * 1024;
 
@@ -160,7 +162,7 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
   replicate(command: Uint8Array, options?: ReplicateOptions): Promise<Result | undefined> {
     const refusal = this.#refusal(command, options);
     if (refusal !== null) return Promise.reject(refusal);
-    const bytes = command.length;
+    const bytes = command.length + COMMAND_OVERHEAD_BYTES;
     const sequence = this.#writer!.write(command);
     if (sequence === 0) return Promise.reject(this.#overloaded());
     this.#outstandingBytes += bytes;
@@ -348,10 +350,20 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
         },
       );
     }
-    if (this.#outstandingBytes + command.length > outstandingBytesMax) return this.#overloaded();
+    const outstandingBytes = this.#outstandingBytes + command.length + COMMAND_OVERHEAD_BYTES;
+    // One command is always taken, also where the bound is just its size.
+    if (outstandingBytes > outstandingBytesMax && this.#outstandingBytes > 0) return this.#overloaded();
     if (options === undefined) return null;
     const { timeoutMs, signal } = options;
-    if (timeoutMs !== undefined && !(timeoutMs >= 1 && timeoutMs <= TIMEOUT_MS_MAX)) {
+    if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+      return new SynodError('ERR_SYNOD_ARGUMENT', `signal: expected an AbortSignal, got ${typeof signal}`, {
+        outcome: 'not-applied',
+      });
+    }
+    if (
+      timeoutMs !== undefined &&
+      !(typeof timeoutMs === 'number' && timeoutMs >= 1 && timeoutMs <= TIMEOUT_MS_MAX)
+    ) {
       return new SynodError(
         'ERR_SYNOD_ARGUMENT',
         `timeoutMs: ${timeoutMs}, expected 1 to ${TIMEOUT_MS_MAX}`,

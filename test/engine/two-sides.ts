@@ -17,7 +17,7 @@ import { type ForwardedBatch, Submitter } from '../../src/engine/submitter.js';
 import { RecordKind } from '../../src/log/format.js';
 import type { DecreeReference } from '../../src/protocol/decree.js';
 import { SessionTable } from '../../src/protocol/sessions.js';
-import { decodeForward, FrameWriter } from '../../src/wire/codec.js';
+import { decodeForward, FrameWriter, joinPayload } from '../../src/wire/codec.js';
 import { FrameReader } from '../../src/wire/frame-reader.js';
 import { LogRig } from './log-rig.js';
 
@@ -306,9 +306,7 @@ export class TwoSides {
     this.submitter.forward(this.#link);
     for (let frame = this.#frames.next(); frame !== null; frame = this.#frames.next()) {
       const { session, first, count } = decodeForward(frame);
-      const commands = Buffer.concat(
-        frame.payload.map(({ bytes, start, end }) => bytes.subarray(start, end)),
-      );
+      const commands = joinPayload(frame);
       this.proposed.push([{ origin: SELF, session, first, count, bytes: commands.length, commands }]);
     }
   }

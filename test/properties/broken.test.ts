@@ -10,7 +10,7 @@ import type { Variant } from './variants.js';
 import { variants } from './variants.js';
 import { runSeed } from './world.js';
 
-const SEEDS_MAX = 600;
+const SEEDS_MAX = 1000;
 const found: string[] = [];
 
 /** The first seed that finds the variant out, and what it broke. */

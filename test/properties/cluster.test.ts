@@ -12,7 +12,7 @@ import { runSeed } from './world.js';
 
 const only = process.env.SEED;
 const first = only === undefined ? Number(process.env.FIRST_SEED ?? 1) : Number(only);
-const count = only === undefined ? Number(process.env.SEEDS ?? 300) : 1;
+const count = only === undefined ? Number(process.env.SEEDS ?? 600) : 1;
 const PARTS = 10;
 
 function runAndReport(seed: number): RunResult {

@@ -98,7 +98,6 @@ export const variants: readonly Variant[] = [
         return { ...found, state: { ...found.state, promised } };
       },
     },
-    breaksAgreement: true,
   },
   {
     name: 'a quorum is one member',
@@ -179,7 +178,6 @@ export const variants: readonly Variant[] = [
         },
       });
     },
-    breaksAgreement: true,
   },
   {
     name: 'nobody ever stands for election',
@@ -187,9 +185,12 @@ export const variants: readonly Variant[] = [
     patch: () => replace(Election, 'isDue', { get: () => false }),
   },
   {
-    name: 'a primary says nothing to a member whose link came back',
+    name: 'a primary sends nothing more to a member whose link came back',
     rule: null,
-    patch: () => replace(Proposer, 'onPeerUp', { value: () => {} }),
+    patch: () => {
+      const { onAccepted } = Proposer.prototype;
+      return replace(Proposer, 'onHeartbeatReply', { value: onAccepted });
+    },
   },
   {
     name: 'a primary goes on without a quorum',

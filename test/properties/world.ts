@@ -61,6 +61,8 @@ interface Mischief {
   readonly stickDisk: number;
   readonly congest: number;
   readonly disable: number;
+  /** A primary with open decrees is cut off from most, killed or stopped, so that they are known to some only. */
+  readonly regicide: number;
   readonly proposals: number;
 }
 
@@ -72,6 +74,8 @@ export class World {
   readonly #faults: Faults;
   /** How likely a primary proposes one more decree in a turn. */
   #load: number;
+  /** Disks that were taken out. */
+  readonly #removed: Map<Node, readonly Disk[]> = new Map();
   #values = 0;
   #incarnations = 0;
   #crashes = 0;
@@ -97,6 +101,7 @@ export class World {
       stickDisk: often(0.06),
       congest: often(0.15),
       disable: often(0.03),
+      regicide: often(0.4),
       proposals: random.pick([0.05, 0.3, 0.7]),
     };
     this.#load = this.#mischief.proposals;
@@ -212,6 +217,7 @@ export class World {
     if (random.chance(mischief.crash)) this.#crash(node);
     if (random.chance(mischief.crashAll)) for (const each of nodes) this.#crash(each);
     if (random.chance(mischief.wipe)) this.#wipe(node);
+    if (random.chance(mischief.regicide)) this.#regicide();
     if (random.chance(mischief.pause)) node.pausedUntil = now + random.between(10, 400);
     if (random.chance(mischief.stickDisk)) node.diskStuckUntil = now + random.between(20, 400);
     const { core } = node;
@@ -249,6 +255,21 @@ export class World {
     }
   }
 
+  #regicide(): void {
+    const random = this.#random;
+    const { network, now } = this.#around;
+    const primary = this.#nodes.find(({ core }) => core?.role === 'primary' && core.openDecrees > 0);
+    if (primary === undefined) return;
+    const spared = random.pick(this.#nodes);
+    const until = now + random.between(100, 500);
+    for (const other of this.#nodes)
+      if (other !== primary && other !== spared) network.block(primary.index, other.index, now, until);
+    const fate = random.real();
+    if (fate < 0.3) this.#crash(primary);
+    else if (fate < 0.5) primary.pausedUntil = until;
+    else if (fate < 0.7) this.#crash(spared);
+  }
+
   #crash(node: Node): void {
     const { now } = this.#around;
     if (!node.isRunning) return;
@@ -266,8 +287,14 @@ export class World {
     if (!this.#canLose(node)) return;
     if (node.isRunning) this.#crash(node);
     this.#wipes += 1;
-    const disk = this.#newDisk();
-    node.disk = this.#faults.keepIncarnation ? new Disk(node.disk.incarnation) : disk;
+    const { disk } = node;
+    const removed = this.#removed.get(node) ?? [];
+    this.#removed.set(node, [...removed, disk]);
+    // Sometimes it is a disk that was here before: not an empty one, but the others have gone on without it.
+    const older = removed.filter((one) => this.#isOutdated(one));
+    if (older.length > 0 && this.#isSettled(disk.incarnation) && this.#random.chance(0.5))
+      node.disk = this.#random.pick(older);
+    else node.disk = this.#faults.keepIncarnation ? new Disk(disk.incarnation) : this.#newDisk();
   }
 
   #canLose(node: Node): boolean {
@@ -283,6 +310,16 @@ export class World {
     const isMember = latest.members.some((member) => member.incarnation === node.disk.incarnation);
     const more = isMember && this.#isSettled(node.disk.incarnation) ? 1 : 0;
     return lost + more <= latest.members.length - quorumSize(latest);
+  }
+
+  /** A disk of this cluster that is no member any more. */
+  #isOutdated(disk: Disk): boolean {
+    const { configurations, latest } = this.#around.checker;
+    return (
+      configurations.length > 0 &&
+      disk.holdsGenesis(configurations[0]!.configuration) &&
+      !latest!.members.some(({ incarnation }) => incarnation === disk.incarnation)
+    );
   }
 
   /** The disk is there, and has it durably that the newest configuration is in force. */

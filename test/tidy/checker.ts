@@ -241,7 +241,7 @@ export function checkLeftovers(file: SourceFile): readonly Finding[] {
   return findings;
 }
 
-/** `any` in a type says nothing; `@ts-ignore` hides what `@ts-expect-error` would show. */
+/** `any` in a type says nothing; a directive to ignore an error hides what one to expect it would show. */
 export function checkTypes(file: SourceFile): readonly Finding[] {
   const source = parse(file);
   const findings: Finding[] = [];

@@ -1,0 +1,505 @@
+/**
+ * Aim: a link is up once both sides know and accept each other, and only then; whoever does not belong, says nothing, talks
+ * garbage or does not read is refused or cut off, with a reason. Method: real links over the memory network, delivered by
+ * hand, with a clock of their own.
+ */
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { crc32c } from '../../src/checksum.js';
+import {
+  decodeHello,
+  decodeRefusal,
+  encodeHello,
+  encodeRefusal,
+  type Hello,
+} from '../../src/engine/hello.js';
+import { type Link, Links } from '../../src/engine/links.js';
+import type { Logger } from '../../src/logger.js';
+import { createMemoryNetwork, type MemoryNetwork } from '../../src/transport/memory/memory-network.js';
+import type { Connection, Transport } from '../../src/transport/transport.js';
+import { FrameWriter } from '../../src/wire/codec.js';
+import { FrameKind } from '../../src/wire/frame.js';
+
+const HANDSHAKE_TIMEOUT_MS = 1000;
+const SEND_QUEUE_BYTES_MAX = 10_000;
+const ids = ['a', 'b', 'c'];
+const portOf = (id: string): number => 7001 + ids.indexOf(id);
+
+let network: MemoryNetwork;
+let now: number;
+
+/** One replica's links, and everything that they told. */
+class Node {
+  readonly links: Links;
+  readonly transport: Transport;
+  readonly events: string[] = [];
+  readonly logged: { level: string; event: string; fields: Record<string, unknown> }[] = [];
+  readonly frames: number[] = [];
+  hello: Hello;
+
+  constructor(id: string, change: Partial<Hello> = {}, name = id, port = portOf(id)) {
+    this.hello = {
+      cluster: 'test',
+      id,
+      incarnation: id.charCodeAt(0).toString(16).repeat(16),
+      start: 1,
+      life: '1'.repeat(16),
+      sequence: 10,
+      promised: 5,
+      accepted: 3,
+      hasGenesis: true,
+      durable: true,
+      ...change,
+    };
+    const log =
+      (level: string) =>
+      (fields: object, event: string): void =>
+        void this.logged.push({ level, event, fields: fields as Record<string, unknown> });
+    const logger: Logger = {
+      trace: log('trace'),
+      debug: log('debug'),
+      info: log('info'),
+      warn: log('warn'),
+      error: log('error'),
+      fatal: log('fatal'),
+    };
+    this.transport = network.transport(name);
+    this.links = new Links({
+      transport: this.transport,
+      peers: ids
+        .filter((other) => other !== id)
+        .map((other) => ({ id: other, address: { host: 'h', port: portOf(other) } })),
+      id,
+      crc32c,
+      logger,
+      frameBytesMax: 1024 * 1024,
+      handshakeBytesMax: 4096,
+      handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+      sendQueueBytesMax: SEND_QUEUE_BYTES_MAX,
+      hello: () => this.hello,
+      onCongestion: (link) =>
+        void this.events.push(`${link.peer?.id} ${link.congested ? 'congested' : 'free'}`),
+      onUp: (link) => void this.events.push(`up ${link.peer?.id}`),
+      onDown: (link) => void this.events.push(`down ${link.peer?.id ?? id}`),
+      onRefused: (reason) => void this.events.push(`refused: ${reason}`),
+    });
+    this.transport.listen(
+      {
+        onConnection: (connection) => this.links.onConnection(connection),
+        onConnectFailed: (token, error) => this.links.onConnectFailed(token, error),
+        onReceived: (connection, bytes, start, end, lease) => {
+          const link = connection.context as Link;
+          link.reader.push(bytes, start, end, lease);
+          for (let frame = this.links.nextFrame(link); frame !== null; frame = this.links.nextFrame(link))
+            this.frames.push(frame.kind);
+          link.reader.releaseSpent();
+        },
+        onPayloadsSent: (connection, count) => void (connection.context as Link).sending.splice(0, count),
+        onClosed: (connection, reason) => this.links.onClosed(connection, reason),
+        onTurnEnd: () => {},
+      },
+      { host: 'h', port },
+      (error) => expect(error).toBe(null),
+    );
+    network.deliver();
+  }
+
+  said(pattern: RegExp): boolean {
+    return this.logged.some(({ event, fields }) => pattern.test(`${event} ${JSON.stringify(fields)}`));
+  }
+
+  get up(): string[] {
+    return [...this.links.up.keys()].sort();
+  }
+
+  close(): void {
+    this.transport.close(() => {});
+    settle([]);
+  }
+}
+
+/** Delivers until all is quiet. */
+function settle(nodes: readonly Node[]): void {
+  for (let round = 0; round < 100; round += 1) {
+    for (const { transport } of nodes) transport.flush();
+    if (network.deliver() === 0 && round > 0) return;
+  }
+  throw new Error('never quiet');
+}
+
+function pass(ms: number, nodes: readonly Node[]): void {
+  for (let left = ms; left > 0; left -= 10) {
+    now += 10;
+    for (const { links } of nodes) links.tick(now);
+    settle(nodes);
+  }
+}
+
+/** A connection of nobody in particular, from outside. */
+class Stranger {
+  readonly received: Uint8Array[] = [];
+  readonly transport: Transport;
+  connection: Connection | null = null;
+  closed: string | null = null;
+  readonly #writer = new FrameWriter(crc32c);
+
+  constructor(name: string, port: number) {
+    this.transport = network.transport(name);
+    this.transport.listen(
+      {
+        onConnection: (connection) => {
+          this.connection = connection;
+        },
+        onConnectFailed: () => {},
+        onReceived: (connection, bytes, start, end, lease) => {
+          this.received.push(bytes.slice(start, end));
+          connection.release(lease);
+        },
+        onPayloadsSent: () => {},
+        onClosed: (_, reason) => {
+          this.closed = reason;
+        },
+        onTurnEnd: () => {},
+      },
+      { host: name, port: 1 },
+      () => {},
+    );
+    this.transport.connect({ host: 'h', port }, 0, 1000);
+    network.deliver();
+    network.deliver();
+  }
+
+  say(kind: 1 | 2 | 3, payload: Uint8Array): void {
+    const headerBytes = this.#writer.plain(kind, 0, payload.length, crc32c(payload, 0, payload.length, 0));
+    this.connection!.send(this.#writer.bytes, headerBytes, payload, 0, payload.length);
+    this.transport.flush();
+  }
+
+  sayBytes(bytes: Uint8Array): void {
+    this.connection!.send(bytes, bytes.length);
+    this.transport.flush();
+  }
+
+  get text(): string {
+    return Buffer.concat(this.received).toString('latin1');
+  }
+}
+
+beforeEach(() => {
+  now = 0;
+  network = createMemoryNetwork({ startTimer: () => () => {} });
+});
+const nodes: Node[] = [];
+const node = (...args: ConstructorParameters<typeof Node>): Node => {
+  const made = new Node(...args);
+  nodes.push(made);
+  return made;
+};
+afterEach(() => {
+  for (const one of nodes.splice(0)) one.close();
+});
+
+describe('links', () => {
+  it('come up between all of them, dialled by whose id is greater', () => {
+    const all = ids.map((id) => node(id));
+    pass(100, all);
+    expect(all.map(({ up }) => up)).toEqual([
+      ['b', 'c'],
+      ['a', 'c'],
+      ['a', 'b'],
+    ]);
+    for (const { links, hello } of all)
+      for (const [id, { connection }] of links.up) expect(connection.inbound).toBe(id > hello.id);
+    expect(all[0]!.events.sort()).toEqual(['up b', 'up c']);
+  });
+
+  it('come up again after the connection broke, and tell both sides', () => {
+    const [a, b] = [node('a'), node('b')];
+    pass(100, [a, b]);
+    network.reset('a', 'b');
+    settle([a, b]);
+    expect([a.up, b.up]).toEqual([[], []]);
+    expect(a.events).toEqual(['up b', 'down b']);
+    pass(1000, [a, b]);
+    expect([a.up, b.up]).toEqual([['b'], ['a']]);
+    expect(b.events).toEqual(['up a', 'down a', 'up a']);
+  });
+
+  it('are replaced where only the peer noticed that the connection broke', () => {
+    const [a, b] = [node('a'), node('b')];
+    pass(100, [a, b]);
+    const before = a.links.up.get('b');
+    // Another process of the same disk.
+    const again = node('b', { start: 2, life: '2'.repeat(16) }, 'b2', 8002);
+    pass(100, [a, again]);
+    expect(a.links.up.get('b')).not.toBe(before);
+    expect(a.links.up.get('b')?.peer?.start).toBe(2);
+    expect(a.events).toEqual(['up b', 'down a', 'up b']);
+    expect(again.up).toEqual(['a']);
+  });
+
+  it('are dialled again ever less often while nobody is there', () => {
+    const b = node('b');
+    let dials = 0;
+    const { connect } = b.transport;
+    b.transport.connect = (...args) => {
+      dials += 1;
+      connect.apply(b.transport, args);
+    };
+    pass(10_000, [b]);
+    expect(dials).toBeGreaterThan(15);
+    expect(dials).toBeLessThan(40);
+    const a = node('a');
+    pass(600, [a, b]);
+    expect(b.up).toEqual(['a']);
+  });
+});
+
+describe('a peer is refused', () => {
+  it.each([
+    [{ cluster: 'other' }, /cluster "other", this is "test"/],
+    [{ id: 'a' }, /replica id "a" is this replica's own/],
+    [{ id: 'z' }, /replica id "z" is not among the members/],
+  ] as const)('as a stranger: %o', (change, reason) => {
+    const a = node('a');
+    const stranger = new Stranger('s', portOf('a'));
+    stranger.say(FrameKind.hello, encodeHello({ ...node('c').hello, ...change }));
+    settle([a]);
+    expect(stranger.text).toMatch(new RegExp(reason.source.replaceAll('"', '\\\\*"')));
+    expect(a.up).toEqual([]);
+    expect(a.said(/peer refused/)).toBe(true);
+    // The refusal gets out; then the connection ends, by the peer or by time.
+    pass(HANDSHAKE_TIMEOUT_MS + 50, [a]);
+    expect(stranger.closed).not.toBe(null);
+  });
+
+  it('while another disk uses its id, and tries again later', () => {
+    const [a, b] = [node('a'), node('b')];
+    pass(100, [a, b]);
+    const twin = node('b', { incarnation: 'e'.repeat(32) }, 'twin', 8002);
+    pass(3000, [a, b, twin]);
+    expect(a.links.up.get('b')?.peer?.incarnation).toBe(b.hello.incarnation);
+    expect(twin.up).toEqual([]);
+    expect(twin.said(/refused by peer.*in use by another disk/)).toBe(true);
+    expect(twin.events, 'not for good').toEqual([]);
+    const refusals = a.logged.filter(({ event }) => event === 'peer refused').length;
+    expect(refusals).toBeGreaterThan(0);
+    expect(refusals).toBeLessThan(5);
+    b.close();
+    pass(5000, [a, twin]);
+    expect(twin.up).toEqual(['a']);
+  });
+
+  const seen = { start: 5, life: '5'.repeat(16), sequence: 100, promised: 50, accepted: 30 };
+  const next = { start: 6, life: '6'.repeat(16), sequence: 100, promised: 50, accepted: 30 };
+  it.each([
+    ['a lower count of openings', { ...seen, start: 4, life: '4'.repeat(16), sequence: 200, accepted: 99 }],
+    ['another opening of the same count', { ...seen, life: '7'.repeat(16) }],
+    ['fewer records', { ...next, sequence: 99 }],
+    ['a promise forgotten', { ...next, promised: 49 }],
+    ['an acceptance forgotten', { ...next, accepted: 29 }],
+  ])('for good where its disk was set back: %s', (_, change) => {
+    const a = node('a');
+    const b = node('b', seen);
+    pass(100, [a, b]);
+    expect(a.up).toEqual(['b']);
+    b.close();
+    const old = node('b', change, 'old', 8002);
+    pass(100, [a, old]);
+    expect(a.up).toEqual([]);
+    expect(a.said(/peer refused.*was set back/)).toBe(true);
+    expect(old.events).toEqual([expect.stringMatching(/^refused: the disk of "b" was set back/)]);
+  });
+
+  it('for good where it forgot what it acknowledged in this life', () => {
+    const a = node('a');
+    const b = node('b', seen);
+    pass(100, [a, b]);
+    a.links.onAcknowledged(a.links.up.get('b')!, 51, 0);
+    a.links.onAcknowledged(a.links.up.get('b')!, 0, 31);
+    a.links.onAcknowledged(a.links.up.get('b')!, 0, 12);
+    // The same process again has not to prove it.
+    network.reset('a', 'b');
+    pass(1000, [a, b]);
+    expect(a.up).toEqual(['b']);
+    b.close();
+    for (const [name, change] of [
+      ['old', next],
+      ['older', { ...next, promised: 51 }],
+    ] as const) {
+      const old = node('b', change, name, name === 'old' ? 8002 : 8003);
+      pass(100, [a, old]);
+      expect(old.events).toEqual([expect.stringMatching(/^refused/)]);
+    }
+    const right = node('b', { ...next, promised: 51, accepted: 31 }, 'right', 8004);
+    pass(2500, [a, right]);
+    expect(a.up).toEqual(['b']);
+  });
+
+  it('for good also where it is the one that was dialled', () => {
+    const a = node('a', seen);
+    const b = node('b');
+    pass(100, [a, b]);
+    a.close();
+    const old = node('a', { ...seen, life: '7'.repeat(16) }, 'old');
+    pass(1000, [b, old]);
+    expect(b.up).toEqual([]);
+    expect(old.events.at(-1)).not.toBe('up b');
+    expect(old.events).toContainEqual(expect.stringMatching(/^refused: the disk of "a" was set back/));
+  });
+
+  it('is not suspected when it is only started again', () => {
+    const a = node('a');
+    for (let start = 5; start < 12; start += 1) {
+      const b = node(
+        'b',
+        { ...seen, start, life: String(start).padStart(16, '0') },
+        `b${start}`,
+        8000 + start,
+      );
+      pass(1000, [a, b]);
+      expect(a.up).toEqual(['b']);
+      b.close();
+      settle([a]);
+    }
+  });
+});
+
+describe('a connection is cut off', () => {
+  const cases: readonly (readonly [string, (stranger: Stranger) => void, RegExp])[] = [
+    [
+      'that talks garbage',
+      (stranger) => stranger.sayBytes(new Uint8Array(100).fill(0x55)),
+      /frame (version|header)/,
+    ],
+    [
+      'whose first frame is too long',
+      (stranger) => stranger.say(1, new Uint8Array(5000)),
+      /the bound is 4096/,
+    ],
+    [
+      'that welcomes whom it dialled',
+      (stranger) => stranger.say(2, encodeHello(new Node('c').hello)),
+      /out of turn/,
+    ],
+    ['whose hello cannot be read', (stranger) => stranger.say(1, new Uint8Array(8)), /cannot be read/],
+  ];
+  it.each(cases)('%s', (_, say, reason) => {
+    const a = node('a');
+    const stranger = new Stranger('s', portOf('a'));
+    say(stranger);
+    settle([a]);
+    expect(stranger.closed).not.toBe(null);
+    expect(a.said(new RegExp(`connection cut off.*${reason.source}`))).toBe(true);
+    expect(a.up).toEqual([]);
+  });
+
+  it('that says something else first, or shakes hands twice', () => {
+    const a = node('a');
+    const writer = new FrameWriter(crc32c);
+    const query = writer.message({ kind: 'status-query', round: 1 }, 0, 0, 0);
+    const early = new Stranger('early', portOf('a'));
+    early.sayBytes(writer.bytes.slice(0, query));
+    const twice = new Stranger('twice', portOf('a'));
+    const hello = encodeHello({ ...a.hello, id: 'c', incarnation: 'c'.repeat(32) });
+    twice.say(1, hello);
+    twice.say(1, hello);
+    settle([a]);
+    expect(early.closed).not.toBe(null);
+    expect(twice.closed).not.toBe(null);
+    expect(a.said(/a frame before the handshake/)).toBe(true);
+    expect(a.said(/a second handshake/)).toBe(true);
+    expect(a.events).toEqual(['up c', 'down c']);
+  });
+
+  it('that has not said who it is in time, with half a frame or none', () => {
+    const a = node('a');
+    const strangers = [new Stranger('s', portOf('a')), new Stranger('t', portOf('a'))];
+    strangers[0]!.sayBytes(new FrameWriter(crc32c).bytes.slice(0, 3));
+    pass(HANDSHAKE_TIMEOUT_MS - 50, [a]);
+    expect(strangers.map(({ closed }) => closed)).toEqual([null, null]);
+    pass(150, [a]);
+    for (const { closed } of strangers) expect(closed).not.toBe(null);
+    expect(a.said(/no handshake in time/)).toBe(true);
+  });
+
+  it('beyond the number of strangers that are heard at once', () => {
+    const a = node('a');
+    const strangers = Array.from({ length: 80 }, (_, index) => new Stranger(`s${index}`, portOf('a')));
+    settle([a]);
+    expect(strangers.filter(({ closed }) => closed === null).length).toBe(64);
+    pass(HANDSHAKE_TIMEOUT_MS + 50, [a]);
+    expect(strangers.filter(({ closed }) => closed === null).length).toBe(0);
+    const b = node('b');
+    pass(600, [a, b]);
+    expect(a.up).toEqual(['b']);
+  });
+
+  it('that does not read: first it gets no more, then it ends', () => {
+    const [a, b] = [node('a'), node('b')];
+    pass(100, [a, b]);
+    const link = a.links.up.get('b')!;
+    b.links.up.get('a')!.connection.setReceiving(false);
+    const queued = { bytes: 0 };
+    Object.defineProperty(link.connection, 'queuedBytes', { get: () => queued.bytes });
+    const check = (ms: number): void => {
+      now += ms;
+      a.links.checkCongestion(now);
+      settle([a, b]);
+    };
+    queued.bytes = SEND_QUEUE_BYTES_MAX;
+    check(10);
+    expect(a.events).toEqual(['up b']);
+    queued.bytes += 1;
+    check(10);
+    queued.bytes = SEND_QUEUE_BYTES_MAX / 2 + 1;
+    check(9000);
+    expect(a.events).toEqual(['up b', 'b congested']);
+    queued.bytes -= 1;
+    check(10);
+    expect(a.events).toEqual(['up b', 'b congested', 'b free']);
+    queued.bytes = SEND_QUEUE_BYTES_MAX + 1;
+    check(10);
+    check(9000);
+    expect(a.up).toEqual(['b']);
+    check(1100);
+    expect(a.up).toEqual([]);
+    expect(a.said(/reads too slowly/)).toBe(true);
+  });
+});
+
+describe('hello and refusal', () => {
+  it('come back as they were', () => {
+    const { hello } = node('a');
+    expect(decodeHello(encodeHello(hello))).toEqual(hello);
+    for (const isFinal of [true, false]) {
+      expect(decodeRefusal(encodeRefusal({ reason: 'r', isFinal }))).toEqual({ reason: 'r', isFinal });
+    }
+  });
+
+  it('are not read where anything is wrong with them', () => {
+    const { hello } = node('a');
+    const wrong: Record<string, unknown[]> = {
+      cluster: [1, null, 'x'.repeat(64)],
+      id: [1, null, 'x'.repeat(64)],
+      incarnation: ['', 'g'.repeat(32), 'a'.repeat(31), 5],
+      life: ['', 'A'.repeat(16), null],
+      start: [-1, 0.5, '1', null, 2 ** 53],
+      sequence: [-1, null],
+      promised: [-1, 'x'],
+      accepted: [-1, {}],
+      hasGenesis: [0, null],
+      durable: ['true', null],
+    };
+    for (const [key, values] of Object.entries(wrong)) {
+      for (const value of [...values, undefined]) {
+        const bytes = new TextEncoder().encode(JSON.stringify({ ...hello, [key]: value }));
+        expect(decodeHello(bytes), `${key}: ${value}`).toBe(null);
+      }
+    }
+    for (const text of ['', '{', '[]', 'null', '5', '"x"']) expect(decodeHello(Buffer.from(text))).toBe(null);
+    expect(decodeHello(Uint8Array.of(0xff, 0xfe))).toBe(null);
+    for (const text of ['', '{}', '{"reason":5}', '[]'])
+      expect(decodeRefusal(Buffer.from(text))).toEqual({ reason: 'refused', isFinal: false });
+  });
+});
