@@ -79,12 +79,15 @@ export class Election {
     this.#retryAt = 0;
   }
 
-  /** Asks the members that have not answered in this round. */
+  /**
+   * Asks the members that have not answered in this round; and everyone else who is linked. If the members that this replica
+   * knows were all replaced while it was away, only these can tell it so.
+   */
   query(): void {
-    this.#context.forEachConnectedMember((member) => {
-      if (!this.#replies.has(member))
-        this.#context.send(member, { kind: 'status-query', round: this.#round });
-    });
+    const context = this.#context;
+    for (const peer of context.connected) {
+      if (!this.#replies.has(peer)) context.send(peer, { kind: 'status-query', round: this.#round });
+    }
   }
 
   onReply(from: MemberNumber, reply: StatusReply): void {

@@ -249,7 +249,7 @@ describe('a peer that handshakes properly and then never reads', () => {
     console.log(
       `slow reader: ${Math.round(written / MEBIBYTE)} MiB written, the primary grew by ${Math.round((residentBytesMax - before) / MEBIBYTE)} MiB`,
     );
-    expect(residentBytesMax - before).toBeLessThan(128 * MEBIBYTE);
+    expect(residentBytesMax - before).toBeLessThan(112 * MEBIBYTE);
     await expectServing();
   });
 });

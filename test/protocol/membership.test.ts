@@ -282,6 +282,23 @@ describe('a configuration takes effect after its own slot', () => {
 });
 
 describe('messages across configurations', () => {
+  it('whoever missed that every other member was replaced hears of it when it asks around', () => {
+    // In the eyes of a, the disks that b and c have now are those of strangers; and in theirs, a's is.
+    const scene = new Scene({ linked: [outsider, outsider + 1] });
+    expect(scene.wait(300).slice(0, 2)).toEqual([
+      `send ${outsider}: status-query round 1`,
+      `send ${outsider + 1}: status-query round 1`,
+    ]);
+    expect(scene.receive(outsider, { kind: 'defunct', chosen: 7 }, 3)).toEqual([
+      `send ${outsider}: fetch from 1`,
+    ]);
+    // The answers of strangers are no votes.
+    const reply = { kind: 'status-reply', round: 1, promised: 0, chosen: 0, primaryAlive: false } as const;
+    scene.receive(outsider, reply);
+    scene.receive(outsider + 1, reply);
+    expect(scene.role).toBe('candidate');
+  });
+
   it('whoever asks for votes under an older one is told that it is over', () => {
     const scene = new Scene({ configuration: second, chosen: 1 });
     const told = ['send 2: defunct: chosen 1'];

@@ -1,0 +1,208 @@
+/**
+ * Aim: delivered decrees reach the state machine in order, each command once; own commands get their results, others none;
+ * what does not belong breaks a named contract. Method: groups laid out by hand, delivered over a real bridge.
+ */
+
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Executor } from '../../src/application/executor.js';
+import { memoryOf } from '../../src/application/memory-map.js';
+import { Bridge, GROUP_HEADER_BYTES } from '../../src/engine/bridge.js';
+import { writeGroupHeader } from '../../src/engine/group.js';
+import { DecreeKind } from '../../src/protocol/decree.js';
+import { Recorder } from './support.js';
+
+const SELF = 2;
+const SESSION = 7;
+const memory = new Uint8Array(256 * 1024);
+
+interface GroupPlan {
+  readonly origin: number;
+  readonly session: number;
+  readonly first: number;
+  readonly texts: readonly string[];
+}
+
+let bridge: Bridge;
+let stateMachine: Recorder;
+let executor: Executor<string>;
+let replies: [number, string][];
+let settled: number[];
+let wakes: number;
+let at: number;
+let slot: number;
+
+beforeEach(() => {
+  bridge = new Bridge();
+  bridge.self = SELF;
+  bridge.session = SESSION;
+  stateMachine = new Recorder();
+  replies = [];
+  settled = [];
+  wakes = 0;
+  at = 0;
+  slot = 0;
+  executor = new Executor<string>({
+    bridge,
+    stateMachine,
+    memory: () => memoryOf(memory),
+    reply: (sequence, result) => void replies.push([sequence, result]),
+    settle: (sequence) => void settled.push(sequence),
+    wakeEngine: () => {
+      wakes += 1;
+    },
+  });
+});
+
+function deliver(groups: readonly GroupPlan[], change: { bytes?: number; slot?: number } = {}): void {
+  const start = at;
+  for (const { origin, session, first, texts } of groups) {
+    let end = at + GROUP_HEADER_BYTES;
+    for (const text of texts) {
+      new DataView(memory.buffer).setUint32(end, text.length, true);
+      memory.set(Buffer.from(text, 'latin1'), end + 4);
+      end += 4 + text.length;
+    }
+    writeGroupHeader(memory, at, origin, texts.length, session, first, end - at - GROUP_HEADER_BYTES);
+    at = end;
+  }
+  slot += 1;
+  const commands = groups.reduce((sum, { texts }) => sum + texts.length, 0);
+  bridge.deliver(change.slot ?? slot, 5, start, change.bytes ?? at - start, commands, DecreeKind.commands);
+}
+
+const own = (first: number, ...texts: string[]): GroupPlan => ({
+  origin: SELF,
+  session: SESSION,
+  first,
+  texts,
+});
+const other = (first: number, ...texts: string[]): GroupPlan => ({ origin: 1, session: 1, first, texts });
+
+describe('Executor', () => {
+  it('executes groups in order; own ones reply', () => {
+    deliver([other(1, 'x', 'y'), own(1, 'a', '', 'c'), other(3, 'z')]);
+    deliver([own(4, 'd')]);
+    expect(executor.run()).toBe(false);
+    expect(stateMachine.commands).toEqual(['x', 'y', 'a', '', 'c', 'z', 'd']);
+    expect(replies).toEqual([
+      [1, '3:a'],
+      [2, '4:'],
+      [3, '5:c'],
+      [4, '7:d'],
+    ]);
+    expect(stateMachine.slots).toEqual([1, 2]);
+    expect(settled).toEqual([4]);
+    expect(bridge.applied).toBe(2);
+    expect(bridge.resolved).toBe(4);
+    expect(bridge.deliveriesOpen).toBe(0);
+  });
+
+  it('executes nothing twice, nothing before what came before it, and nothing of a former life', () => {
+    deliver([own(1, 'a')]);
+    deliver([own(1, 'a')]);
+    deliver([own(3, 'c')]);
+    deliver([own(2, 'b'), own(3, 'c')]);
+    deliver([{ ...own(1, 'old'), session: SESSION - 1 }]);
+    executor.run();
+    expect(stateMachine.commands).toEqual(['a', 'b', 'c']);
+    expect(stateMachine.slots, 'an empty decree is not shown').toEqual([1, 4]);
+    expect(replies.map(([sequence]) => sequence)).toEqual([1, 2, 3]);
+    expect(bridge.applied).toBe(5);
+  });
+
+  it('takes commands of a former life of this replica for those of another one', () => {
+    deliver([{ ...own(1, 'old'), session: SESSION - 1 }]);
+    deliver([own(1, 'new')]);
+    executor.run();
+    expect(stateMachine.commands).toEqual(['old', 'new']);
+    expect(replies).toEqual([[1, '2:new']]);
+  });
+
+  it('gives the loop a turn in a long backlog', () => {
+    for (let index = 0; index < 600; index += 1) deliver([other(index + 1, 'x')]);
+    expect(executor.run()).toBe(true);
+    expect(stateMachine.commands.length).toBe(256);
+    expect(executor.run()).toBe(true);
+    expect(executor.run()).toBe(false);
+    expect(stateMachine.commands.length).toBe(600);
+  });
+
+  it('wakes an engine that waits for it, once', () => {
+    bridge.setDeliveryBlocked();
+    bridge.setEngineAsleep(true);
+    executor.run();
+    expect(wakes, 'nothing was executed').toBe(0);
+    deliver([other(1, 'x')]);
+    executor.run();
+    deliver([other(2, 'x')]);
+    executor.run();
+    expect(wakes).toBe(1);
+  });
+
+  it('passes over decrees without commands', () => {
+    bridge.deliver(1, 0, 0, 0, 0, DecreeKind.noop);
+    slot = 1;
+    deliver([own(1, 'a')]);
+    executor.run();
+    expect(bridge.applied).toBe(2);
+    expect(stateMachine.slots).toEqual([2]);
+  });
+
+  it.each([
+    ['a slot left out', () => deliver([own(1, 'a')], { slot: 2 }), /applied-is-a-gapless-prefix/],
+    [
+      'a group longer than its decree',
+      () => deliver([own(1, 'abc')], { bytes: GROUP_HEADER_BYTES + 5 }),
+      /group-within-decree/,
+    ],
+    [
+      'a command longer than its group',
+      () => {
+        deliver([own(1, 'abc')]);
+        new DataView(memory.buffer).setUint32(GROUP_HEADER_BYTES, 4, true);
+      },
+      /commands-fill-their-group/,
+    ],
+    [
+      'a command shorter than its group',
+      () => {
+        deliver([own(1, 'abc')]);
+        new DataView(memory.buffer).setUint32(GROUP_HEADER_BYTES, 2, true);
+      },
+      /commands-fill-their-group/,
+    ],
+  ])('breaks a contract at %s', (_, prepare, contract) => {
+    prepare();
+    expect(() => executor.run()).toThrow(contract);
+    expect(stateMachine.commands).toEqual([]);
+    expect(bridge.applied).toBe(0);
+  });
+
+  it('shows the state machine what was given, whatever the sizes', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.array(fc.string({ unit: 'binary-ascii', maxLength: 60 }), { minLength: 1, maxLength: 40 }),
+          {
+            minLength: 1,
+            maxLength: 30,
+          },
+        ),
+        (decrees) => {
+          const before = stateMachine.commands.length;
+          at = 0;
+          let first = before + 1;
+          for (const texts of decrees) {
+            deliver([own(first, ...texts)]);
+            first += texts.length;
+          }
+          while (executor.run());
+          expect(stateMachine.commands.slice(before)).toEqual(decrees.flat());
+          expect(replies.at(-1)?.[0]).toBe(first - 1);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+});
