@@ -66,6 +66,8 @@ export class Engine {
   #ballot: Ballot = 0;
   #ready: (() => void) | null = null;
   #startWritten = false;
+  /** The first configuration, once no power cut can take it back: only then may it be told to those that link up. */
+  #durableGenesis: Configuration | null;
   /** Looking for memory to give back costs time: once a tick. */
   #releaseDue = false;
   /** Closing: called when more has become durable. */
@@ -81,6 +83,7 @@ export class Engine {
       .drawNonce()
       .map((word) => (word >>> 0).toString(16).padStart(8, '0'))
       .join('');
+    this.#durableGenesis = recovered.genesis;
     bridge.session = this.#startNumber;
     this.#core = new Replica(
       {
@@ -362,6 +365,7 @@ export class Engine {
     if (write < 0) return false;
     this.#durableWrite = -1;
     if (write > 0) this.#core.step({ kind: 'durable', write }, this.#parts.now());
+    if (this.#log.isIdle) this.#durableGenesis = this.#peers.genesis;
     if (!this.#startWritten) {
       this.#startWritten = true;
       this.#keeper.dropUnused();
@@ -505,7 +509,7 @@ export class Engine {
   #onLinkUp(link: Link): void {
     this.#peers.add(link);
     this.#parts.emit({ kind: 'peer', id: link.peer!.id, connected: true });
-    const { genesis } = this.#peers;
+    const genesis = this.#durableGenesis;
     if (genesis !== null && !link.peer!.hasGenesis)
       this.#sender.send(link, { kind: 'genesis', configuration: genesis });
     this.#drawUpGenesis();
@@ -527,9 +531,8 @@ export class Engine {
     const configuration = this.#startWritten ? this.#peers.drawUpGenesis(this.#links.up) : null;
     if (configuration === null) return;
     const message = { kind: 'genesis', configuration } as const;
+    // The protocol passes it on to all that are linked once it is durable here.
     this.#core.step({ kind: 'message', from: 0, configuration: 0, message }, this.#parts.now());
-    this.#carryOut(this.#core.takeEffects());
-    for (const link of this.#links.up.values()) this.#sender.send(link, message);
     this.#parts.schedule();
   }
 
