@@ -64,6 +64,8 @@ async function runRound(
   const statuses = await cluster.untilEqual();
   expect(new Set(statuses.map(({ stateDigest }) => stateDigest)).size, 'digests differ').toBe(1);
   expect(await workload.check(random.pick(replicas))).toEqual([]);
+  // A kill breaks connections; it makes nobody fence itself or talk garbage.
+  for (const replica of replicas) expect(replica.logs).not.toMatch(/replica fenced|connection cut off/);
   await workload.forget(replicas[0]!);
 }
 
