@@ -41,10 +41,23 @@ export interface StatusCommand {
   readonly port: number | undefined;
 }
 
+export interface LogCommand {
+  readonly kind: 'log';
+  readonly action: 'dump' | 'verify';
+  /** One of the two is there. */
+  readonly config: string | undefined;
+  readonly dir: string | undefined;
+  /** `dump`: only records about slots from here, up to there. */
+  readonly from: number | undefined;
+  readonly to: number | undefined;
+  readonly json: boolean;
+}
+
 export type Command =
   | ServeCommand
   | ClusterCommand
   | StatusCommand
+  | LogCommand
   | { readonly kind: 'help'; readonly command: string | undefined }
   | { readonly kind: 'version' };
 
@@ -61,6 +74,8 @@ usage: synod COMMAND [OPTION...]
   synod cluster                  run a cluster on this machine, one process for each replica
   synod serve --config FILE      run one replica with the key-value service
   synod status --config FILE     print the state of a running replica as JSON
+  synod log verify --dir DIR     check the log of a replica, running or not
+  synod log dump --dir DIR       print its records
   synod help [COMMAND]           print this text, or the options of a command
   synod --version                print the version
 
@@ -119,6 +134,23 @@ primary, ballot, chosen, applied, stateDigest, storage, transport, peers, bytesC
 
 Exit code 1 and one line on standard error when it does not answer.
 `,
+  log: `usage: synod log verify (--dir DIR | --config FILE) [--json]
+       synod log dump (--dir DIR | --config FILE) [--from SLOT] [--to SLOT] [--json]
+
+Reads the log of a replica, checks every record as the replica does when it is opened, and changes nothing. The replica
+may be running.
+
+verify prints what the log is: clean, torn (writes that a crash interrupted, which were never acknowledged, follow its
+end) or corrupt, and what its records add up to. dump prints one line for each record, then the same.
+
+  -d, --dir DIR         the data directory of the replica
+  -c, --config FILE     the one that this configuration names
+      --from SLOT       only records about this slot or a later one
+      --to SLOT         only records about this slot or an earlier one
+      --json            one JSON object for each record, and one for the log
+
+Exit code 1 when the log is corrupt, or when there is none.
+`,
 };
 
 /** The help text of a command, or the general one. */
@@ -129,7 +161,9 @@ export function helpText(command?: string): string {
 type OptionTable = NonNullable<ParseArgsConfig['options']>;
 type Values = Readonly<Record<string, string | boolean | undefined>>;
 
-const optionTables: Readonly<Record<'serve' | 'cluster' | 'status', OptionTable>> = {
+type CommandName = 'serve' | 'cluster' | 'status' | 'log';
+
+const optionTables: Readonly<Record<CommandName, OptionTable>> = {
   serve: {
     config: { type: 'string', short: 'c' },
     'log-level': { type: 'string' },
@@ -149,6 +183,13 @@ const optionTables: Readonly<Record<'serve' | 'cluster' | 'status', OptionTable>
     config: { type: 'string', short: 'c' },
     port: { type: 'string', short: 'p' },
     host: { type: 'string' },
+  },
+  log: {
+    config: { type: 'string', short: 'c' },
+    dir: { type: 'string', short: 'd' },
+    from: { type: 'string' },
+    to: { type: 'string' },
+    json: { type: 'boolean' },
   },
 };
 
@@ -190,7 +231,7 @@ function text(values: Values, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function readOptions(command: 'serve' | 'cluster' | 'status', rest: readonly string[]): Values {
+function readOptions(command: CommandName, rest: readonly string[]): Values {
   try {
     const { values } = parseArgs({
       args: [...rest],
@@ -211,12 +252,45 @@ function filled(command: string, values: Values, name: string): string | undefin
   return value;
 }
 
+/** A slot, that is a whole number; undefined where the option is not there. */
+function slot(values: Values, name: string): number | undefined {
+  const value = text(values, name);
+  if (value === undefined) return undefined;
+  const number = /^[0-9]{1,16}$/.test(value) ? Number(value) : Number.NaN;
+  if (!Number.isSafeInteger(number)) throw new UsageError(`--${name} ${value}: expected a slot`, 'log');
+  return number;
+}
+
+function parseLogCommand(rest: readonly string[]): Command {
+  const [action, ...options] = rest;
+  if (action === '--help' || action === '-h') return { kind: 'help', command: 'log' };
+  if (action !== 'dump' && action !== 'verify') {
+    throw new UsageError(
+      action === undefined ? 'log dump or log verify?' : `no such command: log ${action}`,
+      'log',
+    );
+  }
+  const values = readOptions('log', options);
+  if (values.help === true) return { kind: 'help', command: 'log' };
+  const config = filled('log', values, 'config');
+  const dir = filled('log', values, 'dir');
+  if ((config === undefined) === (dir === undefined)) {
+    throw new UsageError(`log ${action} needs either --dir DIR or --config FILE`, 'log');
+  }
+  const from = slot(values, 'from');
+  const to = slot(values, 'to');
+  if (action === 'verify' && (from !== undefined || to !== undefined)) {
+    throw new UsageError('--from and --to go with dump', 'log');
+  }
+  return { kind: 'log', action, config, dir, from, to, json: values.json === true };
+}
+
 /** What the command line asks for. Throws `UsageError`. */
 export function parseCommandLine(args: readonly string[]): Command {
   const [command, ...rest] = args;
   switch (command) {
     case undefined:
-      throw new UsageError('which command? serve, cluster, status or help');
+      throw new UsageError('which command? serve, cluster, status, log or help');
     case 'help':
     case '--help':
     case '-h': {
@@ -233,11 +307,13 @@ export function parseCommandLine(args: readonly string[]): Command {
     case 'cluster':
     case 'status':
       break;
+    case 'log':
+      return parseLogCommand(rest);
     default:
       throw new UsageError(
         command.startsWith('-')
           ? `unknown option ${command}`
-          : `no such command: ${command} (serve, cluster, status or help)`,
+          : `no such command: ${command} (serve, cluster, status, log or help)`,
       );
   }
   const values = readOptions(command, rest);

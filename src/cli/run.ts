@@ -42,6 +42,8 @@ async function execute(command: Command, output: Output): Promise<number> {
         return EXIT_FAILED;
       }
     }
+    case 'log':
+      return await (await import('./log.js')).runLog(command, output);
     // Only what runs is loaded: `status` needs neither the engine nor the addon.
     case 'serve':
       return await (await import('./serve.js')).serve(command);

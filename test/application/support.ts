@@ -62,10 +62,11 @@ export interface Member {
 
 const opened: Replica<string>[] = [];
 
-/** Opens `count` replicas of one cluster in this process. */
+/** Opens `count` replicas of one cluster in this process; `own` has the options that are each one's own. */
 export async function openCluster(
   count: number,
   more: Partial<ReplicaOptions> = {},
+  own: (id: string) => Partial<ReplicaOptions> = () => ({}),
 ): Promise<readonly Member[]> {
   const ids = ['a', 'b', 'c'].slice(0, count);
   const ports = await freePorts(count);
@@ -83,6 +84,7 @@ export async function openCluster(
           engine: 'inline',
           logger: silentLogger,
           ...more,
+          ...own(id),
         },
         stateMachine,
       );

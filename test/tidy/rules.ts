@@ -143,6 +143,13 @@ export const importRules: readonly ImportRule[] = [
   },
   { of: 'index', may: [...base, 'logger', 'options', 'state-machine', 'replica'], node: 'none' },
 
+  // Looks at what a replica has stored, without one.
+  {
+    of: 'tools',
+    may: [...base, 'checksum', 'protocol', 'wire', 'log', 'native/addon', 'storage/directory'],
+    node: 'all',
+  },
+
   // Users of the public API.
   {
     of: 'kv',
@@ -170,6 +177,7 @@ export const importRules: readonly ImportRule[] = [
       'option-checker',
       'options',
       'replica',
+      'tools',
       'transport/address',
       'transport/transport',
     ],
