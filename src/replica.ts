@@ -1,12 +1,8 @@
 /** What an application holds: one replica of a cluster, with its state machine. */
 
 import { EventEmitter } from 'node:events';
-import { CommandWriter } from './application/command-writer.js';
+import { ApplicationSide, type CallOptions } from './application/application-side.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
-import { Executor } from './application/executor.js';
-import { MemoryMap } from './application/memory-map.js';
-import { type Waiter, Waiters } from './application/waiters.js';
-import { ContractViolation } from './contracts.js';
 import { Bridge } from './engine/bridge.js';
 import type { EngineEvent } from './engine/engine-types.js';
 import type { HostOptions } from './engine/host.js';
@@ -18,7 +14,7 @@ import type { StateMachine } from './state-machine.js';
 
 export type ReplicaRole = 'inactive' | 'learner' | 'secondary' | 'candidate' | 'preparing' | 'primary';
 
-export interface ReplicateOptions {
+export interface ReplicateOptions extends CallOptions {
   /** Gives up waiting. Once submitted, the command may be executed all the same: the outcome is `unknown`. */
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds to wait, 1 to 2^31 - 1. Default: without end. */
@@ -70,54 +66,33 @@ export interface ReplicaEvents {
   fenced: [error: SynodError];
 }
 
-const TIMEOUT_MS_MAX = 0x7fff_ffff;
-/** What an outstanding command costs beside its bytes, about; without it small ones would be bounded by nothing. */
-const COMMAND_OVERHEAD_BYTES = 64;
-/** A batch of this many bytes is ended and the next begun: many decrees of a middling size keep the pipeline full. */
-const BATCH_BYTES_TARGET = 256 * 1024;
-
 export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> implements AsyncDisposable {
   readonly #options: ResolvedOptions;
   readonly #stateMachine: StateMachine<Result>;
   readonly #bridge = new Bridge();
-  readonly #waiters = new Waiters<Result>();
-  readonly #memories: MemoryMap;
-  readonly #executor: Executor<Result>;
-  #writer: CommandWriter | null = null;
+  readonly #side: ApplicationSide<Result>;
   #link: EngineLink | null = null;
-  #outstandingBytes = 0;
   #role: ReplicaRole = 'inactive';
   #primary: string | null = null;
-  #fenced: SynodError | null = null;
   #closing: Promise<void> | null = null;
-  #running = false;
 
   private constructor(options: ResolvedOptions, stateMachine: StateMachine<Result>) {
     super();
     this.#options = options;
     this.#stateMachine = stateMachine;
-    const memories = new MemoryMap(
-      options.storage.segmentBytes,
-      (path, bytes, readOnly) => requireAddon().mapSegment(path, bytes, readOnly, false).bytes,
-      () => this.#link?.hear(),
-    );
-    this.#memories = memories;
-    this.#executor = new Executor<Result>({
+    this.#side = new ApplicationSide<Result>({
       bridge: this.#bridge,
       stateMachine,
-      memory: (number) => memories.get(number),
-      reply: (sequence, result) => {
-        const waiter = this.#waiters.take(sequence);
-        if (waiter === undefined) return;
-        this.#outstandingBytes -= waiter.bytes;
-        waiter.resolve(result);
+      limits: options.limits,
+      segmentBytes: options.storage.segmentBytes,
+      mapFile: (path, bytes, readOnly) => requireAddon().mapSegment(path, bytes, readOnly, false).bytes,
+      afterwards: queueMicrotask,
+      later: (call) => void setImmediate(call),
+      startTimer: (timeoutMs, call) => {
+        const timer = setTimeout(call, timeoutMs);
+        return () => clearTimeout(timer);
       },
-      settle: (sequence) =>
-        this.#waiters.settle(sequence, (waiter) => {
-          this.#outstandingBytes -= waiter.bytes;
-          waiter.resolve(undefined);
-        }),
-      wakeEngine: () => this.#link?.wakeEngine(),
+      onFenced: (error) => this.#tell('fenced', error),
     });
   }
 
@@ -160,19 +135,7 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
    * unknown), `ERR_SYNOD_CLOSED`, `ERR_SYNOD_FENCED` (each with its `outcome`).
    */
   replicate(command: Uint8Array, options?: ReplicateOptions): Promise<Result | undefined> {
-    const refusal = this.#refusal(command, options);
-    if (refusal !== null) return Promise.reject(refusal);
-    const bytes = command.length + COMMAND_OVERHEAD_BYTES;
-    const sequence = this.#writer!.write(command);
-    if (sequence === 0) return Promise.reject(this.#overloaded());
-    this.#outstandingBytes += bytes;
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter<Result> = { resolve, reject, bytes };
-      this.#waiters.add(sequence, waiter);
-      if (options !== undefined && (options.signal !== undefined || options.timeoutMs !== undefined)) {
-        this.#limit(sequence, options, resolve, reject, bytes);
-      }
-    });
+    return new Promise((resolve, reject) => this.#side.submit(command, options, { resolve, reject }));
   }
 
   /** What this replica knows and did. Rejects with `ERR_SYNOD_CLOSED`. */
@@ -188,7 +151,7 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
       ...engine,
       applied,
       stateDigest: this.#stateMachine.digest?.() ?? null,
-      outstandingBytes: this.#outstandingBytes,
+      outstandingBytes: this.#side.outstandingBytes,
     };
   }
 
@@ -208,78 +171,20 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
   async #open(): Promise<void> {
     const { logger, members, engine, ...rest } = this.#options;
     const host: HostOptions = { ...rest, members: members.map(({ id, address }) => ({ id, address })) };
-    const handler = { onEvent: (event: EngineEvent) => this.#onEvent(event), onWake: () => this.#run() };
+    const handler = { onEvent: (event: EngineEvent) => this.#onEvent(event), onWake: () => this.#side.run() };
     const open = engine === 'worker' ? openWorker : openInline;
-    const link = await open(host, this.#bridge, logger, handler);
-    this.#link = link;
-    this.#writer = new CommandWriter({
-      bridge: this.#bridge,
-      blockBytes: link.blockBytes,
-      batchBytesTarget: Math.min(BATCH_BYTES_TARGET, this.#options.limits.decreeBytesMax / 2),
-      batchCommandsMax: this.#options.limits.decreeCommandsMax,
-      memory: (segment) => this.#memories.get(segment),
-      onChunk: (chunk, buffer) => link.sendChunk(chunk, buffer),
-      wakeEngine: () => link.wakeEngine(),
-    });
-    this.#run();
+    this.#link = await open(host, this.#bridge, logger, handler);
+    this.#side.open(this.#link);
   }
 
   async #close(): Promise<void> {
-    const link = this.#link;
-    const error = new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed', { outcome: 'unknown' });
-    if (link !== null) await link.close();
-    this.#rejectAll(error);
-  }
-
-  /** Executes what was delivered; a long backlog in slices, so that the application's loop turns in between. */
-  #run(): void {
-    if (this.#running) return;
-    this.#running = true;
-    const bridge = this.#bridge;
-    bridge.setApplicationAsleep(false);
-    let more = false;
-    try {
-      if (this.#fenced === null && this.#closing === null) more = this.#executor.run();
-    } catch (cause) {
-      const isOurs = cause instanceof ContractViolation;
-      const error = new SynodError(
-        isOurs ? 'ERR_SYNOD_CONTRACT' : 'ERR_SYNOD_STATE_MACHINE',
-        isOurs ? cause.message : `the state machine threw at slot ${bridge.applied + 1}: ${String(cause)}`,
-        { cause },
-      );
-      this.#link?.fence(error);
-      this.#fence(error);
-    }
-    this.#running = false;
-    if (more) setImmediate(() => this.#run());
-    else {
-      bridge.setApplicationAsleep(true);
-      // The engine looked before this thread said that it sleeps.
-      if (
-        bridge.deliveriesOpen > 0 &&
-        this.#fenced === null &&
-        this.#closing === null &&
-        bridge.takeApplicationAsleep()
-      ) {
-        setImmediate(() => this.#run());
-      }
-    }
+    this.#side.beginClose();
+    await this.#link?.close();
+    this.#side.endClose();
   }
 
   #onEvent(event: EngineEvent): void {
     switch (event.kind) {
-      case 'memory':
-        this.#memories.addSegment(event.segment, event.reference);
-        break;
-      case 'memory-gone':
-        this.#memories.drop(event.segment);
-        break;
-      case 'chunk':
-        this.#memories.addChunk(event.chunk, event.buffer);
-        break;
-      case 'chunk-gone':
-        this.#memories.drop(-1 - event.chunk);
-        break;
       case 'role':
         this.#role = event.role;
         this.#primary = event.primary;
@@ -291,24 +196,9 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
       case 'storage-full':
         this.#tell('storageFull', event.full);
         break;
-      case 'fenced':
-        this.#fence(event.error);
-        break;
       default:
-        event satisfies never;
+        this.#side.onEvent(event);
     }
-  }
-
-  #fence(error: SynodError): void {
-    if (this.#fenced !== null || this.#closing !== null) return;
-    this.#fenced = error;
-    this.#rejectAll(
-      new SynodError('ERR_SYNOD_FENCED', `the replica is fenced: ${error.message}`, {
-        cause: error,
-        outcome: 'unknown',
-      }),
-    );
-    this.#tell('fenced', error);
   }
 
   /** Listeners are the application's: what they throw must not end up in the engine. */
@@ -320,109 +210,5 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
         throw error;
       });
     }
-  }
-
-  #rejectAll(error: SynodError): void {
-    this.#waiters.drain((waiter) => waiter.reject(error));
-    this.#outstandingBytes = 0;
-  }
-
-  #refusal(command: Uint8Array, options: ReplicateOptions | undefined): SynodError | null {
-    if (this.#closing !== null || this.#writer === null) {
-      return new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed', { outcome: 'not-applied' });
-    }
-    if (this.#fenced !== null) {
-      const message = `the replica is fenced: ${this.#fenced.message}`;
-      return new SynodError('ERR_SYNOD_FENCED', message, { cause: this.#fenced, outcome: 'not-applied' });
-    }
-    if (!(command instanceof Uint8Array)) {
-      return new SynodError('ERR_SYNOD_ARGUMENT', `command: expected a Uint8Array, got ${typeof command}`, {
-        outcome: 'not-applied',
-      });
-    }
-    const { commandBytesMax, outstandingBytesMax } = this.#options.limits;
-    if (command.length > commandBytesMax) {
-      return new SynodError(
-        'ERR_SYNOD_ARGUMENT',
-        `command: ${command.length} bytes, the bound is ${commandBytesMax}`,
-        {
-          outcome: 'not-applied',
-        },
-      );
-    }
-    const outstandingBytes = this.#outstandingBytes + command.length + COMMAND_OVERHEAD_BYTES;
-    // One command is always taken, also where the bound is just its size.
-    if (outstandingBytes > outstandingBytesMax && this.#outstandingBytes > 0) return this.#overloaded();
-    if (options === undefined) return null;
-    const { timeoutMs, signal } = options;
-    if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-      return new SynodError('ERR_SYNOD_ARGUMENT', `signal: expected an AbortSignal, got ${typeof signal}`, {
-        outcome: 'not-applied',
-      });
-    }
-    if (
-      timeoutMs !== undefined &&
-      !(typeof timeoutMs === 'number' && timeoutMs >= 1 && timeoutMs <= TIMEOUT_MS_MAX)
-    ) {
-      return new SynodError(
-        'ERR_SYNOD_ARGUMENT',
-        `timeoutMs: ${timeoutMs}, expected 1 to ${TIMEOUT_MS_MAX}`,
-        {
-          outcome: 'not-applied',
-        },
-      );
-    }
-    if (signal?.aborted) {
-      return new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal.reason, outcome: 'not-applied' });
-    }
-    return null;
-  }
-
-  #overloaded(): SynodError {
-    const { outstandingBytesMax } = this.#options.limits;
-    return new SynodError(
-      'ERR_SYNOD_OVERLOADED',
-      `${this.#outstandingBytes} bytes are outstanding, the bound is ${outstandingBytesMax}`,
-      { outcome: 'not-applied' },
-    );
-  }
-
-  /** The command stays outstanding, and its bytes counted, until it was executed: only the caller waits no more. */
-  #limit(
-    sequence: number,
-    { signal, timeoutMs }: ReplicateOptions,
-    resolve: (result: Result | undefined) => void,
-    reject: (error: Error) => void,
-    bytes: number,
-  ): void {
-    let timer: NodeJS.Timeout | undefined;
-    const done = (): void => {
-      if (timer !== undefined) clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-    };
-    const onAbort = (): void => {
-      done();
-      reject(new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal?.reason, outcome: 'unknown' }));
-    };
-    if (timeoutMs !== undefined) {
-      timer = setTimeout(() => {
-        done();
-        reject(
-          new SynodError('ERR_SYNOD_TIMEOUT', `no result within ${timeoutMs} ms`, { outcome: 'unknown' }),
-        );
-      }, timeoutMs);
-    }
-    signal?.addEventListener('abort', onAbort, { once: true });
-    this.#waiters.add(sequence, {
-      resolve: (result) => {
-        done();
-        resolve(result);
-      },
-      reject: (error) => {
-        done();
-        reject(error);
-      },
-      bytes,
-    });
   }
 }

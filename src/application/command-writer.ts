@@ -19,6 +19,8 @@ export interface CommandWriterOptions {
   /** The engine is told of a chunk of the outbox before anything in it is. */
   readonly onChunk: (chunk: number, buffer: SharedArrayBuffer) => void;
   readonly wakeEngine: () => void;
+  /** A burst of commands began: `end` is to be called once the application's present piece of work is done. */
+  readonly onBurst: (end: () => void) => void;
 }
 
 interface Batch {
@@ -98,7 +100,7 @@ export class CommandWriter {
 
   #beginBurst(): void {
     this.#inBurst = true;
-    queueMicrotask(this.#endBurst);
+    this.#options.onBurst(this.#endBurst);
     const batch = this.#batch;
     // Taken by the engine since, or taken back: a new one.
     if (batch !== null && !(this.#hasSpare && this.#claim(batch.index, BlockState.ready))) this.#batch = null;

@@ -4,7 +4,6 @@
  * in two threads.
  */
 
-import { vi } from 'vitest';
 import { CommandWriter } from '../../src/application/command-writer.js';
 import { memoryOf } from '../../src/application/memory-map.js';
 import { crc32c } from '../../src/checksum.js';
@@ -137,6 +136,9 @@ export class TwoSides {
       wakeEngine: () => {
         this.engineWakes += 1;
       },
+      onBurst: (end) => {
+        this.#endBurst = end;
+      },
     });
     this.grants = new Grants(this.engineBridge, rig.log, decreeBytesMax);
     const memory = (number: number): Uint8Array =>
@@ -170,18 +172,11 @@ export class TwoSides {
 
   /** True where the writer took it. */
   write(command: Uint8Array): boolean {
-    const spy = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((callback) => {
-      this.#endBurst = callback;
-    });
-    try {
-      const sequence = this.writer.write(command);
-      if (sequence === 0) return false;
-      this.written.push(command);
-      if (sequence !== this.written.length) throw new Error(`sequence ${sequence} of ${this.written.length}`);
-      return true;
-    } finally {
-      spy.mockRestore();
-    }
+    const sequence = this.writer.write(command);
+    if (sequence === 0) return false;
+    this.written.push(command);
+    if (sequence !== this.written.length) throw new Error(`sequence ${sequence} of ${this.written.length}`);
+    return true;
   }
 
   get inBurst(): boolean {

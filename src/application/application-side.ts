@@ -1,0 +1,292 @@
+/**
+ * The application's side of a replica: takes commands, executes what is chosen, and settles every call exactly once.
+ * All callbacks: whoever provides the loop, the timers and the engine decides every order. `Replica` puts promises
+ * and events around it.
+ */
+
+import { ContractViolation } from '../contracts.js';
+import type { Bridge } from '../engine/bridge.js';
+import type { EngineEvent } from '../engine/engine-types.js';
+import { SynodError } from '../errors.js';
+import type { Limits } from '../limits.js';
+import type { StateMachine } from '../state-machine.js';
+import { CommandWriter } from './command-writer.js';
+import { Executor } from './executor.js';
+import { type MapFile, MemoryMap } from './memory-map.js';
+import { Waiters } from './waiters.js';
+
+/** How long a caller waits. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Whoever gave the command. One of the two is called, once. */
+export interface Caller<Result> {
+  resolve(result: Result | undefined): void;
+  reject(error: SynodError): void;
+}
+
+/** The way to the engine, once it is open. */
+export interface EngineEnd {
+  readonly blockBytes: number;
+  wakeEngine(): void;
+  sendChunk(chunk: number, buffer: SharedArrayBuffer): void;
+  /** Takes in the events that wait behind the present call. */
+  hear(): void;
+  fence(error: SynodError): void;
+}
+
+export interface ApplicationSideOptions<Result> {
+  readonly bridge: Bridge;
+  readonly stateMachine: StateMachine<Result>;
+  readonly limits: Limits;
+  readonly segmentBytes: number;
+  readonly mapFile: MapFile;
+  /** Calls back when the piece of work that the application is at is done, before anything else happens to it. */
+  readonly afterwards: (call: () => void) => void;
+  /** Calls back in a later turn of the application's loop. */
+  readonly later: (call: () => void) => void;
+  /** Calls back after `timeoutMs`; yields how to give it up. */
+  readonly startTimer: (timeoutMs: number, call: () => void) => () => void;
+  /** Stopped for good by a fault; all calls are settled. Told once. */
+  readonly onFenced: (error: SynodError) => void;
+}
+
+const TIMEOUT_MS_MAX = 0x7fff_ffff;
+/** What an outstanding command costs beside its bytes, about; without it small ones would be bounded by nothing. */
+const COMMAND_OVERHEAD_BYTES = 64;
+/** A batch of this many bytes is ended and the next begun: many decrees of a middling size keep the pipeline full. */
+const BATCH_BYTES_TARGET = 256 * 1024;
+
+export class ApplicationSide<Result> {
+  readonly #options: ApplicationSideOptions<Result>;
+  readonly #waiters = new Waiters<Result>();
+  readonly #memories: MemoryMap;
+  readonly #executor: Executor<Result>;
+  #engine: EngineEnd | null = null;
+  #writer: CommandWriter | null = null;
+  #outstandingBytes = 0;
+  #fenced: SynodError | null = null;
+  #closing = false;
+  #running = false;
+
+  constructor(options: ApplicationSideOptions<Result>) {
+    this.#options = options;
+    this.#memories = new MemoryMap(options.segmentBytes, options.mapFile, () => this.#engine?.hear());
+    this.#executor = new Executor<Result>({
+      bridge: options.bridge,
+      stateMachine: options.stateMachine,
+      memory: (number) => this.#memories.get(number),
+      reply: (sequence, result) => {
+        const waiter = this.#waiters.take(sequence);
+        if (waiter === undefined) return;
+        this.#outstandingBytes -= waiter.bytes;
+        waiter.resolve(result);
+      },
+      settle: (sequence) =>
+        this.#waiters.settle(sequence, (waiter) => {
+          this.#outstandingBytes -= waiter.bytes;
+          waiter.resolve(undefined);
+        }),
+      wakeEngine: () => this.#engine?.wakeEngine(),
+    });
+  }
+
+  get outstandingBytes(): number {
+    return this.#outstandingBytes;
+  }
+
+  /** The engine is open: commands are taken from here on. */
+  open(engine: EngineEnd): void {
+    const { bridge, limits, afterwards } = this.#options;
+    this.#engine = engine;
+    this.#writer = new CommandWriter({
+      bridge,
+      blockBytes: engine.blockBytes,
+      batchBytesTarget: Math.min(BATCH_BYTES_TARGET, limits.decreeBytesMax / 2),
+      batchCommandsMax: limits.decreeCommandsMax,
+      memory: (segment) => this.#memories.get(segment),
+      onChunk: (chunk, buffer) => engine.sendChunk(chunk, buffer),
+      wakeEngine: () => engine.wakeEngine(),
+      onBurst: afterwards,
+    });
+    this.run();
+  }
+
+  /** Takes a command. `caller` hears of it exactly once; at once where it is refused. */
+  submit(command: Uint8Array, options: CallOptions | undefined, caller: Caller<Result>): void {
+    const refusal = this.#refusal(command, options);
+    if (refusal !== null) {
+      caller.reject(refusal);
+      return;
+    }
+    const sequence = this.#writer!.write(command);
+    if (sequence === 0) {
+      caller.reject(this.#overloaded());
+      return;
+    }
+    const bytes = command.length + COMMAND_OVERHEAD_BYTES;
+    this.#outstandingBytes += bytes;
+    const isLimited =
+      options !== undefined && (options.signal !== undefined || options.timeoutMs !== undefined);
+    const { resolve, reject } = isLimited ? this.#limit(options, caller) : caller;
+    this.#waiters.add(sequence, { resolve, reject, bytes });
+  }
+
+  /** Executes what was delivered; a long backlog in slices, so that the application's loop turns in between. */
+  run(): void {
+    if (this.#running) return;
+    this.#running = true;
+    const { bridge, later } = this.#options;
+    bridge.setApplicationAsleep(false);
+    let more = false;
+    try {
+      if (this.#isOpen) more = this.#executor.run();
+    } catch (cause) {
+      const isOurs = cause instanceof ContractViolation;
+      const error = new SynodError(
+        isOurs ? 'ERR_SYNOD_CONTRACT' : 'ERR_SYNOD_STATE_MACHINE',
+        isOurs ? cause.message : `the state machine threw at slot ${bridge.applied + 1}: ${String(cause)}`,
+        { cause },
+      );
+      this.#engine?.fence(error);
+      this.#fence(error);
+    }
+    this.#running = false;
+    if (more) later(() => this.run());
+    else {
+      bridge.setApplicationAsleep(true);
+      // The engine looked before this thread said that it sleeps.
+      if (bridge.deliveriesOpen > 0 && this.#isOpen && bridge.takeApplicationAsleep())
+        later(() => this.run());
+    }
+  }
+
+  /** What the engine tells beside what goes over the bridge. */
+  onEvent(event: EngineEvent): void {
+    switch (event.kind) {
+      case 'memory':
+        this.#memories.addSegment(event.segment, event.reference);
+        break;
+      case 'memory-gone':
+        this.#memories.drop(event.segment);
+        break;
+      case 'chunk':
+        this.#memories.addChunk(event.chunk, event.buffer);
+        break;
+      case 'chunk-gone':
+        this.#memories.drop(-1 - event.chunk);
+        break;
+      case 'fenced':
+        this.#fence(event.error);
+        break;
+      case 'role':
+      case 'peer':
+      case 'storage-full':
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+
+  /** Takes no more commands, and executes nothing more. */
+  beginClose(): void {
+    this.#closing = true;
+  }
+
+  /** The engine is closed: whoever still waits waits in vain. */
+  endClose(): void {
+    this.#rejectAll(new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed', { outcome: 'unknown' }));
+  }
+
+  get #isOpen(): boolean {
+    return this.#fenced === null && !this.#closing;
+  }
+
+  #fence(error: SynodError): void {
+    if (!this.#isOpen) return;
+    this.#fenced = error;
+    this.#rejectAll(
+      new SynodError('ERR_SYNOD_FENCED', `the replica is fenced: ${error.message}`, {
+        cause: error,
+        outcome: 'unknown',
+      }),
+    );
+    this.#options.onFenced(error);
+  }
+
+  #rejectAll(error: SynodError): void {
+    this.#waiters.drain((waiter) => waiter.reject(error));
+    this.#outstandingBytes = 0;
+  }
+
+  #refusal(command: Uint8Array, options: CallOptions | undefined): SynodError | null {
+    if (this.#closing || this.#writer === null)
+      return new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed', { outcome: 'not-applied' });
+    if (this.#fenced !== null) {
+      const message = `the replica is fenced: ${this.#fenced.message}`;
+      return new SynodError('ERR_SYNOD_FENCED', message, { cause: this.#fenced, outcome: 'not-applied' });
+    }
+    if (!(command instanceof Uint8Array))
+      return badArgument(`command: expected a Uint8Array, got ${typeof command}`);
+    const { commandBytesMax, outstandingBytesMax } = this.#options.limits;
+    if (command.length > commandBytesMax)
+      return badArgument(`command: ${command.length} bytes, the bound is ${commandBytesMax}`);
+    const outstandingBytes = this.#outstandingBytes + command.length + COMMAND_OVERHEAD_BYTES;
+    // One command is always taken, also where the bound is just its size.
+    if (outstandingBytes > outstandingBytesMax && this.#outstandingBytes > 0) return this.#overloaded();
+    if (options === undefined) return null;
+    const { timeoutMs, signal } = options;
+    if (signal !== undefined && typeof signal?.addEventListener !== 'function')
+      return badArgument(`signal: expected an AbortSignal, got ${typeof signal}`);
+    if (timeoutMs !== undefined && !isTimeout(timeoutMs))
+      return badArgument(`timeoutMs: ${timeoutMs}, expected 1 to ${TIMEOUT_MS_MAX}`);
+    if (signal?.aborted)
+      return new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal.reason, outcome: 'not-applied' });
+    return null;
+  }
+
+  #overloaded(): SynodError {
+    const { outstandingBytesMax } = this.#options.limits;
+    return new SynodError(
+      'ERR_SYNOD_OVERLOADED',
+      `${this.#outstandingBytes} bytes are outstanding, the bound is ${outstandingBytesMax}`,
+      { outcome: 'not-applied' },
+    );
+  }
+
+  /** The command stays outstanding, and its bytes counted, until it was executed: only the caller waits no more. */
+  #limit({ signal, timeoutMs }: CallOptions, caller: Caller<Result>): Caller<Result> {
+    let isSettled = false;
+    /** False where the caller heard already. */
+    const finish = (): boolean => {
+      if (isSettled) return false;
+      isSettled = true;
+      stopTimer?.();
+      signal?.removeEventListener('abort', onAbort);
+      return true;
+    };
+    const resolve = (result: Result | undefined): void => {
+      if (finish()) caller.resolve(result);
+    };
+    const reject = (error: SynodError): void => {
+      if (finish()) caller.reject(error);
+    };
+    const onAbort = (): void =>
+      reject(new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal?.reason, outcome: 'unknown' }));
+    const onTimeout = (): void =>
+      reject(new SynodError('ERR_SYNOD_TIMEOUT', `no result within ${timeoutMs} ms`, { outcome: 'unknown' }));
+    const stopTimer = timeoutMs === undefined ? null : this.#options.startTimer(timeoutMs, onTimeout);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    return { resolve, reject };
+  }
+}
+
+function isTimeout(value: unknown): boolean {
+  return typeof value === 'number' && value >= 1 && value <= TIMEOUT_MS_MAX;
+}
+
+function badArgument(message: string): SynodError {
+  return new SynodError('ERR_SYNOD_ARGUMENT', message, { outcome: 'not-applied' });
+}
