@@ -21,3 +21,4 @@ export {
   type ReplicateOptions,
 } from './replica.js';
 export type { CommandView, Decree, StateMachine } from './state-machine.js';
+export type { TlsOptions } from './transport/tls.js';

@@ -21,6 +21,7 @@ import {
 } from './limits.js';
 import { createLogger, type Logger, logLevels } from './logger.js';
 import { OptionChecker } from './option-checker.js';
+import type { TlsOptions } from './transport/tls.js';
 import type { Address } from './transport/transport.js';
 
 export type StorageOption = 'auto' | 'memory' | 'file' | 'uring' | 'pmem';
@@ -63,6 +64,13 @@ export interface TransportOptions {
    * bytes, so replicas of one cluster may differ. Default: auto.
    */
   readonly kind?: TransportOption | undefined;
+  /**
+   * Mutual TLS between the replicas, of version 1.3, on tcp: with it `auto` takes tcp. On all replicas or on none. What is
+   * in the files is checked when the replica is opened. Default: none.
+   *
+   * Danger: without it whoever reaches the port can take part.
+   */
+  readonly tls?: TlsOptions | undefined;
 }
 
 /** What `Replica.open` takes. A plain object; JSON of it (without `logger`) is the configuration file. */
@@ -125,7 +133,7 @@ export interface ResolvedOptions {
     readonly allowVolatile: boolean;
     readonly segmentBytes: number;
   };
-  readonly transport: { readonly kind: TransportOption };
+  readonly transport: { readonly kind: TransportOption; readonly tls: TlsOptions | null };
   readonly engine: EngineOption;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
@@ -179,8 +187,7 @@ export function validateOptions(input: unknown): ResolvedOptions {
 
   const storage = validateStorage(check, options.storage);
   const dataDir = validateDataDir(check, options.dataDir, storage.kind);
-  const transport = check.object(options.transport, 'transport', ['kind']) ?? {};
-  const transportKind = check.choice(transport.kind, 'transport.kind', transportKinds, 'auto');
+  const transport = validateTransport(check, options.transport);
   const listen = options.listen === undefined ? self?.address : check.address(options.listen, 'listen');
   const engine = check.choice(options.engine, 'engine', engineKinds, 'worker');
 
@@ -207,7 +214,7 @@ export function validateOptions(input: unknown): ResolvedOptions {
     dataDir,
     listen: freezeAddress(listen!),
     storage: Object.freeze(storage),
-    transport: Object.freeze({ kind: transportKind }),
+    transport: Object.freeze(transport),
     engine,
     electionTimeoutMs,
     heartbeatMs,
@@ -270,6 +277,29 @@ function validateStorage(check: OptionChecker, value: unknown): ResolvedOptions[
     segmentBytes = undefined;
   }
   return { kind, allowVolatile, segmentBytes: segmentBytes ?? segmentBytesBounds.default };
+}
+
+function validateTransport(check: OptionChecker, value: unknown): ResolvedOptions['transport'] {
+  const transport = check.object(value, 'transport', ['kind', 'tls']) ?? {};
+  const kind = check.choice(transport.kind, 'transport.kind', transportKinds, 'auto');
+  if (transport.tls === undefined) return { kind, tls: null };
+  const keys = ['certificate', 'key', 'ca', 'fingerprints'];
+  const tls = check.object(withoutValues(transport.tls), 'transport.tls', keys);
+  for (const key of tls === null ? [] : ['certificate', 'key', 'ca']) {
+    if (!(key in tls!)) check.report(`transport.tls.${key}`, 'PEM text or a path', undefined);
+  }
+  if (kind === 'uring') {
+    check.report('transport.kind', '"tcp" or "auto" (uring has no TLS)', kind);
+  }
+  // What the texts hold is checked by who reads the files.
+  return { kind, tls: transport.tls as TlsOptions };
+}
+
+/** A message must not show a private key, not even one that stands in the wrong place. */
+function withoutValues(value: unknown): unknown {
+  if (typeof value === 'string') return '(not shown)';
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.keys(value).map((key) => [key, '(not shown)']));
 }
 
 function validateDataDir(check: OptionChecker, value: unknown, kind: StorageOption): string | null {

@@ -11,6 +11,7 @@ import { requireAddon } from './native/addon.js';
 import type { ReplicaOptions, ResolvedOptions } from './options.js';
 import { validateOptions } from './options.js';
 import type { StateMachine } from './state-machine.js';
+import { loadTls, type TlsOptions } from './transport/tls.js';
 
 export type ReplicaRole = 'inactive' | 'learner' | 'secondary' | 'candidate' | 'preparing' | 'primary';
 
@@ -156,6 +157,24 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
   }
 
   /**
+   * Takes another certificate, key, authorities and fingerprints for connections from now on, without a restart; the files
+   * are read again. Connections that stand go on. To put one authority in the place of another: first both in `ca` on all
+   * replicas, then the certificates, then the new authority alone.
+   *
+   * Throws `ERR_SYNOD_OPTION` where something is wrong with them, or where the replica was opened without TLS: nothing has
+   * changed then; `ERR_SYNOD_CLOSED`.
+   */
+  setTls(tls: TlsOptions): void {
+    if (this.#link === null || this.#closing !== null)
+      throw new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed');
+    if (this.#options.transport.tls === null)
+      throw new SynodError('ERR_SYNOD_OPTION', 'the replica was opened without TLS', {
+        path: 'transport.tls',
+      });
+    this.#link.setTls(loadTls(tls, this.#options.replica));
+  }
+
+  /**
    * Closes: what waits rejects with `ERR_SYNOD_CLOSED`, the log is made durable, files and sockets are given back.
    * Idempotent; resolves when all of it is done.
    */
@@ -169,8 +188,14 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
   }
 
   async #open(): Promise<void> {
-    const { logger, members, engine, ...rest } = this.#options;
-    const host: HostOptions = { ...rest, members: members.map(({ id, address }) => ({ id, address })) };
+    const { logger, members, engine, transport, ...rest } = this.#options;
+    const { kind, tls } = transport;
+    const host: HostOptions = {
+      ...rest,
+      members: members.map(({ id, address }) => ({ id, address })),
+      transport: { kind },
+      tls: tls === null ? null : loadTls(tls, this.#options.replica),
+    };
     const handler = { onEvent: (event: EngineEvent) => this.#onEvent(event), onWake: () => this.#side.run() };
     const open = engine === 'worker' ? openWorker : openInline;
     this.#link = await open(host, this.#bridge, logger, handler);

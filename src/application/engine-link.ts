@@ -16,6 +16,7 @@ import {
 import { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { loadAddon, type NativeEvent, type NativeEventSender } from '../native/addon.js';
+import type { TlsMaterial } from '../transport/tls.js';
 
 export interface EngineLinkHandler {
   onEvent(event: EngineEvent): void;
@@ -30,6 +31,7 @@ export interface EngineLink {
   /** Takes in the events that wait behind the present call. */
   hear(): void;
   status(): Promise<EngineStatus>;
+  setTls(material: TlsMaterial): void;
   fence(error: SynodError): void;
   close(): Promise<void>;
 }
@@ -64,6 +66,7 @@ export async function openInline(
     sendChunk: (chunk, buffer) => void chunks.set(chunk, new Uint8Array(buffer)),
     hear: () => {},
     status: async () => host.engine.status(),
+    setTls: (material) => host.setTls(material),
     fence: (error) => host.engine.fence(error),
     close: () => host.close(),
   };
@@ -165,6 +168,10 @@ class WorkerLink implements EngineLink {
       this.#waiting.set(this.#requests, { resolve, reject });
       this.#post({ kind: 'status', request: this.#requests });
     });
+  }
+
+  setTls(material: TlsMaterial): void {
+    this.#post({ kind: 'tls', material });
   }
 
   fence(error: SynodError): void {

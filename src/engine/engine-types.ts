@@ -6,7 +6,7 @@ import type { Limits } from '../limits.js';
 import type { Logger } from '../logger.js';
 import type { Role } from '../protocol/effects.js';
 import type { LogMedium, SegmentMemoryReference } from '../storage/log-medium.js';
-import type { Address, Transport } from '../transport/transport.js';
+import type { Address, Connection, Transport } from '../transport/transport.js';
 import type { Bridge } from './bridge.js';
 import type { CopyBytes } from './log-writer.js';
 import type { RecoveredLog } from './recover.js';
@@ -67,6 +67,8 @@ export interface EngineParts {
   readonly copy: CopyBytes;
   /** Bytes copied by `copy` so far. */
   readonly bytesCopied: () => number;
+  /** Why the other end of a connection may not speak for replica `id`, or null; without it, everybody may. */
+  readonly authenticate?: (connection: Connection, id: string) => string | null;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
   /** Milliseconds since 1970, for people who read the log's files. */

@@ -195,6 +195,7 @@ export class Engine {
       handshakeTimeoutMs: Math.max(1000, options.electionTimeoutMs * 4),
       sendQueueBytesMax: options.limits.sendQueueBytesMax,
       hello: () => this.#hello(),
+      authenticate: parts.authenticate ?? (() => null),
       onCongestion: ({ number, congested }) =>
         this.#core.step({ kind: 'congestion', peer: number, congested }, parts.now()),
       onUp: (link) => this.#onLinkUp(link),

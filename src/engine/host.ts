@@ -11,6 +11,7 @@ import { loadAddon } from '../native/addon.js';
 import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
 import { openMedium } from '../storage/open-medium.js';
 import { openTransport } from '../transport/open-transport.js';
+import { certificateRefusal, type TlsMaterial } from '../transport/tls.js';
 import type { Address, Transport } from '../transport/transport.js';
 import type { Bridge } from './bridge.js';
 import { Engine } from './engine.js';
@@ -27,6 +28,7 @@ export interface HostOptions extends EngineOptions {
     readonly segmentBytes: number;
   };
   readonly transport: { readonly kind: 'auto' | 'tcp' | 'uring' };
+  readonly tls: TlsMaterial | null;
 }
 
 export interface HostEnds {
@@ -42,6 +44,8 @@ export interface EngineHost {
   readonly blockBytes: number;
   /** Takes a turn now: the application has something. */
   wake(): void;
+  /** Connections from now on use this. */
+  setTls(material: TlsMaterial): void;
   close(): Promise<void>;
 }
 
@@ -76,7 +80,11 @@ export async function openEngine(options: HostOptions, ends: HostEnds): Promise<
       },
       'log recovered',
     );
-    const opened: Transport = openTransport({ kind: options.transport.kind });
+    const opened: Transport = openTransport({
+      kind: options.transport.kind,
+      ...(options.tls === null ? {} : { tls: options.tls }),
+      onTlsRefused: (remote, reason) => ends.logger.warn({ remote, reason }, 'TLS handshake failed'),
+    });
     transport = opened;
     return await run(options, ends, medium, opened, recovered, opening);
   } catch (error) {
@@ -158,6 +166,7 @@ async function run(
     setImmediate(runTurn);
   };
   const origin = performance.now();
+  let { tls } = options;
   const engine: Engine = new Engine({
     options,
     medium,
@@ -174,6 +183,9 @@ async function run(
         bytesCopied += end - start;
       }),
     bytesCopied: () => (counters === null ? bytesCopied : counters[copiedIndex]!),
+    ...(tls === null
+      ? {}
+      : { authenticate: ({ certificate }, id) => certificateRefusal(tls!, id, certificate) }),
     now: () => performance.now() - origin,
     wallNow: Date.now,
     random: Math.random,
@@ -214,6 +226,10 @@ async function run(
     engine,
     blockBytes: medium.blockBytes,
     wake: () => engine.turn(),
+    setTls: (material) => {
+      tls = material;
+      transport.setTls?.(material);
+    },
     close: () => {
       closed ??= new Promise((resolve) => {
         clearInterval(timer);

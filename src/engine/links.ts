@@ -31,6 +31,8 @@ export interface LinksOptions {
   /** Bytes queued for one peer beyond which nothing more is sent to it. */
   readonly sendQueueBytesMax: number;
   readonly hello: () => Hello;
+  /** Why the other end of the connection may not speak for replica `id`, or null. */
+  readonly authenticate: (connection: Connection, id: string) => string | null;
   readonly onUp: (link: Link) => void;
   readonly onDown: (link: Link) => void;
   readonly onCongestion: (link: Link) => void;
@@ -228,7 +230,7 @@ export class Links {
       throw new FrameError('handshake out of turn');
     const hello = decodeHello(joinPayload(frame));
     if (hello === null) throw new FrameError('handshake that cannot be read');
-    const refusal = this.#judge(hello);
+    const refusal = this.#judge(link.connection, hello);
     if (refusal !== null) {
       const { reason } = refusal;
       this.#options.logger.warn({ remote: link.connection.remote, peer: hello.id, reason }, 'peer refused');
@@ -266,13 +268,15 @@ export class Links {
   }
 
   /** Why the peer cannot be let in, or null. */
-  #judge(hello: Hello): Refusal | null {
+  #judge(connection: Connection, hello: Hello): Refusal | null {
     const own = this.#options.hello();
     const { id, cluster, incarnation } = hello;
     if (cluster !== own.cluster) return notNow(`cluster "${cluster}", this is "${own.cluster}"`);
     if (id === own.id) return notNow(`replica id "${id}" is this replica's own`);
     if (!this.#options.peers.some((peer) => peer.id === id))
       return notNow(`replica id "${id}" is not among the members`);
+    const impostor = this.#options.authenticate(connection, id);
+    if (impostor !== null) return notNow(impostor);
     const before = this.up.get(id);
     if (before?.peer != null && before.peer.incarnation !== incarnation)
       return notNow(`replica id "${id}" is in use by another disk`);

@@ -3,6 +3,7 @@
 import { SynodError } from '../errors.js';
 import { addonIsDemanded, loadAddon } from '../native/addon.js';
 import { createTcpTransport } from './tcp/tcp-transport.js';
+import type { TlsMaterial } from './tls.js';
 import type { Transport } from './transport.js';
 import { createUringTransport } from './uring/uring-transport.js';
 
@@ -11,6 +12,9 @@ export interface TransportChoice {
   readonly kind: 'auto' | 'tcp' | 'uring';
   /** Bytes lent by one connection beyond which its peer meets back-pressure. Default 4 MiB. */
   readonly receiveBytesMax?: number;
+  /** Mutual TLS, which only tcp has. */
+  readonly tls?: TlsMaterial;
+  readonly onTlsRefused?: (remote: string, reason: string) => void;
 }
 
 /**
@@ -20,7 +24,20 @@ export interface TransportChoice {
  */
 export function openTransport(choice: TransportChoice): Transport {
   const options = choice.receiveBytesMax === undefined ? {} : { receiveBytesMax: choice.receiveBytesMax };
-  switch (choice.kind) {
+  const { kind, tls, onTlsRefused } = choice;
+  if (tls !== undefined) {
+    if (kind === 'uring')
+      throw new SynodError('ERR_SYNOD_TRANSPORT_UNAVAILABLE', 'transport uring: it has no TLS');
+    const reason =
+      kind === 'tcp' ? 'tcp: asked for by name, with TLS' : 'tcp: TLS is asked for, which uring has not';
+    return createTcpTransport({
+      ...options,
+      reason,
+      tls,
+      ...(onTlsRefused === undefined ? {} : { onTlsRefused }),
+    });
+  }
+  switch (kind) {
     case 'tcp':
       return createTcpTransport({ ...options, reason: 'tcp: asked for by name' });
     case 'uring':

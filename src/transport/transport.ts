@@ -10,12 +10,21 @@
  */
 
 import type { SynodError } from '../errors.js';
+import type { TlsMaterial } from './tls.js';
 
 export type TransportKind = 'memory' | 'tcp' | 'uring';
 
 export interface Address {
   readonly host: string;
   readonly port: number;
+}
+
+/** Who the other end of a connection proved to be, by a certificate that an authority signed. */
+export interface PeerCertificate {
+  /** Common names and DNS names. */
+  readonly names: readonly string[];
+  /** SHA-256 in hexadecimal, lower case, without colons. */
+  readonly fingerprint: string;
 }
 
 /** One end of a connection. Number and object are never used again once closed. */
@@ -29,6 +38,8 @@ export interface Connection {
   readonly queuedBytes: number;
   /** Free for the user of the transport. */
   context: unknown;
+  /** Where the transport authenticates its peers. */
+  readonly certificate?: PeerCertificate | undefined;
 
   /**
    * Queues `header[0, headerBytes)`, which is copied before the call returns, then, uncopied, bytes
@@ -84,6 +95,9 @@ export interface Transport {
 
   /** End of the engine's turn: whatever was queued goes out now, in as few system calls as possible. */
   flush(): void;
+
+  /** Where TLS is on: connections from now on use this. Those that stand go on with what they began with. */
+  setTls?(material: TlsMaterial): void;
 
   /** Closes the listener and all connections (`onClosed` for each), then calls back. Idempotent. */
   close(callback: () => void): void;

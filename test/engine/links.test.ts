@@ -36,6 +36,8 @@ class Node {
   readonly logged: { level: string; event: string; fields: Record<string, unknown> }[] = [];
   readonly frames: number[] = [];
   hello: Hello;
+  /** The replica id that nobody's certificate is good for. */
+  impostor = '';
 
   constructor(id: string, change: Partial<Hello> = {}, name = id, port = portOf(id)) {
     this.hello = {
@@ -77,6 +79,7 @@ class Node {
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
       sendQueueBytesMax: SEND_QUEUE_BYTES_MAX,
       hello: () => this.hello,
+      authenticate: (_, other) => (other === this.impostor ? `not the certificate of ${other}` : null),
       onCongestion: (link) =>
         void this.events.push(`${link.peer?.id} ${link.congested ? 'congested' : 'free'}`),
       onUp: (link) => void this.events.push(`up ${link.peer?.id}`),
@@ -271,6 +274,17 @@ describe('a peer is refused', () => {
     // The refusal gets out; then the connection ends, by the peer or by time.
     pass(HANDSHAKE_TIMEOUT_MS + 50, [a]);
     expect(stranger.closed).not.toBe(null);
+  });
+
+  it.each(['a', 'b'])('while the certificate of %s is not its own, whoever dialled', (impostor) => {
+    const [a, b] = [node('a'), node('b')];
+    for (const one of [a, b]) one.impostor = impostor;
+    pass(100, [a, b]);
+    expect([a.up, b.up].filter((up) => up.length > 0).length).toBeLessThan(2);
+    expect(a.said(/not the certificate/) || b.said(/not the certificate/)).toBe(true);
+    for (const one of [a, b]) one.impostor = '';
+    pass(6000, [a, b]);
+    expect([a.up, b.up]).toEqual([['b'], ['a']]);
   });
 
   it('while another disk uses its id, and tries again later', () => {

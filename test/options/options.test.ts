@@ -188,7 +188,7 @@ describe('a mistake is named by its path and shows the value', () => {
     [['storage', 'path'], ['/x'], 'storage.path'],
     [['transport'], notObjects],
     [['transport', 'kind'], ['memory', 'rdma', null], 'transport.kind'],
-    [['transport', 'tls'], [{}], 'transport.tls'],
+    [['transport', 'tls'], [null, 7, true, []], 'transport.tls'],
     [['engine'], ['thread', null, 1]],
     [['electionTimeoutMs'], [49, 60_001, 1.5, '300', null, Number.NaN, Number.POSITIVE_INFINITY]],
     [['heartbeatMs'], [0, 151, -1, '50', null]],
@@ -208,6 +208,21 @@ describe('a mistake is named by its path and shows the value', () => {
       });
     }
   }
+
+  it('TLS, without showing what may be a key', () => {
+    const key = '-----BEGIN PRIVATE KEY-----';
+    const path = (tls: unknown): string | undefined => {
+      const error = refusal(altered(['transport', 'tls'], tls));
+      expect(error.message).not.toContain('BEGIN');
+      return error.path;
+    };
+    expect(path({})).toBe('transport.tls.certificate');
+    expect(path({ certificate: 'x', ca: 'y' })).toBe('transport.tls.key');
+    expect(path({ certificate: 'x', ca: 'y', key, kez: key })).toBe('transport.tls.kez');
+    expect(path(key)).toBe('transport.tls');
+    const both = altered(['transport'], { kind: 'uring', tls: { certificate: 'x', ca: 'y', key } });
+    expect(refusal(both).path).toBe('transport.kind');
+  });
 
   it.each([undefined, null, 7, 'x', [], () => {}])('the options themselves: %s', (input) => {
     expect(refusal(input).message).toContain('expected an object');

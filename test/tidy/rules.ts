@@ -30,7 +30,11 @@ export const importRules: readonly ImportRule[] = [
   { of: 'checksum', may: [...base, 'native/addon'], node: 'none' },
   { of: 'state-machine', may: [], node: 'none' },
   { of: 'option-checker', may: [...base, 'transport/address', 'transport/transport'], node: 'all' },
-  { of: 'options', may: [...base, 'logger', 'option-checker', 'transport/transport'], node: 'all' },
+  {
+    of: 'options',
+    may: [...base, 'logger', 'option-checker', 'transport/transport', 'transport/tls'],
+    node: 'all',
+  },
 
   // Pure: what is decided, and what it looks like as bytes.
   { of: 'protocol', may: base, node: 'none' },
@@ -69,7 +73,7 @@ export const importRules: readonly ImportRule[] = [
     never: ['storage/open-medium'],
     node: 'all',
   },
-  { of: 'transport/transport', may: ['errors'], node: 'none' },
+  { of: 'transport/transport', may: ['errors', 'transport/tls'], node: 'none' },
   { of: 'transport/address', may: ['transport/transport'], node: ['node:net'] },
   { of: 'transport/open-transport', may: [...base, 'native', 'options', 'transport'], node: 'all' },
   { of: 'transport/*', may: base, never: ['transport/open-transport'], node: 'all' },
@@ -104,6 +108,7 @@ export const importRules: readonly ImportRule[] = [
       'storage/open-medium',
       'transport/transport',
       'transport/address',
+      'transport/tls',
       'transport/open-transport',
     ],
     node: 'all',
@@ -121,6 +126,7 @@ export const importRules: readonly ImportRule[] = [
       'engine',
       'native/addon',
       'storage/log-medium',
+      'transport/tls',
       'transport/transport',
     ],
     node: 'all',
@@ -137,11 +143,16 @@ export const importRules: readonly ImportRule[] = [
       'protocol',
       'native/addon',
       'storage/log-medium',
+      'transport/tls',
       'transport/transport',
     ],
     node: 'all',
   },
-  { of: 'index', may: [...base, 'logger', 'options', 'state-machine', 'replica'], node: 'none' },
+  {
+    of: 'index',
+    may: [...base, 'logger', 'options', 'state-machine', 'replica', 'transport/tls'],
+    node: 'none',
+  },
 
   // Looks at what a replica has stored, without one.
   {

@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import { requires } from '../../contracts.js';
 import { formatAddress } from '../address.js';
-import type { Connection } from '../transport.js';
+import type { Connection, PeerCertificate } from '../transport.js';
 
 /** Headers are copied into chunks of this size, so that small ones that follow each other leave as one buffer. */
 const HEADER_CHUNK_BYTES = 16 * 1024;
@@ -24,6 +24,7 @@ export class TcpConnection implements Connection {
   /** The token of `connect`, or -1 where the peer dialled. */
   readonly token: number;
   context: unknown = undefined;
+  readonly certificate: PeerCertificate | undefined;
 
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
@@ -47,8 +48,16 @@ export class TcpConnection implements Connection {
   #reason: string | null = null;
   #closed = false;
 
-  constructor(id: number, socket: Socket, token: number, receiveBytesMax: number, owner: ConnectionOwner) {
+  constructor(
+    id: number,
+    socket: Socket,
+    token: number,
+    receiveBytesMax: number,
+    owner: ConnectionOwner,
+    certificate: PeerCertificate | undefined,
+  ) {
     this.id = id;
+    this.certificate = certificate;
     this.inbound = token < 0;
     this.token = token;
     this.remote = formatAddress({ host: socket.remoteAddress ?? 'unknown', port: socket.remotePort ?? 0 });

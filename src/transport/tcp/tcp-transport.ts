@@ -7,12 +7,23 @@
  */
 
 import { createServer, type Server, Socket } from 'node:net';
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  TLSSocket,
+  type Server as TlsServer,
+  connect as tlsConnect,
+} from 'node:tls';
 import { requires } from '../../contracts.js';
 import { SynodError } from '../../errors.js';
 import { formatAddress } from '../address.js';
 import { resolveHost } from '../resolve.js';
+import { describeCertificate, type TlsMaterial } from '../tls.js';
 import type { Address, DialledConnection, Transport, TransportHandler } from '../transport.js';
 import { type ConnectionOwner, TcpConnection } from './tcp-connection.js';
+
+/** A stranger who does not go on with the handshake of TLS is cut off after this. */
+const TLS_HANDSHAKE_TIMEOUT_MS = 5000;
 
 /** Received bytes that one connection lends at most, give or take one read; beyond it the socket is paused. */
 const RECEIVE_BYTES_MAX_DEFAULT = 4 * 1024 * 1024;
@@ -22,6 +33,22 @@ export interface TcpTransportOptions {
   readonly reason?: string;
   /** Bytes lent by one connection beyond which its peer meets back-pressure. Default 4 MiB. */
   readonly receiveBytesMax?: number;
+  /** With it every connection is mutual TLS, of version 1.3. */
+  readonly tls?: TlsMaterial;
+  /** Told of a connection that came in and did not get through the handshake of TLS. */
+  readonly onTlsRefused?: (remote: string, reason: string) => void;
+}
+
+function secure({ certificate, key, ca }: TlsMaterial): SecureContextOptions {
+  return { cert: certificate, key, ca: [...ca], minVersion: 'TLSv1.3' };
+}
+
+/** Why the peer's certificate is not signed by an authority, or null where it is. */
+function authorizationError(socket: TLSSocket): string | null {
+  if (socket.getPeerX509Certificate() === undefined) return 'no certificate';
+  if (socket.authorized) return null;
+  const error: unknown = socket.authorizationError;
+  return error instanceof Error ? error.message : String(error);
 }
 
 export function createTcpTransport(options: TcpTransportOptions = {}): Transport {
@@ -33,6 +60,9 @@ class TcpTransport implements Transport, ConnectionOwner {
   readonly reason: string;
 
   readonly #receiveBytesMax: number;
+  readonly #onTlsRefused: (remote: string, reason: string) => void;
+  #tls: TlsMaterial | null;
+  #tlsServer: TlsServer | null = null;
   #handler: TransportHandler | null = null;
   #server: Server | null = null;
   #nextId = 1;
@@ -50,6 +80,43 @@ class TcpTransport implements Transport, ConnectionOwner {
   constructor(options: TcpTransportOptions) {
     this.reason = options.reason ?? 'tcp: node:net';
     this.#receiveBytesMax = options.receiveBytesMax ?? RECEIVE_BYTES_MAX_DEFAULT;
+    this.#tls = options.tls ?? null;
+    this.#onTlsRefused = options.onTlsRefused ?? (() => {});
+  }
+
+  setTls(material: TlsMaterial): void {
+    requires(this.#tls !== null, 'tls-from-the-beginning');
+    this.#tls = material;
+    this.#tlsServer?.setSecureContext(secure(material));
+  }
+
+  #createServer(): Server {
+    if (this.#tls === null) {
+      const server = createServer({ noDelay: true });
+      server.on('connection', (socket) => this.#accept(socket));
+      return server;
+    }
+    const server = createTlsServer({
+      ...secure(this.#tls),
+      noDelay: true,
+      requestCert: true,
+      // Judged below: rejected here, nobody would learn why.
+      rejectUnauthorized: false,
+      handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS,
+    });
+    server.on('secureConnection', (socket) => {
+      // A session that is taken up again was judged by the authorities of its time, not by those of now.
+      const refusal = socket.isSessionReused() ? 'a resumed session' : authorizationError(socket);
+      if (refusal === null) return this.#accept(socket);
+      this.#onTlsRefused(socket.remoteAddress ?? 'unknown', refusal);
+      socket.on('error', () => {});
+      socket.destroy();
+    });
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      this.#onTlsRefused(socket.remoteAddress ?? 'unknown', error.code ?? error.message);
+    });
+    this.#tlsServer = server;
+    return server;
   }
 
   listen(
@@ -59,7 +126,7 @@ class TcpTransport implements Transport, ConnectionOwner {
   ): void {
     requires(this.#handler === null, 'transport-listen-once');
     this.#handler = handler;
-    const server = createServer({ noDelay: true });
+    const server = this.#createServer();
     this.#server = server;
     this.#serverClosed = false;
     const failed = (error: Error): void => {
@@ -72,7 +139,6 @@ class TcpTransport implements Transport, ConnectionOwner {
       this.#finishClose();
     };
     server.once('error', failed);
-    server.on('connection', (socket) => this.#accept(socket));
     server.on('close', () => {
       this.#serverClosed = true;
       this.#finishClose();
@@ -98,7 +164,15 @@ class TcpTransport implements Transport, ConnectionOwner {
   }
 
   #stand(socket: Socket, token: number): void {
-    const connection = new TcpConnection(this.#nextId++, socket, token, this.#receiveBytesMax, this);
+    const peer = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+    const connection = new TcpConnection(
+      this.#nextId++,
+      socket,
+      token,
+      this.#receiveBytesMax,
+      this,
+      peer === undefined ? undefined : describeCertificate(peer),
+    );
     this.#connections.add(connection);
     this.#handler?.onConnection(connection as DialledConnection);
     this.#scheduleTurnEnd();
@@ -149,19 +223,29 @@ class TcpTransport implements Transport, ConnectionOwner {
     const dial = (hosts: readonly string[], index: number): void => {
       if (ended) return;
       const host = hosts[index] as string;
-      const dialled = new Socket();
+      const tls = this.#tls;
+      const dialled =
+        tls === null
+          ? new Socket()
+          : tlsConnect({
+              ...secure(tls),
+              host,
+              port: address.port,
+              // Identity is apart from address: whose certificate it is, the handshake of the replicas finds out.
+              checkServerIdentity: () => undefined,
+            });
       socket = dialled;
       const failed = (error: NodeJS.ErrnoException): void => {
         if (index + 1 < hosts.length) dial(hosts, index + 1);
         else refuse(error);
       };
       dialled.once('error', failed);
-      dialled.once('connect', () => {
+      dialled.once(tls === null ? 'connect' : 'secureConnect', () => {
         if (!end()) return;
         dialled.off('error', failed);
         this.#stand(dialled, token);
       });
-      dialled.connect({ host, port: address.port, noDelay: true });
+      if (tls === null) dialled.connect({ host, port: address.port, noDelay: true });
     };
     resolveHost(address.host, (error, hosts) => {
       if (error !== null) refuse(error);

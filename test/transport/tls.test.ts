@@ -1,0 +1,202 @@
+/**
+ * Aim: with TLS, the transport keeps every promise that it keeps without; nobody gets a connection whose certificate is not
+ * signed by an authority, and nobody speaks for a replica whose certificate is not that replica's.
+ */
+
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { connect as tlsConnect } from 'node:tls';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import type { TlsOptions } from '../../src/index.js';
+import { openTransport } from '../../src/transport/open-transport.js';
+import { createTcpTransport } from '../../src/transport/tcp/tcp-transport.js';
+import { certificateRefusal, describeCertificate, dnsNames, loadTls } from '../../src/transport/tls.js';
+import { type Authority, fingerprintOf, makeAuthority, removeCertificates, tlsFor } from './certificates.js';
+import { describeTransport } from './conformance.js';
+import { Endpoint } from './endpoint.js';
+import { silentListener } from './silent-listener.js';
+
+const authority = makeAuthority();
+const stranger = makeAuthority();
+const tlsOfA = loadTls(tlsFor('a', authority), 'a');
+const tlsOfB = loadTls(tlsFor('b', authority), 'b');
+
+afterAll(removeCertificates);
+
+describeTransport('tcp with TLS', () => ({
+  near: createTcpTransport({ tls: tlsOfA }),
+  far: createTcpTransport({ tls: tlsOfB }),
+  silent: silentListener,
+}));
+
+describe('who is let in', () => {
+  const endpoints: Endpoint[] = [];
+  const refused: string[] = [];
+
+  afterEach(async () => {
+    for (const endpoint of endpoints.splice(0)) await endpoint.close();
+    refused.length = 0;
+  });
+
+  async function listening(tls = tlsOfA): Promise<Endpoint> {
+    const endpoint = new Endpoint(
+      createTcpTransport({ tls, onTlsRefused: (remote, reason) => void refused.push(`${remote} ${reason}`) }),
+    );
+    endpoints.push(endpoint);
+    await endpoint.listen();
+    return endpoint;
+  }
+
+  const untilRefused = (): Promise<void> =>
+    vi.waitFor(() => expect(refused.length).toBe(1), { timeout: 10_000, interval: 5 });
+
+  it('each end knows the names of the other', async () => {
+    const [near, far] = [await listening(tlsOfA), await listening(tlsOfB)];
+    near.connect(far.address);
+    await near.until(() => near.connections.length === 1);
+    await far.until(() => far.connections.length === 1);
+    expect(near.connections[0]!.certificate).toEqual({
+      names: ['b'],
+      fingerprint: fingerprintOf(tlsOfB.certificate).replaceAll(':', '').toLowerCase(),
+    });
+    expect(far.connections[0]!.certificate?.names).toEqual(['a']);
+  });
+
+  it.each([
+    ['no certificate', () => ({}), /^127\.0\.0\.1 no certificate$/],
+    [
+      'a certificate of another authority',
+      () => stranger.issue('/CN=b'),
+      /^127\.0\.0\.1 UNABLE_TO_VERIFY_LEAF_SIGNATURE$/,
+    ],
+  ])('not who comes with %s', async (_, issue, reason) => {
+    const endpoint = await listening();
+    const { certificate: cert, key } = issue() as { certificate?: string; key?: string };
+    const socket = tlsConnect({
+      ...endpoint.address,
+      cert,
+      key,
+      ca: authority.certificate,
+      checkServerIdentity: () => undefined,
+    });
+    await new Promise<void>((resolve) =>
+      socket
+        .once('close', () => resolve())
+        .on('error', () => {})
+        .resume(),
+    );
+    await untilRefused();
+    expect(endpoint.connections).toEqual([]);
+    expect(refused[0]).toMatch(reason);
+  });
+
+  it('not who does not speak TLS', async () => {
+    const endpoint = await listening();
+    const socket = createConnection(endpoint.address);
+    socket.on('error', () => {});
+    socket.write('this is no handshake of TLS at all\n');
+    await new Promise((resolve) => socket.once('close', resolve));
+    await untilRefused();
+    expect(endpoint.connections).toEqual([]);
+  });
+
+  it('not where the listener is a stranger: the dial fails with the reason', async () => {
+    const listener = await listening(loadTls(tlsFor('a', stranger), 'a'));
+    const dialler = await listening(tlsOfB);
+    dialler.connect(listener.address, 7);
+    await dialler.until(() => dialler.failures.length === 1);
+    expect(dialler.failures[0]!.error.code).toBe('ERR_SYNOD_CONNECT');
+    expect(dialler.failures[0]!.error.message).toMatch(/certificate/);
+  });
+
+  it('by another authority as soon as it is told so, without a new listener', async () => {
+    const endpoint = await listening();
+    const dialler = await listening(loadTls(tlsFor('b', stranger, [stranger, authority]), 'b'));
+    dialler.connect(endpoint.address, 1);
+    await untilRefused();
+    endpoint.transport.setTls!(loadTls(tlsFor('a', authority, [authority, stranger]), 'a'));
+    dialler.connect(endpoint.address, 2);
+    await endpoint.until(() => endpoint.connections.length === 1);
+    expect(endpoint.connections[0]!.certificate?.names).toEqual(['b']);
+  });
+});
+
+describe('which transport', () => {
+  it('auto takes tcp and says why; uring says that it cannot', async () => {
+    const transport = openTransport({ kind: 'auto', tls: tlsOfA });
+    expect(transport.kind).toBe('tcp');
+    expect(transport.reason).toContain('TLS');
+    expect(() => openTransport({ kind: 'uring', tls: tlsOfA })).toThrow(
+      expect.objectContaining({ code: 'ERR_SYNOD_TRANSPORT_UNAVAILABLE' }),
+    );
+  });
+});
+
+describe('for whom a certificate speaks', () => {
+  const described = (from: Authority, subject: string, names: readonly string[] = []) =>
+    describeCertificate(new X509Certificate(from.issue(subject, names).certificate));
+
+  it('for its common name and its DNS names', () => {
+    const certificate = described(authority, '/O=x/CN=a', ['b', 'c.example']);
+    expect(certificate.names).toEqual(['a', 'b', 'c.example']);
+    for (const id of ['a', 'b', 'c.example']) expect(certificateRefusal(tlsOfA, id, certificate)).toBeNull();
+    for (const id of ['A', 'x', 'example', 'toString', '']) {
+      expect(certificateRefusal(tlsOfA, id, certificate)).toContain(`not for replica "${id}"`);
+    }
+    expect(certificateRefusal(tlsOfA, 'a', undefined)).toContain('no certificate');
+  });
+
+  it('for a member with listed fingerprints only if it is listed, whatever its name', () => {
+    const [first, second, other] = [
+      authority.issue('/CN=p'),
+      authority.issue('/CN=q'),
+      authority.issue('/CN=a'),
+    ];
+    const fingerprints = { a: [fingerprintOf(first.certificate), fingerprintOf(second.certificate)] };
+    const material = loadTls({ ...first, ca: authority.certificate, fingerprints }, 'a');
+    const refusal = (id: string, { certificate }: { certificate: string }): string | null =>
+      certificateRefusal(material, id, describeCertificate(new X509Certificate(certificate)));
+    expect(refusal('a', first)).toBeNull();
+    expect(refusal('a', second)).toBeNull();
+    expect(refusal('a', other)).toContain('not among those of replica "a"');
+    expect(refusal('q', second)).toBeNull();
+  });
+
+  it('not for a name that is hidden in a quoted value', () => {
+    expect(dnsNames('DNS:a, DNS:b.c, IP Address:127.0.0.1')).toEqual(['a', 'b.c']);
+    expect(dnsNames('URI:"http://x, DNS:evil, y", DNS:good')).toEqual(['good']);
+    expect(dnsNames('DNS:"x\\", DNS:evil, y", DNS:good')).toEqual(['good']);
+    expect(dnsNames('')).toEqual([]);
+  });
+});
+
+describe('options of TLS', () => {
+  const good = tlsFor('a', authority);
+
+  it('may be files', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'synod-tls-'));
+    const file = path.join(folder, 'key.pem');
+    writeFileSync(file, good.key, { mode: 0o600 });
+    expect(loadTls({ ...good, key: file }, 'a').key).toBe(good.key);
+    rmSync(folder, { recursive: true });
+  });
+
+  const wrong: readonly (readonly [string, unknown, string])[] = [
+    ['a missing file', { ...good, key: '/no/such.pem' }, 'transport.tls.key'],
+    ['a file that is no PEM', { ...good, ca: '/etc/hostname' }, 'transport.tls.ca'],
+    ['no authority', { ...good, ca: [] }, 'transport.tls.ca'],
+    ['a key that is not the certificate’s', { ...good, key: stranger.issue('/CN=a').key }, 'transport.tls'],
+    ['the certificate of another replica', tlsFor('b', authority), 'transport.tls.certificate'],
+    ['a fingerprint that is none', { ...good, fingerprints: { a: 'x' } }, 'transport.tls.fingerprints.a'],
+    ['a fingerprint of nobody', { ...good, fingerprints: { 'a b': 'x' } }, 'transport.tls.fingerprints'],
+    ['something else than text', { ...good, certificate: 7 }, 'transport.tls.certificate'],
+  ];
+  it.each(wrong)('refuses %s, and never shows the key', (_, options, at) => {
+    const attempt = (): unknown => loadTls(options as TlsOptions, 'a');
+    expect(attempt).toThrow(expect.objectContaining({ code: 'ERR_SYNOD_OPTION', path: at }));
+    expect(attempt).not.toThrow(/PRIVATE KEY/);
+  });
+});
