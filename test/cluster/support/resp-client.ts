@@ -43,9 +43,9 @@ export class RespClient {
   }
 
   /** Rejects with `ConnectionLost`. */
-  static connect(port: number, timeoutMs = 2000): Promise<RespClient> {
+  static connect(port: number, timeoutMs = 2000, host = '127.0.0.1'): Promise<RespClient> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host: '127.0.0.1', port });
+      const socket = connect({ host, port });
       const timer = setTimeout(() => socket.destroy(new Error('no connection in time')), timeoutMs);
       const onError = (error: NodeJS.ErrnoException): void => {
         clearTimeout(timer);

@@ -1,0 +1,172 @@
+/** A cluster that is tortured: made, asked how it is, and waited for. */
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Status } from '../cluster/support/cluster.js';
+import type { Network } from './network/network.js';
+import { ReplicaProcess } from './replica-process.js';
+import type { SmallDisk } from './small-disk.js';
+
+export interface ReplicaSetting {
+  readonly storage: string;
+  readonly transport: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Kinds that work here and that this run may use. */
+export interface Choices {
+  readonly storages: readonly string[];
+  readonly transports: readonly string[];
+}
+
+export interface ClusterSetting {
+  readonly segmentBytes: number;
+  readonly replicas: readonly ReplicaSetting[];
+  readonly choices: Choices;
+  readonly smallDisk: SmallDiskSetting;
+  readonly clocks: Clocks;
+}
+
+/** The file that sets a replica's clock, or why there is none. */
+export interface Clocks {
+  readonly pathOf: ((id: string) => string) | null;
+  readonly obstacle: string | null;
+}
+
+/** The replica whose data is on a file system of its own, or why there is none. */
+export interface SmallDiskSetting {
+  readonly id: string | null;
+  readonly disk: SmallDisk | null;
+  readonly obstacle: string | null;
+}
+
+export const replicaIds: readonly string[] = ['a', 'b', 'c', 'd', 'e'];
+
+/** What a configuration file says about a storage kind. */
+export function storageOf(kind: string, segmentBytes: number): Record<string, unknown> {
+  return { kind, segmentBytes, ...(kind === 'pmem' ? { allowVolatile: true } : {}) };
+}
+
+export class TortureCluster {
+  readonly folder: string;
+  readonly network: Network;
+  readonly setting: ClusterSetting;
+  readonly replicas: readonly ReplicaProcess[];
+  /** Ids of those that a fault is at work on. */
+  readonly busy = new Set<string>();
+  /** The id of the one whose disk was lost since the last quiet point: never more than one, so that no majority is. */
+  diskLost: string | null = null;
+
+  private constructor(
+    folder: string,
+    network: Network,
+    setting: ClusterSetting,
+    replicas: readonly ReplicaProcess[],
+  ) {
+    this.folder = folder;
+    this.network = network;
+    this.setting = setting;
+    this.replicas = replicas;
+  }
+
+  /** Makes folders and configurations; starts nothing. */
+  static async plan(
+    folder: string,
+    network: Network,
+    setting: ClusterSetting,
+    ports: { readonly peerPortOf: (id: string) => number; readonly kvPortOf: (id: string) => number },
+    program: string,
+  ): Promise<TortureCluster> {
+    const ids = replicaIds.slice(0, setting.replicas.length);
+    await network.open(ids);
+    mkdirSync(folder, { recursive: true });
+    const replicas = setting.replicas.map(({ storage, transport, env }, index) => {
+      const id = ids[index]!;
+      const host = network.hostOf(id);
+      const replica = new ReplicaProcess(
+        {
+          id,
+          host,
+          kvPort: ports.kvPortOf(id),
+          configPath: join(folder, `${id}.json`),
+          logPath: join(folder, `${id}.log`),
+          command: network.commandOf(id),
+          program,
+        },
+        {
+          cluster: 'torture',
+          replica: id,
+          members: ids.map((other) => ({ id: other, address: network.addressOf(id, other) })),
+          dataDir: join(folder, id),
+          storage: storageOf(storage, setting.segmentBytes),
+          transport: { kind: transport },
+          kv: { listen: `${host}:${ports.kvPortOf(id)}` },
+        },
+      );
+      replica.env = env;
+      mkdirSync(replica.dataDir, { recursive: true });
+      return replica;
+    });
+    return new TortureCluster(folder, network, setting, replicas);
+  }
+
+  get running(): readonly ReplicaProcess[] {
+    return this.replicas.filter(({ state }) => state === 'running');
+  }
+  get majority(): number {
+    return Math.floor(this.replicas.length / 2) + 1;
+  }
+
+  /** Statuses of those that answer. */
+  async statuses(): Promise<Status[]> {
+    const answers = await Promise.all(this.replicas.map((replica) => replica.status()));
+    return answers.filter((status) => status !== null);
+  }
+
+  /** The one that most take for the primary now, or null. */
+  async primary(): Promise<ReplicaProcess | null> {
+    const statuses = await this.statuses();
+    const leader = statuses.find(({ role, replica }) => role === 'primary' && !this.busy.has(replica));
+    return this.replicas.find(({ id }) => id === leader?.replica) ?? null;
+  }
+
+  /** Starts and resumes whatever does not run. */
+  startAll(): void {
+    for (const replica of this.replicas) {
+      if (replica.state === 'ended') replica.start();
+      replica.resume();
+    }
+  }
+
+  /** Resolves once all replicas are voting members that have applied the same; null where they do not in time. */
+  async untilSettled(timeoutMs: number): Promise<readonly Status[] | null> {
+    const end = performance.now() + timeoutMs;
+    for (;;) {
+      const statuses = await this.statuses();
+      if (statuses.length === this.replicas.length && isSettled(statuses)) return statuses;
+      if (performance.now() > end) return null;
+      await delay(50);
+    }
+  }
+
+  /** Ends all processes at once. */
+  async endAll(): Promise<void> {
+    await Promise.all(this.replicas.map((replica) => replica.end('SIGKILL')));
+  }
+}
+
+function isSettled(statuses: readonly Status[]): boolean {
+  const first = statuses[0]!;
+  return (
+    first.primary !== null &&
+    statuses.every(
+      ({ primary, configuration, role, applied, chosen }) =>
+        (role === 'primary' || role === 'secondary') &&
+        primary === first.primary &&
+        configuration === first.configuration &&
+        chosen === first.chosen &&
+        applied === chosen,
+    )
+  );
+}
