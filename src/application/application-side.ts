@@ -58,6 +58,7 @@ const TIMEOUT_MS_MAX = 0x7fff_ffff;
 const COMMAND_OVERHEAD_BYTES = 64;
 /** A batch of this many bytes is ended and the next begun: many decrees of a middling size keep the pipeline full. */
 const BATCH_BYTES_TARGET = 256 * 1024;
+const OUTBOX_CHUNK_BYTES = 1024 * 1024;
 
 export class ApplicationSide<Result> {
   readonly #options: ApplicationSideOptions<Result>;
@@ -106,6 +107,7 @@ export class ApplicationSide<Result> {
       blockBytes: engine.blockBytes,
       batchBytesTarget: Math.min(BATCH_BYTES_TARGET, limits.decreeBytesMax / 2),
       batchCommandsMax: limits.decreeCommandsMax,
+      chunkBytes: Math.min(OUTBOX_CHUNK_BYTES, limits.outstandingBytesMax),
       memory: (segment) => this.#memories.get(segment),
       onChunk: (chunk, buffer) => engine.sendChunk(chunk, buffer),
       wakeEngine: () => engine.wakeEngine(),

@@ -15,6 +15,8 @@ export interface CommandWriterOptions {
   /** A batch that has this many bytes is ended, and the next one begun. */
   readonly batchBytesTarget: number;
   readonly batchCommandsMax: number;
+  /** Memory for commands that cannot be written into the log at once is taken in pieces of this size, or greater. */
+  readonly chunkBytes: number;
   readonly memory: (segment: number) => Memory;
   /** The engine is told of a chunk of the outbox before anything in it is. */
   readonly onChunk: (chunk: number, buffer: SharedArrayBuffer) => void;
@@ -43,7 +45,6 @@ interface Chunk {
   last: number;
 }
 
-const CHUNK_BYTES = 1024 * 1024;
 const LENGTH_BYTES = 4;
 
 export class CommandWriter {
@@ -188,7 +189,7 @@ export class CommandWriter {
       (chunk) => chunk !== this.#chunk && chunk.last <= released && chunk.memory.bytes.length >= bytes,
     );
     if (used !== undefined) return used;
-    const buffer = new SharedArrayBuffer(Math.max(CHUNK_BYTES, bytes));
+    const buffer = new SharedArrayBuffer(Math.max(this.#options.chunkBytes, bytes));
     const chunk: Chunk = { id: this.#chunkCount, memory: memoryOf(new Uint8Array(buffer)), last: 0 };
     this.#chunkCount += 1;
     this.#chunks.push(chunk);

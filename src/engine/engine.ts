@@ -390,6 +390,14 @@ export class Engine {
   }
 
   #settle(): void {
+    this.#settleBatches();
+    if (!this.#grants.hasExecuted) return;
+    const inUse = new Set<number>();
+    this.#links.addMemories(inUse);
+    this.#grants.release(inUse);
+  }
+
+  #settleBatches(): void {
     const { batches } = this.#grants;
     if (batches.length === 0) return;
     const count = batches.length;
@@ -573,7 +581,7 @@ export class Engine {
       const segment = this.#reader.find(slot)?.segment;
       if (segment !== undefined) used.add(segment);
     }
-    for (const link of this.#links.up.values()) for (const segment of link.sending) used.add(segment);
+    this.#links.addMemories(used);
     this.#keeper.release(this.#log.persistedBelow, used);
   }
 

@@ -27,6 +27,8 @@ export class Grants {
   #next = 0;
   /** Bursts that were taken back: the application copies from the segment when it ends them. */
   #revoked: { readonly index: number; readonly segment: number }[] = [];
+  /** Batches of the outbox that were executed, oldest first: a connection may still refer to their memory. */
+  #executed: { readonly last: number; readonly memory: number }[] = [];
   #epoch = 0;
   #open = false;
   /** While open: where the application's next batch in granted memory begins. */
@@ -133,10 +135,29 @@ export class Grants {
     for (const batch of this.batches) {
       if (batch.first + batch.count - 1 > resolved) break;
       this.#bridge.setBlockState(batch.index, BlockState.free);
-      this.#bridge.released = batch.first + batch.count - 1;
+      this.#executed.push({ last: batch.first + batch.count - 1, memory: batch.memory });
       count += 1;
     }
     if (count > 0) this.batches.splice(0, count);
+  }
+
+  /** Something waits for `release`. */
+  get hasExecuted(): boolean {
+    return this.#executed.length > 0;
+  }
+
+  /**
+   * Gives the application back the memory of executed batches, but for what is `inUse`: a command may have been executed by way
+   * of another primary while the link to an earlier one still holds it.
+   */
+  release(inUse: ReadonlySet<number>): void {
+    let count = 0;
+    for (const { last, memory } of this.#executed) {
+      if (inUse.has(memory)) break;
+      this.#bridge.released = last;
+      count += 1;
+    }
+    this.#executed.splice(0, count);
   }
 
   /** Adds the segments that batches lie in, also those that the application has yet to move to its own memory. */

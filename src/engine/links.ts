@@ -58,7 +58,9 @@ interface Seen {
   accepted: number;
 }
 
-/** A payload that a connection refers to until it is sent: the segment it lies in, or -1. */
+/** The place of a payload in memory of its own, which nothing else is ever put into. */
+export const OWN_MEMORY: number = Number.POSITIVE_INFINITY;
+
 export class Link {
   readonly connection: Connection;
   readonly reader: FrameReader;
@@ -68,7 +70,10 @@ export class Link {
   number = 0;
   congested = false;
   congestedSince = 0;
-  /** Segments of the payloads that were sent and may still be referred to, oldest first. */
+  /**
+   * Where the payloads lie that were sent and may still be referred to, oldest first: a segment, `-1 - chunk` for a chunk
+   * of the application's outbox, or `OWN_MEMORY`.
+   */
   readonly sending: number[] = [];
 
   constructor(connection: Connection, reader: FrameReader, since: number) {
@@ -94,6 +99,8 @@ export class Links {
   readonly #writer: FrameWriter;
   readonly #dials: Map<string, Dial> = new Map();
   readonly #strangers: Set<Link> = new Set();
+  /** Up no more, and not closed yet: their connections may still refer to what was sent. */
+  readonly #leaving: Set<Link> = new Set();
   /** By incarnation. */
   readonly #seen: Map<string, Seen> = new Map();
   #now = 0;
@@ -106,6 +113,12 @@ export class Links {
         this.#dials.set(peer.id, { peer, state: 'idle', at: 0, retryMs: RETRY_MS_MIN, lastReason: '' });
       }
     }
+  }
+
+  /** Adds the memories that connections may still refer to, as in `Link.sending`. */
+  addMemories(used: Set<number>): void {
+    for (const link of this.up.values()) for (const memory of link.sending) used.add(memory);
+    for (const link of this.#leaving) for (const memory of link.sending) used.add(memory);
   }
 
   /** Dials whom it is time to dial, and cuts off who does not say who he is. */
@@ -165,6 +178,7 @@ export class Links {
     const link = connection.context as Link | null;
     if (link === null || link === undefined) return;
     this.#strangers.delete(link);
+    this.#leaving.delete(link);
     link.reader.drop();
     link.sending.length = 0;
     const id = link.peer?.id;
@@ -243,6 +257,7 @@ export class Links {
     before?.connection.close('replaced by a newer connection of the same replica');
     if (before !== undefined && this.up.get(hello.id) === before) {
       this.up.delete(hello.id);
+      this.#leaving.add(before);
       before.peer = null;
       this.#options.onDown(before);
     }
@@ -307,7 +322,7 @@ export class Links {
   #send(link: Link, kind: 1 | 2 | 3, payload: Uint8Array): void {
     const checksum = this.#options.crc32c(payload, 0, payload.length, 0);
     const headerBytes = this.#writer.plain(kind, 0, payload.length, checksum);
-    link.sending.push(-1);
+    link.sending.push(OWN_MEMORY);
     link.connection.send(this.#writer.bytes, headerBytes, payload, 0, payload.length);
   }
 

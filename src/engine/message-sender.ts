@@ -6,7 +6,7 @@ import type { SegmentMemory } from '../storage/log-medium.js';
 import type { FrameWriter } from '../wire/codec.js';
 import { encodeConfiguration } from '../wire/configuration-codec.js';
 import type { Piece } from '../wire/frame.js';
-import type { Link } from './links.js';
+import { type Link, OWN_MEMORY } from './links.js';
 import type { CopyBytes } from './log-writer.js';
 import { HeapPlace, LogPlace } from './places.js';
 
@@ -43,7 +43,7 @@ export class MessageSender {
           connection.send(writer.bytes, headerBytes, memory.bytes, source.offset, source.offset + bytes);
         } else {
           const payload = this.join(source);
-          link.sending.push(-1);
+          link.sending.push(OWN_MEMORY);
           connection.send(writer.bytes, headerBytes, payload, 0, payload.length);
         }
         return;
@@ -79,7 +79,7 @@ export class MessageSender {
     const { writer, crc32c, configuration } = this.#options;
     const checksum = crc32c(payload, 0, payload.length, 0);
     const headerBytes = writer.message(message, configuration(), payload.length, checksum);
-    link.sending.push(-1);
+    link.sending.push(OWN_MEMORY);
     link.connection.send(writer.bytes, headerBytes, payload, 0, payload.length);
   }
 }

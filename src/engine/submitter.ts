@@ -134,7 +134,7 @@ export class Submitter {
       const bytes = memory(batch.memory);
       const checksum = crc32c(bytes, batch.offset, batch.offset + batch.bytes, 0);
       const headerBytes = writer.forward(session(), batch.first, batch.count, batch.bytes, checksum);
-      link.sending.push(batch.memory >= 0 ? batch.memory : -1);
+      link.sending.push(batch.memory);
       link.connection.send(writer.bytes, headerBytes, bytes, batch.offset, batch.offset + batch.bytes);
       this.#submitted += 1;
       this.#submittedBytes += batch.bytes;

@@ -35,7 +35,8 @@ export function makeLogEntry(): MutableLogEntry {
   };
 }
 
-const CHUNK_SLOTS = 65_536;
+/** Small enough that a short log costs little memory, great enough that finding the chunk costs nothing for a long one. */
+const CHUNK_SLOTS = 4096;
 
 class Chunk {
   /** 0 where the slot has no record. */

@@ -131,6 +131,7 @@ export class TwoSides {
       blockBytes,
       batchBytesTarget: options.batchBytesTarget ?? 2048,
       batchCommandsMax: options.batchCommandsMax ?? 50,
+      chunkBytes: 1024 * 1024,
       memory: (segment) => memoryOf(rig.log.resident.get(segment)!.bytes),
       onChunk: (chunk, buffer) => void this.#outbox.set(chunk, new Uint8Array(buffer)),
       wakeEngine: () => {
