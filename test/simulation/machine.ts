@@ -1,0 +1,61 @@
+/** A machine of the simulated cluster: its disk, its clock, and the replica's process while it runs. */
+
+import type { Configuration } from '../../src/protocol/configuration.js';
+import type { MachineClock } from './clock.js';
+import type { Disk } from './disk.js';
+import type { LogTap } from './log-tap.js';
+import type { SimulatedProcess } from './process.js';
+
+export interface Backup {
+  readonly at: number;
+  readonly segments: ReadonlyMap<number, Uint8Array>;
+  readonly records: number;
+}
+
+export class Machine {
+  readonly index: number;
+  readonly id: string;
+  readonly clock: MachineClock;
+  disk: Disk;
+  tap: LogTap;
+  /** 32 hexadecimal digits; empty before the disk was first used. */
+  incarnation = '';
+  process: SimulatedProcess | null = null;
+  /** Counts the lives of processes here, so that what was meant for one does not meet the next. */
+  life = 0;
+  startsAt = Number.POSITIVE_INFINITY;
+  /** No process is started here any more. */
+  isOff = false;
+  /** The steps after which the next life, or this one, ends. */
+  stepsArmed = 0;
+  stepsDownMs = 0;
+  /** What this disk held when a process opened it. */
+  backups: Backup[] = [];
+  /** The disk was set back, and nobody has found that out yet. */
+  isSetBack = false;
+  isPrimary = false;
+  becamePrimary = 0;
+  appliedSlot = 0;
+  digest = '';
+
+  constructor(index: number, id: string, clock: MachineClock, disk: Disk, tap: LogTap) {
+    this.index = index;
+    this.id = id;
+    this.clock = clock;
+    this.disk = disk;
+    this.tap = tap;
+  }
+
+  get isRunning(): boolean {
+    return this.process !== null;
+  }
+
+  /** Takes commands. */
+  get isOpen(): boolean {
+    return this.process?.state === 'open';
+  }
+
+  holds(configuration: Configuration): boolean {
+    return this.tap.genesis !== null && JSON.stringify(this.tap.genesis) === JSON.stringify(configuration);
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * After the trouble: a quorum is healed, the others are dead. The cluster must choose again soon, catch up, agree, have
+ * kept everything that it ever acknowledged, and stay calm.
+ */
+
+import { memberByNumber, quorumSize } from '../../src/protocol/configuration.js';
+import type { Machine } from './machine.js';
+import { Violation } from './observation.js';
+import type { Trouble } from './trouble.js';
+import type { World } from './world.js';
+
+/** From the moment when a quorum is linked. */
+export const PROGRESS_TIMEOUTS_MAX = 3;
+/** Until then, and until everyone has everything: some dial again after a while, and some begin with an empty disk. */
+const LINKED_MS_MAX = 6000;
+const RECOVERY_TIMEOUTS_MAX = 60;
+const CALM_TIMEOUTS = 3;
+
+export interface PeaceResult {
+  /** Election timeouts from a linked quorum to the first slot that is chosen in peace. */
+  readonly progressIn: number;
+  readonly recoveredIn: number;
+}
+
+export class Peace {
+  readonly #world: World;
+  readonly #trouble: Trouble;
+  #there: Machine[] = [];
+
+  constructor(world: World, trouble: Trouble) {
+    this.#world = world;
+    this.#trouble = trouble;
+  }
+
+  run(): PeaceResult {
+    const world = this.#world;
+    const { events, script } = world;
+    const { electionTimeoutMs } = script.settings;
+    this.#heal();
+    const before = world.appliedMost;
+    const linkedBy = this.#goodBy + LINKED_MS_MAX + 10 * electionTimeoutMs;
+    this.#demand('linked-in-peace', linkedBy, () => this.#isLinked);
+    const linkedAt = events.now;
+    // Something to choose, wherever the primary will be.
+    for (const machine of this.#there) world.call(0, machine.index, ['INCR', 'n0'], () => {});
+    this.#demand(
+      'progress-in-peace',
+      linkedAt + PROGRESS_TIMEOUTS_MAX * electionTimeoutMs,
+      () => world.appliedMost > before,
+    );
+    const progressAt = events.now;
+    for (const client of world.clients) client.stop();
+    const recoveredBy = linkedAt + LINKED_MS_MAX + RECOVERY_TIMEOUTS_MAX * electionTimeoutMs;
+    this.#demand('recovery-in-peace', recoveredBy, () => this.#isRecovered);
+    const recoveredAt = events.now;
+    this.#checkCalm();
+    this.#checkAgreement();
+    return {
+      progressIn: (progressAt - linkedAt) / electionTimeoutMs,
+      recoveredIn: (recoveredAt - linkedAt) / electionTimeoutMs,
+    };
+  }
+
+  #demand(invariant: string, by: number, isDone: () => boolean): void {
+    if (isDone() || this.#world.runUntil(by, isDone)) return;
+    throw new Violation(invariant, this.#describe());
+  }
+
+  #heal(): void {
+    const world = this.#world;
+    const { machines, network, events, script } = world;
+    this.#trouble.end();
+    this.#there = this.#chooseThere();
+    world.print(() => `peace among ${this.#there.map(({ id }) => id).join(' ')}`);
+    for (const machine of machines) {
+      machine.clock.setRate(1);
+      const { disk } = machine;
+      disk.fullUntil = 0;
+      disk.failsNext = false;
+      disk.nextWriteFault = null;
+      if (machine.process !== null) {
+        machine.process.stepsLeft = Number.POSITIVE_INFINITY;
+        machine.process.wake();
+      }
+      machine.stepsArmed = 0;
+      if (!this.#there.includes(machine)) {
+        machine.isOff = true;
+        if (machine.isRunning) world.crash(machine, true, 0);
+      } else if (!machine.isRunning) world.startAt(machine, events.now);
+    }
+    network.heal({ ...script.settings.network, delayMs: [0.05, 2], tail: 0 });
+  }
+
+  /** A quorum that has everything, or all where somebody still has to be let in. */
+  #chooseThere(): Machine[] {
+    const { machines, latest, random } = this.#world;
+    if (latest === null || random.chance(0.4)) return machines;
+    const { members } = latest.configuration;
+    if (members.some(({ incarnation }) => !this.#trouble.isSettled(incarnation))) return machines;
+    const count = quorumSize(latest.configuration) + random.below(2);
+    return random.shuffled(machines).slice(0, count);
+  }
+
+  /** Disks that are stalled answer in the end. */
+  get #goodBy(): number {
+    return Math.max(this.#world.events.now, ...this.#there.map(({ disk }) => disk.stalledUntil));
+  }
+
+  get #isLinked(): boolean {
+    const { now } = this.#world.events;
+    return this.#there.every((machine) => {
+      if (!machine.isOpen || now < machine.disk.stalledUntil) return false;
+      const { peers } = machine.process!.engine!.status();
+      return this.#there.every(
+        (other) => other === machine || peers.some(({ id, connected }) => id === other.id && connected),
+      );
+    });
+  }
+
+  get #isRecovered(): boolean {
+    const world = this.#world;
+    if (world.hasWaiting) return false;
+    const { appliedMost, latest } = world;
+    return this.#there.every((machine) => {
+      if (!machine.isOpen || machine.appliedSlot < appliedMost || latest === null) return false;
+      return memberByNumber(latest.configuration, machine.process!.bridge.self) !== undefined;
+    });
+  }
+
+  /** Nobody disturbs a primary that works. */
+  #checkCalm(): void {
+    const world = this.#world;
+    const { electionTimeoutMs } = world.script.settings;
+    // Whoever was behind may have begun an election before it heard.
+    world.runUntil(world.events.now + electionTimeoutMs);
+    const before = this.#there.map(({ becamePrimary }) => becamePrimary).join();
+    world.runUntil(world.events.now + CALM_TIMEOUTS * electionTimeoutMs);
+    const after = this.#there.map(({ becamePrimary }) => becamePrimary).join();
+    if (before !== after) throw new Violation('calm-in-peace', `${before} then ${after}`);
+  }
+
+  #checkAgreement(): void {
+    const digests = new Set(this.#there.map(({ appliedSlot, digest }) => `${appliedSlot} ${digest}`));
+    if (digests.size > 1) throw new Violation('equal-digests', [...digests].join(', '));
+  }
+
+  #describe(): string {
+    const states = this.#there.map((machine) => {
+      const status = machine.process?.engine?.status();
+      const links = status?.peers.filter(({ connected }) => connected).map(({ id }) => id) ?? [];
+      return status === undefined
+        ? `${machine.id}: ${machine.process?.state ?? 'down'}`
+        : `${machine.id}: ${machine.process!.state}, ${status.role} of configuration ${status.configuration}, ballot ${status.ballot}, chosen ${status.chosen}, applied ${machine.appliedSlot}, primary ${status.primary}, linked with ${links.join(' ')}`;
+    });
+    return `applied ${this.#world.appliedMost}; ${states.join('; ')}`;
+  }
+}

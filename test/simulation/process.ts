@@ -1,0 +1,377 @@
+/**
+ * One life of a replica: the real engine and the real application's side on simulated medium, transport, clock and
+ * threads. Put together as src/engine/host.ts and src/replica.ts do it, without their promises.
+ */
+
+import { ApplicationSide } from '../../src/application/application-side.js';
+import { crc32c } from '../../src/checksum.js';
+import { Bridge, type Delivery } from '../../src/engine/bridge.js';
+import { Engine } from '../../src/engine/engine.js';
+import type { EngineEvent, EngineOptions } from '../../src/engine/engine-types.js';
+import { type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
+import type { SynodError } from '../../src/errors.js';
+import type { Logger } from '../../src/logger.js';
+import type { StateMachine } from '../../src/state-machine.js';
+import type { Random } from '../properties/random.js';
+import type { MachineClock } from './clock.js';
+import type { Disk } from './disk.js';
+import type { EventQueue } from './event-queue.js';
+import { SimulatedMedium } from './medium.js';
+import { Network } from './network.js';
+import { ProcessDied, Thread } from './thread.js';
+import { SimulatedTransport, type TransportOptions } from './transport.js';
+
+export interface ProcessOptions {
+  readonly events: EventQueue;
+  readonly network: Network;
+  readonly random: Random;
+  readonly clock: MachineClock;
+  readonly disk: Disk;
+  readonly machine: number;
+  readonly engine: EngineOptions;
+  /** Engine and application on one thread. */
+  readonly isInline: boolean;
+  readonly stateMachine: StateMachine<Uint8Array>;
+  readonly logger: Logger;
+  /** `stepsLeft` is 0: it is killed here. */
+  readonly onStepsDone: () => void;
+  readonly onSend: TransportOptions['onSend'];
+  readonly onWrite: (segment: number, memory: Uint8Array, from: number, to: number) => void;
+  readonly onDurable: (writes: number) => void;
+  /** False: it must not go on from this. */
+  readonly onRecovered: (recovered: RecoveredLog, incarnation: Uint8Array) => boolean;
+  readonly onOpened: () => void;
+  readonly onOpenFailed: (error: SynodError) => void;
+  readonly onFenced: (error: SynodError) => void;
+  /** The application has executed the decree of `delivery.slot`. */
+  readonly onApplied: (delivery: Delivery, bytes: Uint8Array | null) => void;
+}
+
+/** Tells what the executor has executed. */
+class WatchedBridge extends Bridge {
+  onApplied: (delivery: Delivery) => void = () => {};
+  #delivery: Delivery | null = null;
+
+  override peekDelivery(into: Delivery): boolean {
+    this.#delivery = into;
+    return super.peekDelivery(into);
+  }
+  override get applied(): number {
+    return super.applied;
+  }
+  override set applied(slot: number) {
+    super.applied = slot;
+    this.onApplied(this.#delivery!);
+  }
+}
+
+/** Their memory is used again: it is great, and a short run would spend its time on it. */
+const spareBridges: SharedArrayBuffer[] = [];
+
+function takeBridge(): SharedArrayBuffer | undefined {
+  const buffer = spareBridges.pop();
+  // Words, figures and blocks; a delivery is written before it is read.
+  if (buffer !== undefined) new Uint8Array(buffer, 0, 64 * 1024 * 3).fill(0);
+  return buffer;
+}
+
+export class SimulatedProcess {
+  readonly bridge: Bridge;
+  readonly side: ApplicationSide<Uint8Array>;
+  readonly stateMachine: StateMachine<Uint8Array>;
+  readonly engineThread: Thread;
+  readonly applicationThread: Thread;
+  engine: Engine | null = null;
+  state: 'opening' | 'open' | 'failed' | 'fenced' | 'dead' = 'opening';
+  /** The process dies at the step that makes this 0. */
+  stepsLeft = Number.POSITIVE_INFINITY;
+  steps = 0;
+  /** The lives of other machines that this process has met, by machine: the newest of each. */
+  readonly metLife: Map<number, number> = new Map();
+
+  readonly #options: ProcessOptions;
+  readonly #medium: SimulatedMedium;
+  readonly #transport: SimulatedTransport;
+  readonly #outbox: Map<number, Uint8Array> = new Map();
+  /** Told by the engine, and not heard by the application yet. */
+  #told: EngineEvent[] = [];
+  readonly #memories: Map<number, Uint8Array> = new Map();
+  #turnIsDue = false;
+  readonly #runTurn = (): void => {
+    this.#turnIsDue = false;
+    this.engine!.turn();
+  };
+
+  constructor(options: ProcessOptions) {
+    this.#options = options;
+    const { events, network, disk, random, machine } = options;
+    this.stateMachine = options.stateMachine;
+    this.engineThread = new Thread(events);
+    this.applicationThread = options.isInline ? this.engineThread : new Thread(events);
+    const onStep = (): void => this.#onStep();
+    this.#medium = new SimulatedMedium({
+      disk,
+      events,
+      random,
+      thread: this.engineThread,
+      onStep,
+      onWrite: (memory, from, to) => options.onWrite(memory.segment, memory.bytes, from, to),
+      onDurable: options.onDurable,
+    });
+    this.#transport = new SimulatedTransport({
+      network,
+      machine,
+      thread: this.engineThread,
+      onStep,
+      onSend: options.onSend,
+    });
+    const bridge = new WatchedBridge(takeBridge());
+    bridge.onApplied = (delivery) =>
+      options.onApplied(delivery, delivery.bytes === 0 ? null : this.#memories.get(delivery.memory)!);
+    this.bridge = bridge;
+    this.side = new ApplicationSide<Uint8Array>({
+      bridge,
+      stateMachine: options.stateMachine,
+      limits: options.engine.limits,
+      segmentBytes: disk.model.segmentBytes,
+      mapFile: () => new Uint8Array(0),
+      afterwards: (call) => this.applicationThread.afterwards(call),
+      later: (call) => events.after(0.01, () => this.applicationThread.run(call)),
+      startTimer: (timeoutMs, call) => this.#startTimer(timeoutMs, call),
+      onFenced: () => {},
+    });
+  }
+
+  start(): void {
+    const { events } = this.#options;
+    events.after(0.01, () => this.engineThread.run(() => this.#open()));
+  }
+
+  /** Killed; `isSilent` where the whole machine is gone and tells nobody. */
+  die(isSilent: boolean): void {
+    if (this.state === 'dead') return;
+    this.state = 'dead';
+    this.engineThread.die();
+    this.applicationThread.die();
+    this.#medium.abandon();
+    this.#transport.abandon(isSilent);
+    spareBridges.push(this.bridge.buffer);
+  }
+
+  /** Stands still, as a process that was sent SIGSTOP. */
+  pause(until: number): void {
+    this.engineThread.stand(until);
+    this.applicationThread.stand(until);
+    const { events, network, machine } = this.#options;
+    events.at(until, () => {
+      if (this.state !== 'dead') network.deliverTo(machine);
+    });
+  }
+
+  /** Goes on at once. */
+  wake(): void {
+    this.engineThread.wake();
+    this.applicationThread.wake();
+    this.#options.network.deliverTo(this.#options.machine);
+  }
+
+  get isPaused(): boolean {
+    return this.engineThread.stands;
+  }
+
+  /** Closes as a service does that is asked to end. */
+  close(callback: () => void): void {
+    this.side.beginClose();
+    this.engineThread.run(() =>
+      this.engine!.close(() => {
+        this.side.endClose();
+        callback();
+      }),
+    );
+  }
+
+  #onStep(): void {
+    // The code that runs belongs to a process that is gone: it must not go on.
+    if (this.state === 'dead') throw new ProcessDied();
+    this.steps += 1;
+    this.stepsLeft -= 1;
+    if (this.stepsLeft > 0) return;
+    this.#options.onStepsDone();
+    throw new ProcessDied();
+  }
+
+  #open(): void {
+    const { engine, random } = this.#options;
+    const fail = (error: SynodError): void => {
+      if (this.state !== 'opening') return;
+      this.state = 'failed';
+      this.#options.onOpenFailed(error);
+    };
+    this.#medium.start(
+      {
+        onPersisted: (ticket) => this.engine?.onPersisted(ticket),
+        onFailure: (error) => {
+          this.engine?.fence(error);
+          fail(error);
+        },
+      },
+      (startError, segments) => {
+        if (startError !== null) return fail(startError);
+        recoverLog(
+          this.#medium,
+          segments!,
+          { cluster: engine.cluster, replica: engine.replica },
+          crc32c,
+          (error, recovered) => {
+            if (error !== null) return fail(error);
+            const incarnation =
+              recovered!.diskIncarnation ?? Uint8Array.from({ length: 16 }, () => random.below(256));
+            if (this.#options.onRecovered(recovered!, incarnation)) this.#run(recovered!, incarnation);
+          },
+        );
+      },
+    );
+  }
+
+  #run(recovered: RecoveredLog, diskIncarnation: Uint8Array): void {
+    const { engine: options, logger, clock, random, machine } = this.#options;
+    const origin = clock.steady;
+    let bytesCopied = 0;
+    const engine = new Engine({
+      options,
+      medium: this.#medium,
+      transport: this.#transport,
+      bridge: this.bridge,
+      recovered,
+      diskIncarnation,
+      logger,
+      crc32c,
+      copy: (target, at, source, start, end) => {
+        target.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
+        bytesCopied += end - start;
+      },
+      bytesCopied: () => bytesCopied,
+      now: () => clock.steady - origin,
+      wallNow: () => clock.wall,
+      random: () => random.real(),
+      drawNonce: () => [random.word(), random.word()],
+      schedule: () => this.#schedule(),
+      wakeApplication: () => this.#wakeApplication(),
+      emit: (event) => this.#emit(event),
+      outbox: (chunk) => this.#outbox.get(chunk)!,
+    });
+    this.engine = engine;
+    const handler = {
+      onConnection: engine.onConnection.bind(engine),
+      onConnectFailed: engine.onConnectFailed.bind(engine),
+      onReceived: engine.onReceived.bind(engine),
+      onPayloadsSent: engine.onPayloadsSent.bind(engine),
+      onClosed: engine.onClosed.bind(engine),
+      onTurnEnd: () => engine.turn(),
+    };
+    this.#transport.listen(handler, Network.address(machine), () => engine.start(() => this.#onReady()));
+    this.#tickLater();
+  }
+
+  #onReady(): void {
+    const { events, isInline, onOpened } = this.#options;
+    this.bridge.setEngineAsleep(true);
+    this.#schedule();
+    const open = (): void => {
+      if (this.state !== 'opening') return;
+      this.state = 'open';
+      this.side.open({
+        blockBytes: this.#medium.blockBytes,
+        wakeEngine: () => this.#wakeEngine(),
+        sendChunk: (chunk, buffer) => void this.#outbox.set(chunk, new Uint8Array(buffer)),
+        hear: () => this.#hear(),
+        fence: (error) => events.after(0.01, () => this.engineThread.run(() => this.engine!.fence(error))),
+      });
+      onOpened();
+    };
+    if (isInline) this.engineThread.afterwards(open);
+    else events.after(this.#crossingMs(), () => this.applicationThread.run(open));
+  }
+
+  #tickLater(): void {
+    const { events, clock, engine } = this.#options;
+    const tickMs = Math.max(2, engine.heartbeatMs / 3);
+    events.after(clock.worldMs(tickMs), () =>
+      this.engineThread.run(() => {
+        this.#transport.reap();
+        this.engine!.tick();
+        this.#tickLater();
+      }),
+    );
+  }
+
+  #schedule(): void {
+    if (this.#turnIsDue) return;
+    this.#turnIsDue = true;
+    this.#options.events.after(0.005, () => this.engineThread.run(this.#runTurn));
+  }
+
+  // Between the threads.
+
+  #crossingMs(): number {
+    return this.#options.random.between(0.005, 0.1);
+  }
+
+  #wakeApplication(): void {
+    const { events, isInline } = this.#options;
+    if (isInline) this.engineThread.afterwards(() => this.side.run());
+    else
+      events.after(this.#crossingMs(), () =>
+        this.applicationThread.run(() => {
+          this.#hear();
+          this.side.run();
+        }),
+      );
+  }
+
+  #wakeEngine(): void {
+    const { events, isInline } = this.#options;
+    if (isInline) this.engine!.turn();
+    else events.after(this.#crossingMs(), () => this.engineThread.run(() => this.engine!.turn()));
+  }
+
+  #emit(event: EngineEvent): void {
+    if (this.state === 'dead') return;
+    if (event.kind === 'fenced') {
+      if (this.state === 'failed') return;
+      this.state = 'fenced';
+      this.#options.onFenced(event.error);
+    }
+    if (this.#options.isInline) {
+      this.#onEvent(event);
+      return;
+    }
+    this.#told.push(event);
+    if (this.#told.length === 1)
+      this.#options.events.after(this.#crossingMs(), () => this.applicationThread.run(() => this.#hear()));
+  }
+
+  #hear(): void {
+    const told = this.#told;
+    this.#told = [];
+    for (const event of told) this.#onEvent(event);
+  }
+
+  #onEvent(event: EngineEvent): void {
+    if (event.kind === 'memory' && event.reference.kind === 'shared')
+      this.#memories.set(event.segment, new Uint8Array(event.reference.buffer));
+    else if (event.kind === 'chunk') this.#memories.set(-1 - event.chunk, new Uint8Array(event.buffer));
+    this.side.onEvent(event);
+  }
+
+  #startTimer(timeoutMs: number, call: () => void): () => void {
+    const { events, clock } = this.#options;
+    let isStopped = false;
+    events.after(clock.worldMs(timeoutMs), () => {
+      if (!isStopped) this.applicationThread.run(() => (isStopped ? undefined : call()));
+    });
+    return () => {
+      isStopped = true;
+    };
+  }
+}

@@ -1,0 +1,71 @@
+/** Runs one script, and judges it. */
+
+import type { CallRecord } from './client.js';
+import { checkHistory, invariants } from './judges.js';
+import { Violation } from './observation.js';
+import { Peace, type PeaceResult } from './peace.js';
+import { drawScript, type Mode, type Script } from './script.js';
+import { Trouble } from './trouble.js';
+import { World } from './world.js';
+
+export interface RunResult {
+  readonly seed: number;
+  readonly violation: { readonly invariant: string; readonly detail: string } | null;
+  readonly hash: string;
+  readonly simulatedMs: number;
+  readonly events: number;
+  readonly slots: number;
+  readonly crashes: number;
+  readonly wipes: number;
+  readonly primaries: number;
+  readonly configurations: number;
+  readonly calls: number;
+  readonly committed: number;
+  readonly peace: PeaceResult | null;
+}
+
+export function runScript(script: Script, print: ((line: string) => void) | null = null): RunResult {
+  const world = new World(script, { invariants: invariants(), print });
+  let violation: Violation | null = null;
+  let peace: PeaceResult | null = null;
+  try {
+    peace = live(world);
+  } catch (error) {
+    violation =
+      error instanceof Violation ? error : new Violation('simulator', String((error as Error).stack));
+  }
+  world.dispose();
+  return {
+    seed: script.seed,
+    violation: violation === null ? null : { invariant: violation.invariant, detail: violation.message },
+    hash: world.trace.hash,
+    simulatedMs: world.events.now,
+    events: world.events.count,
+    slots: world.appliedMost,
+    crashes: world.crashes,
+    wipes: world.wipes,
+    primaries: world.machines.reduce((sum, { becamePrimary }) => sum + becamePrimary, 0),
+    configurations: world.configurations.length,
+    calls: world.calls.length,
+    committed: world.calls.filter(({ outcome }: CallRecord) => outcome === 'committed').length,
+    peace,
+  };
+}
+
+export function runSeed(seed: number, mode: Mode, print: ((line: string) => void) | null = null): RunResult {
+  return runScript(drawScript(seed, mode), print);
+}
+
+function live(world: World): PeaceResult | null {
+  const { settings } = world.script;
+  const trouble = new Trouble(world);
+  for (const machine of world.machines) world.startAt(machine, world.random.real() * 10);
+  trouble.begin();
+  for (const client of world.clients) client.start();
+  world.runUntil(settings.troubleMs);
+  const peace = settings.mode === 'recoverable' ? new Peace(world, trouble).run() : null;
+  world.tell({ kind: 'finished', at: world.events.now });
+  if (world.violation !== null) throw world.violation;
+  checkHistory(world.calls);
+  return peace;
+}

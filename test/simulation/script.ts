@@ -1,0 +1,268 @@
+/**
+ * What a run is: settings, and a list of faults with their times, all drawn from the seed before anything happens. Small
+ * chances (how long a message takes, what a client asks for) are drawn on the way. So a script can be made shorter and
+ * played again.
+ */
+
+import { Random } from '../properties/random.js';
+import type { DiskModel } from './disk.js';
+import type { NetworkModel } from './network.js';
+
+export type Mode = 'recoverable' | 'unbounded';
+
+export interface Settings {
+  readonly mode: Mode;
+  readonly replicas: number;
+  readonly electionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly limits: {
+    readonly pipelineDecreesMax: number;
+    readonly pipelineBytesMax: number;
+    readonly decreeBytesMax: number;
+    readonly decreeCommandsMax: number;
+    readonly fetchBytesMax: number;
+    readonly sendQueueBytesMax: number;
+    readonly outstandingBytesMax: number;
+  };
+  /** Engine and application on one thread. */
+  readonly isInline: boolean;
+  readonly disk: DiskModel;
+  readonly network: NetworkModel;
+  readonly clients: number;
+  /** Mean pause between two calls of one client. */
+  readonly thinkMs: number;
+  /** Calls that one client makes without waiting. */
+  readonly burst: number;
+  readonly keys: number;
+  readonly valueBytes: number;
+  readonly timeoutMs: number;
+  /** How long there are faults. */
+  readonly troubleMs: number;
+}
+
+/** A replica by its place, or whoever is primary when it happens: -1; or any other than that: -2. */
+export type Target = number;
+
+export type Partition =
+  | 'split'
+  | 'isolate'
+  | 'star'
+  | 'chain'
+  | 'ring'
+  | 'quorum-loss'
+  | 'one-way'
+  | 'random';
+
+export type Fault = { readonly at: number } & (
+  | { readonly kind: 'crash'; readonly target: Target; readonly isPower: boolean; readonly downMs: number }
+  /** At the `steps`-th step of persistence or sending from `at` on. */
+  | {
+      readonly kind: 'crash-at-step';
+      readonly target: Target;
+      readonly steps: number;
+      readonly downMs: number;
+    }
+  | { readonly kind: 'crash-all'; readonly downMs: number }
+  | { readonly kind: 'close'; readonly target: Target; readonly downMs: number }
+  | { readonly kind: 'pause'; readonly target: Target; readonly forMs: number }
+  | { readonly kind: 'block-application'; readonly target: Target; readonly forMs: number }
+  | { readonly kind: 'wipe'; readonly target: Target; readonly downMs: number }
+  | { readonly kind: 'set-back'; readonly target: Target; readonly downMs: number; readonly ageMs: number }
+  | { readonly kind: 'cut'; readonly target: Target; readonly other: number; readonly forMs: number }
+  | { readonly kind: 'cut-one-way'; readonly target: Target; readonly other: number; readonly forMs: number }
+  | { readonly kind: 'reset'; readonly target: Target; readonly other: number }
+  | {
+      readonly kind: 'slow';
+      readonly target: Target;
+      readonly other: number;
+      readonly byMs: number;
+      readonly forMs: number;
+    }
+  | {
+      readonly kind: 'partition';
+      readonly shape: Partition;
+      /** All replicas in some order: who is where in the shape. */
+      readonly order: readonly number[];
+      readonly around: Target;
+      readonly forMs: number;
+    }
+  | {
+      readonly kind: 'frame';
+      readonly what: 'flip' | 'duplicate' | 'swap' | 'replay';
+      readonly target: Target;
+      readonly other: number;
+    }
+  | { readonly kind: 'step-clock'; readonly target: Target; readonly byMs: number }
+  | { readonly kind: 'jump-clock'; readonly target: Target; readonly byMs: number }
+  | { readonly kind: 'drift-clock'; readonly target: Target; readonly rate: number }
+  | { readonly kind: 'stall-disk'; readonly target: Target; readonly forMs: number }
+  | { readonly kind: 'fill-disk'; readonly target: Target; readonly forMs: number }
+  | { readonly kind: 'fail-disk'; readonly target: Target }
+  | { readonly kind: 'flip-durable'; readonly target: Target; readonly downMs: number }
+  | {
+      readonly kind: 'bad-write';
+      readonly target: Target;
+      readonly what: 'lost' | 'stale-piece' | 'misdirected';
+    }
+);
+
+export type FaultKind = Fault['kind'];
+
+export interface Script {
+  readonly seed: number;
+  readonly settings: Settings;
+  /** In order of time. */
+  readonly faults: readonly Fault[];
+}
+
+const KIBIBYTE = 1024;
+
+export function drawScript(seed: number, mode: Mode): Script {
+  const random = new Random(seed);
+  const settings = drawSettings(random, mode);
+  const faults = drawFaults(random, settings);
+  return { seed, settings, faults };
+}
+
+function drawSettings(random: Random, mode: Mode): Settings {
+  const replicas = random.pick([3, 3, 3, 3, 3, 3, 3, 5, 5, 7]);
+  const electionTimeoutMs = random.pick([200, 500, 1000, 2000]);
+  const segmentBytes = random.pick([32, 32, 64]) * KIBIBYTE;
+  const decreeBytesMax = 8 * KIBIBYTE;
+  return {
+    mode,
+    replicas,
+    electionTimeoutMs,
+    heartbeatMs: Math.floor(electionTimeoutMs / random.pick([4, 6])),
+    limits: {
+      pipelineDecreesMax: random.pick([1, 4, 16, 64]),
+      pipelineBytesMax: random.pick([8, 32]) * KIBIBYTE,
+      decreeBytesMax,
+      decreeCommandsMax: random.pick([1, 8, 1000]),
+      fetchBytesMax: random.pick([8, 16, 64]) * KIBIBYTE,
+      sendQueueBytesMax: random.pick([16, 64, 256]) * KIBIBYTE,
+      outstandingBytesMax: random.pick([1, 64]) * KIBIBYTE,
+    },
+    isInline: random.chance(0.3),
+    disk: drawDisk(random, segmentBytes),
+    network: {
+      delayMs: random.pick<[number, number]>([
+        [0.05, 0.2],
+        [0.1, 2],
+        [1, 10],
+      ]),
+      tail: random.pick([0, 0, 0.01, 0.05]),
+      tailMs: random.pick([0.5, 2]),
+      split: random.pick([0, 0, 0.05, 0.3]),
+      windowBytes: random.pick([4, 32, 256]) * KIBIBYTE,
+    },
+    clients: random.pick([1, 2, 3, 4]),
+    thinkMs: electionTimeoutMs * random.pick([0.1, 0.3, 0.6, 1.5]),
+    burst: random.pick([1, 1, 1, 2, 5]),
+    keys: random.pick([1, 3, 6]),
+    valueBytes: random.pick([1, 16, 200]),
+    timeoutMs: electionTimeoutMs * random.pick([1, 4, 20]),
+    troubleMs: electionTimeoutMs * random.pick([5, 8, 12, 20]),
+  };
+}
+
+function drawDisk(random: Random, segmentBytes: number): DiskModel {
+  const kind = random.pick(['mapped', 'sectors', 'sectors', 'pages'] as const);
+  const blockBytes = { mapped: 64, sectors: 512, pages: 4096 }[kind];
+  return {
+    blockBytes,
+    tearBytes: kind === 'mapped' ? random.pick([8, 64]) : kind === 'sectors' ? 512 : random.pick([512, 4096]),
+    isMapped: kind === 'mapped',
+    writeMs:
+      kind === 'mapped'
+        ? [0, 0]
+        : random.pick<[number, number]>([
+            [0.02, 0.1],
+            [0.1, 2],
+            [1, 15],
+          ]),
+    segmentBytes,
+  };
+}
+
+type Draw = (at: number) => Fault;
+
+function drawFaults(random: Random, settings: Settings): Fault[] {
+  const { replicas, electionTimeoutMs, troubleMs, mode } = settings;
+  const target = (): Target => (random.chance(0.35) ? -1 : random.below(replicas));
+  const other = (): number => random.below(replicas);
+  const forMs = (): number => electionTimeoutMs * random.pick([0.1, 0.5, 1.5, 4]) * random.between(0.5, 1.5);
+  const downMs = (): number => electionTimeoutMs * random.pick([0.01, 0.5, 2, 5]) * random.between(0.5, 1.5);
+  const draws: Record<string, Draw> = {
+    crash: (at) => ({ at, kind: 'crash', target: target(), isPower: random.chance(0.4), downMs: downMs() }),
+    step: (at) => ({
+      at,
+      kind: 'crash-at-step',
+      target: target(),
+      steps: 1 + random.below(random.pick([3, 10, 40])),
+      downMs: downMs(),
+    }),
+    all: (at) => ({ at, kind: 'crash-all', downMs: downMs() }),
+    close: (at) => ({ at, kind: 'close', target: target(), downMs: downMs() }),
+    pause: (at) => ({ at, kind: 'pause', target: target(), forMs: forMs() }),
+    block: (at) => ({ at, kind: 'block-application', target: target(), forMs: forMs() }),
+    wipe: (at) => ({ at, kind: 'wipe', target: target(), downMs: downMs() }),
+    back: (at) => ({ at, kind: 'set-back', target: target(), downMs: downMs(), ageMs: forMs() }),
+    cut: (at) => ({ at, kind: 'cut', target: target(), other: other(), forMs: forMs() }),
+    oneWay: (at) => ({ at, kind: 'cut-one-way', target: target(), other: other(), forMs: forMs() }),
+    reset: (at) => ({ at, kind: 'reset', target: target(), other: other() }),
+    slow: (at) => ({
+      at,
+      kind: 'slow',
+      target: target(),
+      other: other(),
+      byMs: electionTimeoutMs * random.pick([0.05, 0.3, 1]),
+      forMs: forMs(),
+    }),
+    partition: (at) => ({
+      at,
+      kind: 'partition',
+      shape: random.pick(['split', 'isolate', 'star', 'chain', 'ring', 'quorum-loss', 'one-way', 'random']),
+      order: random.shuffled(Array.from({ length: replicas }, (_, index) => index)),
+      around: target(),
+      forMs: forMs() * 2,
+    }),
+    flip: (at) => ({ at, kind: 'frame', what: 'flip', target: target(), other: other() }),
+    clock: (at) => {
+      const which = random.below(3);
+      if (which === 0)
+        return {
+          at,
+          kind: 'step-clock',
+          target: target(),
+          byMs: random.pick([-3_600_000, -500, 500, 3_600_000]),
+        };
+      if (which === 1) return { at, kind: 'jump-clock', target: target(), byMs: forMs() };
+      return { at, kind: 'drift-clock', target: target(), rate: random.between(0.95, 1.05) };
+    },
+    stall: (at) => ({ at, kind: 'stall-disk', target: target(), forMs: forMs() }),
+    fill: (at) => ({ at, kind: 'fill-disk', target: target(), forMs: forMs() * 2 }),
+    fail: (at) => ({ at, kind: 'fail-disk', target: target() }),
+    decay: (at) => ({ at, kind: 'flip-durable', target: target(), downMs: downMs() }),
+    badWrite: (at) => ({
+      at,
+      kind: 'bad-write',
+      target: target(),
+      what: random.pick(['lost', 'stale-piece', 'misdirected']),
+    }),
+  };
+  if (mode === 'unbounded') {
+    for (const what of ['duplicate', 'swap', 'replay'] as const)
+      draws[what] = (at) => ({ at, kind: 'frame', what, target: target(), other: other() });
+  }
+  const often = new Set(['duplicate', 'swap', 'replay', 'crash', 'step', 'cut', 'reset']);
+  const harshness = random.pick([0.3, 1, 2]);
+  const faults: Fault[] = [];
+  for (const [name, draw] of Object.entries(draws)) {
+    if (random.chance(name === 'back' ? 0.8 : 0.5)) continue;
+    const most = (often.has(name) ? 8 : 3) * harshness * (troubleMs / (20 * electionTimeoutMs));
+    const count = Math.ceil(random.real() ** 2 * most);
+    for (let index = 0; index < count; index += 1) faults.push(draw(random.between(0.02, 1) * troubleMs));
+  }
+  return faults.sort((a, b) => a.at - b.at);
+}

@@ -1,0 +1,245 @@
+/**
+ * Does to the world what the script says. In `recoverable` mode disks are lost or damaged only as long as the cluster can
+ * stand it (`docs/limits.md`, `docs/protocol.md`, "What is assumed"); in `unbounded` mode only what would take the
+ * cluster's identity from every disk, or what is promised to nobody, is left out.
+ */
+
+import { quorumSize } from '../../src/protocol/configuration.js';
+import type { Machine } from './machine.js';
+import type { Fault, Target } from './script.js';
+import type { World } from './world.js';
+
+export class Trouble {
+  readonly #world: World;
+  /** Set once peace begins. */
+  #isOver = false;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  begin(): void {
+    const { events, script } = this.#world;
+    for (const fault of script.faults)
+      events.at(fault.at, () => {
+        if (this.#isOver) return;
+        const target = 'target' in fault ? this.#resolve(fault.target) : null;
+        if (target !== undefined) this.#do(fault, target);
+      });
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
+
+  /** Undefined where nobody fits. */
+  #resolve(target: Target): Machine | undefined {
+    const { machines } = this.#world;
+    return target >= 0 ? machines[target] : machines.find((machine) => machine.isPrimary);
+  }
+
+  #do(fault: Fault, target: Machine | null): void {
+    const world = this.#world;
+    const { events, network } = world;
+    const until = 'forMs' in fault ? events.now + fault.forMs : 0;
+    world.print(() => `fault ${JSON.stringify(fault)} ${target?.id ?? ''}`);
+    world.trace.addText(fault.kind);
+    switch (fault.kind) {
+      case 'crash':
+        this.#crash(target!, fault.isPower, fault.downMs);
+        break;
+      case 'crash-at-step':
+        this.#armSteps(target!, fault.steps, fault.downMs);
+        break;
+      case 'crash-all':
+        for (const machine of world.machines) this.#crash(machine, true, fault.downMs * world.random.real());
+        break;
+      case 'close':
+        world.close(target!, fault.downMs);
+        break;
+      case 'pause':
+        target!.process?.pause(until);
+        break;
+      case 'block-application':
+        target!.process?.applicationThread.stand(until);
+        break;
+      case 'wipe':
+        if (this.#canLose(target!)) this.#wipe(target!, fault.downMs);
+        break;
+      case 'set-back':
+        this.#setBack(target!, fault.ageMs, fault.downMs);
+        break;
+      case 'cut':
+        network.block(target!.index, fault.other, until);
+        network.block(fault.other, target!.index, until);
+        if (world.random.chance(0.5)) network.reset(target!.index, fault.other);
+        break;
+      case 'cut-one-way':
+        network.block(target!.index, fault.other, until);
+        break;
+      case 'reset':
+        network.reset(target!.index, fault.other);
+        break;
+      case 'slow':
+        network.slow(target!.index, fault.other, fault.byMs, until);
+        break;
+      case 'partition':
+        this.#partition(fault, target, until);
+        break;
+      case 'frame':
+        network.setFault(target!.index, fault.other, fault.what);
+        break;
+      case 'step-clock':
+        target!.clock.stepWall(fault.byMs);
+        break;
+      case 'jump-clock':
+        target!.clock.jump(fault.byMs);
+        break;
+      case 'drift-clock':
+        target!.clock.setRate(fault.rate);
+        break;
+      case 'stall-disk':
+        target!.disk.stalledUntil = Math.max(target!.disk.stalledUntil, until);
+        break;
+      case 'fill-disk':
+        target!.disk.fullUntil = Math.max(target!.disk.fullUntil, until);
+        break;
+      case 'fail-disk':
+        target!.disk.failsNext = true;
+        break;
+      case 'flip-durable':
+        this.#flipDurable(target!, fault.downMs);
+        break;
+      case 'bad-write':
+        if (this.#canLose(target!)) target!.disk.nextWriteFault = fault.what;
+        break;
+      default:
+        fault satisfies never;
+    }
+  }
+
+  /** While a disk that was set back is not found out, those who can find it out stay. */
+  get #mustStay(): boolean {
+    return this.#world.machines.some((machine) => machine.isSetBack);
+  }
+
+  #crash(machine: Machine, isPower: boolean, downMs: number): void {
+    if (!machine.isRunning || this.#mustStay) return;
+    this.#world.crash(machine, isPower, downMs);
+  }
+
+  #armSteps(machine: Machine, steps: number, downMs: number): void {
+    if (this.#mustStay) return;
+    machine.stepsDownMs = downMs;
+    if (machine.process !== null) machine.process.stepsLeft = steps;
+    else machine.stepsArmed = steps;
+  }
+
+  #wipe(machine: Machine, downMs: number): void {
+    const world = this.#world;
+    if (machine.isRunning) world.crash(machine, true, downMs);
+    world.replaceDisk(machine);
+    if (!machine.isOff) world.startAt(machine, world.events.now + downMs);
+  }
+
+  /** Only where every other replica runs, and met this disk after the state that comes back (docs/limits.md). */
+  #setBack(machine: Machine, ageMs: number, downMs: number): void {
+    const world = this.#world;
+    const { now } = world.events;
+    if (!this.#canLose(machine) || this.#mustStay || machine.disk.isDamaged || !machine.isOpen) return;
+    const older = machine.backups.filter(({ at }) => at <= now - ageMs);
+    const backup = older.at(-1);
+    const isNewest = backup === machine.backups.at(-1);
+    if (backup === undefined || isNewest) return;
+    const others = world.machines.filter((other) => other !== machine);
+    if (!others.every((other) => other.isOpen && other.process!.metLife.get(machine.index) === machine.life))
+      return;
+    world.crash(machine, true, downMs);
+    machine.disk.restore(backup.segments);
+    machine.tap.setBack(backup.records);
+    machine.isSetBack = true;
+    world.tell({
+      kind: 'set-back',
+      at: now,
+      replica: machine.id,
+      disk: machine.disk.name,
+      records: machine.tap.durableTold,
+    });
+  }
+
+  #flipDurable(machine: Machine, downMs: number): void {
+    const world = this.#world;
+    if (!this.#canLose(machine)) return;
+    const { random } = world;
+    const place = machine.tap.pickClaimed((count) => random.below(count));
+    if (place === null) return;
+    const [segment, offset] = place;
+    const bytes = machine.disk.segments.get(segment);
+    if (bytes === undefined || offset >= bytes.length) return;
+    bytes[offset]! ^= 1 << random.below(8);
+    machine.disk.isDamaged = true;
+    if (random.chance(0.7) && machine.isRunning && !this.#mustStay) world.crash(machine, false, downMs);
+  }
+
+  #partition(fault: Extract<Fault, { kind: 'partition' }>, around: Machine | null, until: number): void {
+    const { network, machines, random } = this.#world;
+    const { shape } = fault;
+    let order = fault.order;
+    // Who stands in the middle, or alone.
+    if (around !== null) order = [around.index, ...order.filter((index) => index !== around.index)];
+    const size = machines.length;
+    const at = 1 + random.below(size - 1);
+    const quorum = Math.floor(size / 2) + 1;
+    for (let i = 0; i < size; i += 1) {
+      for (let j = 0; j < size; j += 1) {
+        if (i === j) continue;
+        const [low, high] = i < j ? [i, j] : [j, i];
+        const isLinked = {
+          split: i < at === j < at,
+          isolate: low !== 0,
+          star: low === 0,
+          chain: high === low + 1,
+          ring: high === low + 1 || (low === 0 && high === size - 1),
+          // The one in front reaches everybody but a quorum; the others all reach one of them.
+          'quorum-loss': low === 0 ? high < quorum - 1 : low === 1,
+          'one-way': !(i < at && j >= at),
+          random: ((low * 7 + high * 13 + Math.floor(fault.at)) & 1) === 0,
+        }[shape];
+        if (!isLinked) network.block(order[i]!, order[j]!, until);
+      }
+    }
+  }
+
+  /** A disk may be lost if the cluster can stand it. */
+  #canLose(machine: Machine): boolean {
+    const world = this.#world;
+    const { latest } = world;
+    if (machine.isSetBack) return false;
+    const others = world.machines.filter((other) => other !== machine);
+    if (latest === null) {
+      // The first configuration may be under way: whoever alone has it may not lose it.
+      return (
+        machine.tap.genesis === null ||
+        others.some((other) => other.tap.hasGenesisDurable && !other.disk.isDamaged)
+      );
+    }
+    const first = world.configurations[0]!.configuration;
+    // What the cluster is must stay known.
+    if (!others.some((other) => other.tap.hasGenesisDurable && other.holds(first) && !other.disk.isDamaged))
+      return false;
+    if (world.script.settings.mode === 'unbounded') return true;
+    const { members } = latest.configuration;
+    const lost = members.filter(({ incarnation }) => !this.isSettled(incarnation)).length;
+    const isMember = members.some(({ incarnation }) => incarnation === machine.incarnation);
+    const more = isMember && this.isSettled(machine.incarnation) ? 1 : 0;
+    return lost + more <= members.length - quorumSize(latest.configuration);
+  }
+
+  /** The disk is there, is good, and has it durably that the newest configuration is in force. */
+  isSettled(incarnation: string): boolean {
+    const { machines, latest } = this.#world;
+    const machine = machines.find((one) => one.incarnation === incarnation);
+    if (machine === undefined || machine.disk.isDamaged || machine.isSetBack) return false;
+    return machine.tap.hasGenesisDurable && machine.tap.chosenDurable >= latest!.after;
+  }
+}

@@ -1,0 +1,512 @@
+/**
+ * The simulated world of one run: machines, network, clients, and word of all that can be seen. First trouble, by the
+ * script; then peace among a quorum (`peace.ts`), in which the cluster must show that nothing was lost.
+ */
+
+import { crc32c } from '../../src/checksum.js';
+import type { Delivery } from '../../src/engine/bridge.js';
+import type { RecoveredLog } from '../../src/engine/recover.js';
+import type { SynodError } from '../../src/errors.js';
+import type { Logger } from '../../src/logger.js';
+import type { Configuration } from '../../src/protocol/configuration.js';
+import { DecreeKind } from '../../src/protocol/decree.js';
+import { decodeMessage } from '../../src/wire/codec.js';
+import { FrameKind } from '../../src/wire/frame.js';
+import { Random } from '../properties/random.js';
+import { type CallRecord, Client } from './client.js';
+import { MachineClock } from './clock.js';
+import type { SimulatedConnection } from './connection.js';
+import { Disk } from './disk.js';
+import { EventQueue } from './event-queue.js';
+import { LogTap, valueText } from './log-tap.js';
+import { Machine } from './machine.js';
+import { Network } from './network.js';
+import { type Invariant, type Observation, Violation } from './observation.js';
+import { SimulatedProcess } from './process.js';
+import type { Script } from './script.js';
+import { decodeReply, encodeCall, SimulatedService } from './service.js';
+import { Trace } from './trace.js';
+
+export interface WorldOptions {
+  readonly invariants: readonly Invariant[];
+  /** Prints what happens. */
+  readonly print: ((line: string) => void) | null;
+}
+
+/** A configuration, and the slot behind which it is in force. */
+export interface InForce {
+  readonly configuration: Configuration;
+  readonly after: number;
+}
+
+export class World {
+  readonly script: Script;
+  readonly events = new EventQueue();
+  readonly trace = new Trace();
+  readonly network: Network;
+  readonly machines: Machine[];
+  readonly clients: Client[];
+  readonly calls: CallRecord[] = [];
+  /** In order of their numbers. */
+  readonly configurations: InForce[] = [];
+  /** For decisions of the world itself. */
+  readonly random: Random;
+  violation: Violation | null = null;
+  /** The highest slot that any state machine executed. */
+  appliedMost = 0;
+  crashes = 0;
+  wipes = 0;
+
+  readonly #options: WorldOptions;
+  readonly #randoms: { disk: Random; process: Random };
+  readonly #waiting: Map<
+    number,
+    { readonly life: number; readonly machine: Machine; readonly done: () => void }
+  > = new Map();
+  #disks = 0;
+
+  constructor(script: Script, options: WorldOptions) {
+    this.script = script;
+    this.#options = options;
+    const { settings } = script;
+    const root = new Random(script.seed + 0.5 * 2 ** 31);
+    this.random = root.fork();
+    this.#randoms = { disk: root.fork(), process: root.fork() };
+    this.network = new Network(settings.replicas, this.events, root.fork(), settings.network);
+    this.network.remembers = script.faults.some((fault) => fault.kind === 'frame' && fault.what === 'replay');
+    const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].slice(0, settings.replicas);
+    this.machines = ids.map((id, index) => {
+      const { disk, tap } = this.#makeDisk(() => this.machines[index]!);
+      return new Machine(index, id, new MachineClock(this.events), disk, tap);
+    });
+    const call = this.call.bind(this);
+    this.clients = Array.from(
+      { length: settings.clients },
+      (_, number) =>
+        new Client(number + 1, { events: this.events, settings, replicas: ids, call }, root.fork()),
+    );
+  }
+
+  /** Runs on until `until`, or until `isDone`. Throws the first violation. */
+  runUntil(until: number, isDone: () => boolean = () => false): boolean {
+    while (this.events.step(until)) {
+      if (this.violation !== null) throw this.violation;
+      this.trace.add(this.events.now);
+      if (isDone()) return true;
+    }
+    if (this.violation !== null) throw this.violation;
+    return isDone();
+  }
+
+  /** Calls that nobody has heard of yet. */
+  get hasWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  get latest(): InForce | null {
+    return this.configurations.at(-1) ?? null;
+  }
+
+  tell(observation: Observation): void {
+    if (this.violation !== null) return;
+    this.#options.print?.(describe(observation));
+    this.judge(() => {
+      for (const invariant of this.#options.invariants) invariant.observe(observation);
+    });
+  }
+
+  print(line: () => string): void {
+    this.#options.print?.(`${this.events.now.toFixed(2)} ${line()}`);
+  }
+
+  /** A violation may be found deep inside a call of the code under test, which must not catch it. */
+  judge(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.violation ??=
+        error instanceof Violation ? error : new Violation('simulator', String((error as Error).stack));
+    }
+  }
+
+  fail(invariant: string, detail: string): void {
+    this.violation ??= new Violation(invariant, detail);
+  }
+
+  // Processes.
+
+  startAt(machine: Machine, at: number): void {
+    machine.startsAt = at;
+    const { life } = machine;
+    this.events.at(at, () => {
+      if (machine.life === life && machine.startsAt === at && !machine.isOff) this.start(machine);
+    });
+  }
+
+  start(machine: Machine): void {
+    if (machine.process !== null) return;
+    machine.startsAt = Number.POSITIVE_INFINITY;
+    machine.life += 1;
+    machine.appliedSlot = 0;
+    const { life, id, tap } = machine;
+    const { settings } = this.script;
+    const isNow = (): boolean => machine.life === life;
+    const process = new SimulatedProcess({
+      events: this.events,
+      network: this.network,
+      random: this.#randoms.process.fork(),
+      clock: machine.clock,
+      disk: machine.disk,
+      machine: machine.index,
+      isInline: settings.isInline,
+      engine: {
+        cluster: 'simulated',
+        replica: id,
+        members: this.machines.map((each) => ({ id: each.id, address: Network.address(each.index) })),
+        electionTimeoutMs: settings.electionTimeoutMs,
+        heartbeatMs: settings.heartbeatMs,
+        limits: { commandBytesMax: 4096, ...settings.limits },
+      },
+      stateMachine: new SimulatedService((slot, call) =>
+        this.tell({
+          kind: 'executed',
+          at: this.events.now,
+          replica: id,
+          disk: machine.disk.name,
+          slot,
+          call,
+        }),
+      ),
+      logger: this.#loggerOf(machine),
+      onStepsDone: () => this.crash(machine, false, machine.stepsDownMs),
+      onSend: (connection, header, payload, start, end) =>
+        this.judge(() => this.#onSend(machine, connection, header, payload, start, end)),
+      onWrite: (segment, memory, from, to) => this.judge(() => tap.onWrite(segment, memory, from, to)),
+      onDurable: (writes) => this.judge(() => tap.onDurable(writes)),
+      onRecovered: (recovered, incarnation) => this.#onRecovered(machine, recovered, incarnation),
+      onOpened: () => this.print(() => `${id} open`),
+      onOpenFailed: (error) => isNow() && this.#onOpenFailed(machine, error),
+      onFenced: (error) => isNow() && this.#onFenced(machine, error),
+      onApplied: (delivery, bytes) => this.judge(() => this.#onApplied(machine, delivery, bytes)),
+    });
+    machine.process = process;
+    if (machine.stepsArmed > 0) process.stepsLeft = machine.stepsArmed;
+    machine.stepsArmed = 0;
+    this.print(() => `${id} starts`);
+    process.start();
+  }
+
+  /** Kills the process, and starts another one later. */
+  crash(machine: Machine, isPower: boolean, downMs: number): void {
+    this.#end(machine, 'crashed', '', isPower);
+    this.crashes += 1;
+    if (!machine.isOff) this.startAt(machine, this.events.now + downMs);
+  }
+
+  /** Ends it as a service does that is asked to. */
+  close(machine: Machine, downMs: number): void {
+    const { process, life } = machine;
+    if (process === null || process.state !== 'open') return;
+    process.close(() => {
+      if (machine.life !== life || machine.process !== process) return;
+      this.#end(machine, 'closed', '', false);
+      if (!machine.isOff) this.startAt(machine, this.events.now + downMs);
+    });
+  }
+
+  /** A new, empty disk. The process must be gone. */
+  replaceDisk(machine: Machine): void {
+    machine.disk.discard();
+    const { disk, tap } = this.#makeDisk(() => machine);
+    machine.disk = disk;
+    machine.tap = tap;
+    machine.incarnation = '';
+    machine.backups = [];
+    machine.isSetBack = false;
+    this.wipes += 1;
+    this.print(() => `${machine.id} has a new disk, ${disk.name}`);
+  }
+
+  /** Calls that nobody will answer any more. */
+  dispose(): void {
+    for (const machine of this.machines) {
+      machine.process?.die(false);
+      machine.disk.discard();
+    }
+  }
+
+  #makeDisk(machineOf: () => Machine): { disk: Disk; tap: LogTap } {
+    this.#disks += 1;
+    const disk = new Disk(`disk ${this.#disks}`, this.script.settings.disk);
+    const tap = new LogTap(disk, {
+      onWritten: (record) => {
+        if (record.kind === 'configuration') this.#onGenesis(record.configuration!);
+        this.tell({ kind: 'written', at: this.events.now, replica: machineOf().id, disk: disk.name, record });
+      },
+      onDurable: (record) =>
+        this.tell({ kind: 'durable', at: this.events.now, replica: machineOf().id, disk: disk.name, record }),
+    });
+    return { disk, tap };
+  }
+
+  #seen(machine: Machine): { at: number; replica: string; disk: string } {
+    return { at: this.events.now, replica: machine.id, disk: machine.disk.name };
+  }
+
+  #end(machine: Machine, how: 'crashed' | 'closed' | 'fenced', reason: string, isPower: boolean): void {
+    const { process } = machine;
+    if (process === null) return;
+    machine.process = null;
+    machine.isPrimary = false;
+    machine.stepsArmed = 0;
+    process.die(isPower);
+    machine.tap.onEnded();
+    this.tell({ ...this.#seen(machine), kind: 'ended', how, reason });
+    for (const [call, { machine: at, life }] of this.#waiting)
+      if (at === machine && life === machine.life) this.#settle(call, 'unknown', undefined, 'KILLED');
+  }
+
+  #onRecovered(machine: Machine, recovered: RecoveredLog, incarnation: Uint8Array): boolean {
+    const { tap, disk } = machine;
+    const { verdict, state } = recovered;
+    let isGood = true;
+    this.judge(() => {
+      isGood = tap.onOpened(verdict.nextSequence - 1, verdict.chain) === 'complete';
+    });
+    if (!isGood) {
+      // Damage of the very end, which docs/limits.md says cannot be seen: the simulated operator has seen it.
+      this.print(() => `${machine.id}: the end of the log is lost, and nothing says so`);
+      this.#replaceAndRestart(machine);
+      return false;
+    }
+    machine.incarnation = Buffer.from(incarnation).toString('hex');
+    this.tell({
+      ...this.#seen(machine),
+      kind: 'opened',
+      incarnation: machine.incarnation,
+      session: state.startNumber + 1,
+    });
+    if (this.script.faults.some((fault) => fault.kind === 'set-back') && machine.backups.length < 4)
+      machine.backups.push({ at: this.events.now, segments: disk.snapshot(), records: tap.durableRecords });
+    return true;
+  }
+
+  #onGenesis(configuration: Configuration): void {
+    const [first] = this.configurations;
+    if (first !== undefined && this.machines.some((machine) => machine.holds(first.configuration))) return;
+    this.configurations.length = 0;
+    this.configurations.push({ configuration, after: 0 });
+  }
+
+  #replaceAndRestart(machine: Machine): void {
+    this.events.after(0, () => {
+      this.#end(machine, 'closed', '', false);
+      this.replaceDisk(machine);
+      if (!machine.isOff) this.startAt(machine, this.events.now + this.#patience());
+    });
+  }
+
+  #patience(): number {
+    return this.script.settings.electionTimeoutMs * this.random.between(0.1, 2);
+  }
+
+  #onOpenFailed(machine: Machine, error: SynodError): void {
+    this.print(() => `${machine.id} cannot open: ${error.message}`);
+    const isDamage = error.code === 'ERR_SYNOD_LOG_CORRUPT' || error.code === 'ERR_SYNOD_DATA_DIRECTORY';
+    if (isDamage && !machine.disk.isDamaged)
+      this.fail('no-false-alarm', `${machine.id} refuses a good disk: ${error.message}`);
+    if (!isDamage && error.code !== 'ERR_SYNOD_STORAGE_FAILED')
+      this.fail('opens', `${machine.id}: ${error.message}`);
+    if (isDamage) {
+      this.tell({ ...this.#seen(machine), kind: 'damage-found', code: error.code });
+      this.#replaceAndRestart(machine);
+    } else this.events.after(0, () => this.crash(machine, false, this.#patience()));
+  }
+
+  #onFenced(machine: Machine, error: SynodError): void {
+    this.print(() => `${machine.id} fenced: ${error.message}`);
+    const { code } = error;
+    const contract = /contract "([^"]*)"/.exec(error.message)?.[1] ?? code;
+    if (code === 'ERR_SYNOD_CONTRACT' || code === 'ERR_SYNOD_STATE_MACHINE')
+      this.fail(
+        'no-contract-broken',
+        `${machine.id}: ${error.message}\n${(error.cause as Error)?.stack ?? ''}`,
+      );
+    if (code === 'ERR_SYNOD_LOG_CORRUPT' && !machine.disk.isDamaged)
+      this.fail('no-false-alarm', `${machine.id} fences itself over a good disk: ${error.message}`);
+    if (code === 'ERR_SYNOD_REFUSED' && !machine.isSetBack)
+      this.fail('no-false-refusal', `${machine.id}: ${error.message}`);
+    const { life } = machine;
+    this.events.after(0, () => {
+      if (machine.life !== life || machine.process === null) return;
+      if (code === 'ERR_SYNOD_LOG_CORRUPT') this.tell({ ...this.#seen(machine), kind: 'damage-found', code });
+      this.#end(machine, 'fenced', code === 'ERR_SYNOD_CONTRACT' ? contract : code, false);
+      if (code === 'ERR_SYNOD_LOG_CORRUPT' || code === 'ERR_SYNOD_REFUSED') this.replaceDisk(machine);
+      if (!machine.isOff) this.startAt(machine, this.events.now + this.#patience());
+    });
+  }
+
+  // What is seen.
+
+  #onSend(
+    machine: Machine,
+    connection: SimulatedConnection,
+    header: Uint8Array,
+    payload: Uint8Array | null,
+    start: number,
+    end: number,
+  ): void {
+    const kind = header[9]!;
+    this.trace.add(kind * 256 + machine.index * 16 + connection.to);
+    if (kind < FrameKind.statusQuery || kind === FrameKind.forward) return;
+    const view = new DataView(header.buffer, header.byteOffset, header.length);
+    const frame = {
+      kind,
+      configuration: view.getUint32(12, true),
+      view,
+      payload: payload === null ? [] : [{ bytes: payload, start, end }],
+      payloadBytes: end - start,
+      payloadChecksum: view.getUint32(20, true),
+    };
+    this.tell({
+      kind: 'sent',
+      at: this.events.now,
+      replica: machine.id,
+      disk: machine.disk.name,
+      to: this.machines[connection.to]!.id,
+      configuration: frame.configuration,
+      self: machine.process?.bridge.self ?? 0,
+      message: decodeMessage(frame),
+    });
+  }
+
+  #onApplied(machine: Machine, delivery: Delivery, bytes: Uint8Array | null): void {
+    const { slot, kind, offset, bytes: length } = delivery;
+    let value = valueText(kind, 0, 0);
+    let configuration: Configuration | null = null;
+    if (kind === DecreeKind.commands)
+      value = valueText(kind, length, crc32c(bytes!, offset, offset + length, 0));
+    else if (kind === DecreeKind.configuration) {
+      const record = machine.tap.valueAt(slot)!;
+      value = record.value;
+      configuration = record.configuration!;
+      if (configuration.number === (this.latest?.configuration.number ?? 0) + 1)
+        this.configurations.push({ configuration, after: slot });
+    }
+    machine.appliedSlot = slot;
+    if (slot > this.appliedMost) this.appliedMost = slot;
+    machine.digest = machine.process?.stateMachine.digest?.() ?? '';
+    this.trace.addText(value);
+    const { id: replica, disk, digest } = machine;
+    this.tell({
+      kind: 'applied',
+      at: this.events.now,
+      replica,
+      disk: disk.name,
+      slot,
+      value,
+      digest,
+      configuration,
+    });
+  }
+
+  #onPeerUp(machine: Machine, id: string): void {
+    const peer = this.machines.find((one) => one.id === id)!;
+    machine.process?.metLife.set(peer.index, peer.life);
+  }
+
+  #loggerOf(machine: Machine): Logger {
+    const { electionTimeoutMs } = this.script.settings;
+    void electionTimeoutMs;
+    const log = (level: string) => (fields: object, event: string) => {
+      if (event === 'role') {
+        const isPrimary = (fields as { role: string }).role === 'primary';
+        if (isPrimary && !machine.isPrimary) machine.becamePrimary += 1;
+        machine.isPrimary = isPrimary;
+      }
+      if (event === 'peer up') this.#onPeerUp(machine, (fields as { peer: string }).peer);
+      if (event === 'connection cut off' && !this.network.isCorrupting) {
+        const { reason } = fields as { reason: string };
+        if (/checksum|version|frame header/.test(reason))
+          this.fail('frames-arrive-whole', `${machine.id}: ${reason}`);
+      }
+      this.print(() => `${machine.id} ${level} ${event} ${JSON.stringify(fields)}`);
+    };
+    return {
+      trace: log('trace'),
+      debug: log('debug'),
+      info: log('info'),
+      warn: log('warn'),
+      error: log('error'),
+      fatal: log('fatal'),
+    };
+  }
+
+  // Calls.
+
+  call(client: number, replica: number, input: readonly string[], done: () => void): boolean {
+    const machine = this.machines[replica]!;
+    const { process, life } = machine;
+    if (process === null || process.state !== 'open') return false;
+    const call = this.calls.length + 1;
+    const record: CallRecord = {
+      call,
+      client,
+      replica: machine.id,
+      input,
+      calledAt: this.events.now,
+      outcome: null,
+      output: undefined,
+      returnedAt: Number.POSITIVE_INFINITY,
+    };
+    this.calls.push(record);
+    this.#waiting.set(call, { life, machine, done });
+    this.tell({ kind: 'called', at: this.events.now, replica: machine.id, client, call });
+    const command = encodeCall(input, call, machine.clock.wall);
+    process.applicationThread.run(() =>
+      process.side.submit(
+        command,
+        { timeoutMs: this.script.settings.timeoutMs },
+        {
+          resolve: (result) => this.judge(() => this.#onResult(call, result)),
+          reject: (error) =>
+            this.judge(() => this.#settle(call, error.outcome ?? 'unknown', undefined, error.code)),
+        },
+      ),
+    );
+    return true;
+  }
+
+  #onResult(call: number, result: Uint8Array | undefined): void {
+    if (result === undefined) throw new Violation('reply-for-each-command', `call ${call}`);
+    const { output, call: answered } = decodeReply(result);
+    if (answered !== call) throw new Violation('reply-of-the-call', `call ${call} got that of ${answered}`);
+    this.#settle(call, 'committed', result === undefined ? undefined : output, null);
+  }
+
+  #settle(
+    call: number,
+    outcome: 'committed' | 'not-applied' | 'unknown',
+    output: CallRecord['output'],
+    code: string | null,
+  ): void {
+    const waiting = this.#waiting.get(call);
+    if (waiting === undefined) throw new Violation('settled-once', `call ${call}, now ${outcome} ${code}`);
+    this.#waiting.delete(call);
+    const record = this.calls[call - 1]!;
+    record.outcome = outcome;
+    if (outcome === 'committed') {
+      record.output = output;
+      record.returnedAt = this.events.now;
+    }
+    this.trace.add(call);
+    this.tell({ kind: 'settled', at: this.events.now, replica: record.replica, call, outcome, code });
+    this.events.after(0, waiting.done);
+  }
+}
+
+function describe(observation: Observation): string {
+  const { at, kind, ...rest } = observation;
+  const text = JSON.stringify(rest, (key, value) => (key === 'source' ? undefined : value));
+  return `${at.toFixed(2)} ${kind} ${text}`;
+}
