@@ -390,25 +390,12 @@ export class Engine {
   }
 
   #settle(): void {
-    this.#settleBatches();
+    const { count, bytes } = this.#grants.settle(this.#parts.bridge.resolved);
+    if (count > 0) this.#submitter.settle(count, bytes);
     if (!this.#grants.hasExecuted) return;
     const inUse = new Set<number>();
     this.#links.addMemories(inUse);
     this.#grants.release(inUse);
-  }
-
-  #settleBatches(): void {
-    const { batches } = this.#grants;
-    if (batches.length === 0) return;
-    const count = batches.length;
-    const resolved = this.#parts.bridge.resolved;
-    let bytes = 0;
-    for (const batch of batches) {
-      if (batch.first + batch.count - 1 > resolved) break;
-      bytes += batch.bytes;
-    }
-    this.#grants.settle(resolved);
-    this.#submitter.settle(count - batches.length, bytes);
   }
 
   #hasWork(): boolean {

@@ -129,16 +129,20 @@ export class Grants {
     if (end > this.#log.tail) this.#log.skipTo(end);
   }
 
-  /** Forgets the batches whose commands were all executed, and gives their blocks back. */
-  settle(resolved: number): void {
+  /** Forgets the batches whose commands were all executed, and gives their blocks back; yields what that was. */
+  settle(resolved: number): { readonly count: number; readonly bytes: number } {
     let count = 0;
+    let bytes = 0;
     for (const batch of this.batches) {
-      if (batch.first + batch.count - 1 > resolved) break;
+      const last = batch.first + batch.count - 1;
+      if (last > resolved) break;
       this.#bridge.setBlockState(batch.index, BlockState.free);
-      this.#executed.push({ last: batch.first + batch.count - 1, memory: batch.memory });
+      this.#executed.push({ last, memory: batch.memory });
       count += 1;
+      bytes += batch.bytes;
     }
     if (count > 0) this.batches.splice(0, count);
+    return { count, bytes };
   }
 
   /** Something waits for `release`. */

@@ -209,16 +209,9 @@ export class TwoSides {
 
   /** One turn, as the engine takes it. */
   turn(): void {
-    const { batches } = this.grants;
-    const count = batches.length;
-    let bytes = 0;
-    const { resolved } = this.engineBridge;
-    for (const batch of batches) {
-      if (batch.first + batch.count - 1 > resolved) break;
-      bytes += batch.bytes;
-    }
-    this.grants.settle(resolved);
-    this.submitter.settle(count - batches.length, bytes);
+    const { count, bytes } = this.grants.settle(this.engineBridge.resolved);
+    this.submitter.settle(count, bytes);
+    this.grants.release(new Set());
     if (this.role === 'primary') this.submitter.propose(this.now);
     else this.#forward();
     this.rig.log.flush();
