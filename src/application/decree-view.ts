@@ -32,6 +32,8 @@ export class DecreeView<Result> implements Decree<Result> {
 
   /** Adds the commands of a group that lies at `at`. False where they do not fill exactly `bytes` bytes. */
   addGroup(at: number, bytes: number, count: number, ownFirst: number): boolean {
+    // A count from the log: what it makes this allocate must be bounded by bytes that are there.
+    if (count > bytes / 4) return false;
     const needed = this.count + count;
     if (needed > this.#starts.length) this.#grow(needed);
     const starts = this.#starts;

@@ -69,8 +69,10 @@ export class Executor<Result> {
     let resolved = bridge.resolved;
     const end = offset + bytes;
     for (let at = offset; at < end; at += GROUP_HEADER_BYTES + group.bytes) {
+      const left = end - at - GROUP_HEADER_BYTES;
+      requires(left >= 0, 'group-within-decree', () => `slot ${slot}`);
       readGroupHeader(source.view, at, group);
-      requires(at + GROUP_HEADER_BYTES + group.bytes <= end, 'group-within-decree', () => `slot ${slot}`);
+      requires(group.bytes <= left, 'group-within-decree', () => `slot ${slot}`);
       const { origin, session, first, count } = group;
       if (!this.#sessions.admit(origin, session, first, count)) continue;
       const isOwn = origin === bridge.self && session === bridge.session;

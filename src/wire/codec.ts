@@ -5,7 +5,7 @@ import type { Configuration } from '../protocol/configuration.js';
 import type { DecreeReference } from '../protocol/decree.js';
 import { DecreeKind } from '../protocol/decree.js';
 import type { Message } from '../protocol/messages.js';
-import { decodeConfiguration } from './configuration-codec.js';
+import { decodeConfiguration, isIncarnation, isMemberId } from './configuration-codec.js';
 import type { Frame } from './frame.js';
 import {
   FRAME_HEADER_BYTES,
@@ -221,6 +221,9 @@ export function decodeForward(frame: Frame): ForwardedGroup {
     count: frame.view.getUint32(BODY + 16, true),
   };
   if (group.count === 0 || group.first === 0) throw new FrameError('empty forward');
+  // Each command begins with its length. Proposed as it is, a count beyond that would stop every replica that executes it.
+  if (group.count > frame.payloadBytes / 4)
+    throw new FrameError('forward of more commands than its bytes hold');
   return group;
 }
 
@@ -315,7 +318,8 @@ export function decodeMessage(frame: Frame): Message {
     case FrameKind.join: {
       const text = new TextDecoder().decode(joinPayload(frame));
       const [id, incarnation] = text.split(' ');
-      if (id === undefined || incarnation === undefined) throw new FrameError('join');
+      // It becomes part of a configuration, which no replica could read if these were wrong.
+      if (!isMemberId(id) || !isIncarnation(incarnation)) throw new FrameError('join');
       return { kind: 'join', chosen: readU64(view, BODY), id, incarnation };
     }
     case FrameKind.genesis: {

@@ -157,6 +157,27 @@ describe('Executor', () => {
       /group-within-decree/,
     ],
     [
+      'a group whose header goes on behind its decree',
+      () => deliver([own(1, 'abc')], { bytes: GROUP_HEADER_BYTES - 1 }),
+      /group-within-decree/,
+    ],
+    [
+      'a group header at the end of the memory',
+      () => {
+        at = memory.length - 4;
+        bridge.deliver(1, 5, at, 4, 1, DecreeKind.commands);
+      },
+      /group-within-decree/,
+    ],
+    [
+      'more commands than bytes, before room is made for them',
+      () => {
+        deliver([own(1, 'abc')]);
+        new DataView(memory.buffer).setUint32(4, 0xffff_ffff, true);
+      },
+      /commands-fill-their-group/,
+    ],
+    [
       'a command longer than its group',
       () => {
         deliver([own(1, 'abc')]);

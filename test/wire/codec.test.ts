@@ -71,8 +71,9 @@ describe('round trip', () => {
 
   it('forward', () => {
     fc.assert(
-      fc.property(u64, u64, u32, anyBytes, (session, first, count, payload) => {
-        fc.pre(first > 0 && count > 0);
+      fc.property(u64, u64, u32, anyBytes, (session, first, number, payload) => {
+        fc.pre(first > 0 && payload.length >= 4);
+        const count = 1 + (number % (payload.length >> 2));
         const writer = new FrameWriter(crc32c);
         const checksum = crc32c(payload, 0, payload.length, 0);
         const headerBytes = writer.forward(session, first, count, payload.length, checksum);
@@ -191,20 +192,33 @@ describe('refused', () => {
     expect(() => decodeMessage(genesis(''))).toThrow(FrameError);
   });
 
-  it('a join without an incarnation, and a forward of nothing', () => {
-    const join: Sent = {
+  it('a join of what could not be a member: proposed, it would be a configuration that nobody can read', () => {
+    const zeros = '0'.repeat(32);
+    const sent = (text: string): Sent => ({
       message: { kind: 'join', id: 'a', incarnation: 'b', chosen: 0 },
-      payload: new TextEncoder().encode('a'),
-    };
-    expect(() => decodeMessage(readOne(encode(join, 1)))).toThrow(FrameError);
-    for (const [first, count] of [
-      [0, 1],
-      [1, 0],
+      payload: new TextEncoder().encode(text),
+    });
+    for (const text of ['', 'a', 'a b', `a ${zeros}0`, `a ${zeros.slice(1)}`, ` ${zeros}`, `\u00e9 ${zeros}`])
+      expect(() => decodeMessage(readOne(encode(sent(text), 1))), text).toThrow(FrameError);
+    expect(decodeMessage(readOne(encode(sent(`a ${zeros}`), 1)))).toMatchObject({
+      id: 'a',
+      incarnation: zeros,
+    });
+  });
+
+  it('a forward of nothing, or of more commands than its bytes have lengths for', () => {
+    for (const [first, count, payloadBytes] of [
+      [0, 1, 8],
+      [1, 0, 8],
+      [1, 3, 8],
+      [1, 3, 11],
+      [1, 0xffff_ffff, 8],
     ] as const) {
       const writer = new FrameWriter(crc32c);
-      const headerBytes = writer.forward(1, first, count, 0, 0);
-      const frame = readOne(writer.bytes.slice(0, headerBytes));
-      expect(() => decodeForward(frame)).toThrow(FrameError);
+      const payload = new Uint8Array(payloadBytes);
+      const headerBytes = writer.forward(1, first, count, payloadBytes, crc32c(payload, 0, payloadBytes, 0));
+      const frame = readOne(join([writer.bytes.slice(0, headerBytes), payload]));
+      expect(() => decodeForward(frame), `${count} in ${payloadBytes}`).toThrow(FrameError);
     }
   });
 

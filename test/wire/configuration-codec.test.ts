@@ -60,6 +60,14 @@ describe('configurations', () => {
     ['a short incarnation', { ...valid, members: [{ ...member, incarnation: '0' }] }],
     ['an incarnation in capitals', { ...valid, members: [{ ...member, incarnation: 'A'.repeat(32) }] }],
     ['one number twice', { ...valid, members: [member, { ...member, id: 'b' }] }],
+    [
+      'more members than a cluster may have',
+      {
+        ...valid,
+        members: Array.from({ length: 8 }, (_, index) => ({ ...member, number: index + 1, id: `m${index}` })),
+        nextMember: 9,
+      },
+    ],
     ['one id twice', { ...valid, members: [member, { ...member, number: 2 }], nextMember: 3 }],
   ];
   for (const [what, value] of wrong) {
