@@ -1,7 +1,7 @@
 /** Opening a log: reads its segments, has them judged, and gathers the state that the protocol goes on from. */
 
 import type { Crc32c } from '../checksum.js';
-import { invariant } from '../contracts.js';
+import { ContractViolation, invariant } from '../contracts.js';
 import { SynodError } from '../errors.js';
 import { SEGMENT_HEADER_BYTES } from '../log/format.js';
 import { makeLogEntry } from '../log/log-index.js';
@@ -37,7 +37,7 @@ export function recoverLog(
   crc32c: Crc32c,
   done: Done,
 ): void {
-  new Recovering(medium, segments, identity, crc32c, done).readHeaders(0);
+  new Recovering(medium, segments, identity, crc32c, done).begin();
 }
 
 class Recovering {
@@ -46,6 +46,7 @@ class Recovering {
   readonly #identity: { cluster: string; replica: string };
   readonly #crc32c: Crc32c;
   readonly #done: Done;
+  #isDone = false;
   readonly #found: FoundSegment[] = [];
   readonly #state = new LogState();
   #buffer = new Uint8Array(0);
@@ -62,21 +63,27 @@ class Recovering {
     this.#segments = segments;
     this.#identity = identity;
     this.#crc32c = crc32c;
-    this.#done = done;
+    this.#done = (error, recovered) => {
+      this.#isDone = true;
+      done(error, recovered);
+    };
   }
 
-  readHeaders(index: number): void {
+  begin(): void {
+    this.#guard(() => this.#readHeaders(0));
+  }
+
+  #readHeaders(index: number): void {
     const summary = this.#segments[index];
     if (summary === undefined) {
       this.#examine();
       return;
     }
     const page = new Uint8Array(SEGMENT_HEADER_BYTES);
-    this.#medium.read(summary.segment, 0, page, (error, count) => {
-      if (error !== null) return this.#done(error);
+    this.#read(summary.segment, 0, page, (count) => {
       const header = readSegmentHeader(page.subarray(0, count), this.#crc32c);
       this.#found.push({ segment: summary.segment, header });
-      this.readHeaders(index + 1);
+      this.#readHeaders(index + 1);
     });
   }
 
@@ -97,9 +104,8 @@ class Recovering {
       invariant(summary !== undefined, 'recovery-asks-for-what-exists');
       if (this.#buffer.length < summary.bytes) this.#buffer = new Uint8Array(summary.bytes);
       const target = this.#buffer.subarray(0, summary.bytes);
-      this.#medium.read(segment, 0, target, (error, count) => {
-        if (error !== null) return this.#done(error);
-        this.#bytesRead += count!;
+      this.#read(segment, 0, target, (count) => {
+        this.#bytesRead += count;
         const scan = recovery.examine(target.subarray(0, count));
         if (scan !== null) this.#state.fold(scan);
         next();
@@ -127,6 +133,8 @@ class Recovering {
 
   #readGenesis(verdict: RecoveredLog['verdict']): void {
     const { genesis, index, chosenThrough } = this.#state;
+    // Before anything goes through the slots up to there.
+    invariant(index.nextHole(1, chosenThrough) === chosenThrough + 1, 'chosen-is-in-the-log');
     if (genesis === null) {
       this.#finish(verdict, null, null, new Map());
       return;
@@ -153,8 +161,7 @@ class Recovering {
     then: (configuration: Configuration) => void,
   ): void {
     const target = new Uint8Array(bytes);
-    this.#medium.read(segment, offset, target, (error, count) => {
-      if (error !== null) return this.#done(error);
+    this.#read(segment, offset, target, (count) => {
       const configuration = count === bytes ? decodeConfiguration(target) : null;
       if (configuration === null) {
         return this.#done(
@@ -178,15 +185,13 @@ class Recovering {
     const accepted = new Map<number, Acceptance>();
     const next = (slot: number): void => {
       const entry = makeLogEntry();
-      let at = slot;
-      while (at <= index.lastSlot && !index.get(at, entry)) at += 1;
-      if (at > index.lastSlot) {
+      const at = index.nextSlot(slot);
+      if (!index.get(at, entry)) {
         this.#finish(verdict, genesis, configuration, accepted);
         return;
       }
       const bytes = new Uint8Array(entry.payloadBytes);
-      this.#medium.read(entry.segment, entry.payloadOffset, bytes, (error) => {
-        if (error !== null) return this.#done(error);
+      this.#read(entry.segment, entry.payloadOffset, bytes, () => {
         const decree: DecreeReference = {
           kind: entry.decreeKind as DecreeKind,
           bytes: entry.payloadBytes,
@@ -202,14 +207,37 @@ class Recovering {
     next(chosenThrough + 1);
   }
 
+  #read(segment: number, offset: number, target: Uint8Array, then: (count: number) => void): void {
+    this.#medium.read(segment, offset, target, (error, count) => {
+      if (error !== null) this.#done(error);
+      else this.#guard(() => then(count!));
+    });
+  }
+
+  /**
+   * Intact records that contradict each other break a contract, in a callback of the medium. Thrown on from there it would
+   * end the process; this way the log is not opened.
+   */
+  #guard(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      if (this.#isDone || !(error instanceof ContractViolation)) throw error;
+      this.#done(
+        new SynodError('ERR_SYNOD_CONTRACT', `the log contradicts itself: ${error.message}`, {
+          cause: error,
+        }),
+      );
+    }
+  }
+
   #finish(
     verdict: RecoveredLog['verdict'],
     genesis: Configuration | null,
     configuration: Configuration | null,
     accepted: Map<number, Acceptance>,
   ): void {
-    const { index, promised, chosenThrough } = this.#state;
-    invariant(index.nextHole(1, chosenThrough) === chosenThrough + 1, 'chosen-is-in-the-log');
+    const { promised, chosenThrough } = this.#state;
     const header = this.#found.find((one) => one.header.kind === 'valid')?.header;
     this.#done(null, {
       state: this.#state,

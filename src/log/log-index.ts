@@ -74,11 +74,7 @@ export class LogIndex {
 
   /** The lowest slot that has a record, or -1 where there is none. */
   get firstSlot(): number {
-    if (this.#size === 0) return -1;
-    for (let slot = this.#floor; ; ) {
-      if (this.has(slot)) return slot;
-      slot = this.#find(Math.floor(slot / CHUNK_SLOTS)) === undefined ? this.#nextChunkSlot(slot) : slot + 1;
-    }
+    return this.nextSlot(this.#floor);
   }
 
   /** The highest slot that has a record, or -1 where there is none. */
@@ -191,6 +187,22 @@ export class LogIndex {
     return Math.max(from, through + 1);
   }
 
+  /** The lowest slot from `from` on that has a record, or -1. Gaps cost no time, however wide they are. */
+  nextSlot(from: number): number {
+    for (let slot = Math.max(from, this.#floor); slot <= this.lastSlot; ) {
+      const number = Math.floor(slot / CHUNK_SLOTS);
+      const chunk = this.#find(number);
+      if (chunk === undefined) {
+        slot = this.#nextChunkSlot(slot);
+        continue;
+      }
+      for (let at = slot % CHUNK_SLOTS; at < CHUNK_SLOTS; at++)
+        if (chunk.kinds[at] !== 0) return number * CHUNK_SLOTS + at;
+      slot = (number + 1) * CHUNK_SLOTS;
+    }
+    return -1;
+  }
+
   #find(number: number): Chunk | undefined {
     if (number === this.#chunkNumber) return this.#chunk;
     const chunk = this.#chunks.get(number);
@@ -209,7 +221,7 @@ export class LogIndex {
     return chunk;
   }
 
-  /** The first slot of the lowest chunk above the one that `slot` would be in. There is one, as the index is not empty. */
+  /** The first slot of the lowest chunk above the one that `slot` would be in; infinite where there is none. */
   #nextChunkSlot(slot: number): number {
     let next = Number.POSITIVE_INFINITY;
     for (const number of this.#chunks.keys()) {

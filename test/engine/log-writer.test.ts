@@ -282,6 +282,53 @@ describe('LogWriter and recoverLog', () => {
     );
   });
 
+  it('refuse, without throwing into the medium, a log that says more is chosen than it has', () => {
+    const rig = new LogRig();
+    start(rig);
+    rig.log.chosen = Number.MAX_SAFE_INTEGER;
+    rig.log.appendDecree(RecordKind.accept, 1, BALLOT, 1, decree(20, 1));
+    rig.log.flush();
+    rig.settle();
+    expect(() => new LogRig({ contents: rig.crash() })).toThrow(
+      expect.objectContaining({
+        code: 'ERR_SYNOD_CONTRACT',
+        cause: expect.objectContaining({ contract: 'chosen-is-in-the-log' }),
+      }),
+    );
+  });
+
+  it('refuse likewise a log with acceptances that no acceptor gives', () => {
+    const rig = new LogRig();
+    start(rig);
+    for (const ballot of [BALLOT + 1, BALLOT]) {
+      rig.log.appendDecree(RecordKind.accept, 1, ballot, 1, decree(20, 1));
+      rig.log.flush();
+      rig.settle();
+    }
+    expect(() => new LogRig({ contents: rig.crash() })).toThrow(
+      expect.objectContaining({ code: 'ERR_SYNOD_CONTRACT' }),
+    );
+  });
+
+  it('open a log with a slot far ahead of all others in no time', () => {
+    const rig = new LogRig();
+    start(rig);
+    const configuration = new TextEncoder().encode(
+      JSON.stringify({
+        number: 1,
+        members: [{ number: 1, id: 'a', incarnation: '0'.repeat(32) }],
+        nextMember: 2,
+      }),
+    );
+    rig.log.append(RecordKind.genesis, 0, 0, 0, configuration);
+    const far = Number.MAX_SAFE_INTEGER - 1;
+    rig.log.appendDecree(RecordKind.accept, 1, BALLOT, far, decree(20, 1));
+    rig.log.flush();
+    rig.settle();
+    const { protocol } = new LogRig({ contents: rig.crash() }).recovered;
+    expect([...protocol.accepted.keys()]).toEqual([far]);
+  });
+
   it('never take a damaged durable record for a torn tail', () => {
     const rig = new LogRig();
     start(rig);

@@ -88,6 +88,10 @@ describe('log index', () => {
           expect(index.get(slot, into)).toBe(expected !== undefined);
           expect(into).toEqual(expected ?? before);
         }
+        for (const slot of questions) {
+          const later = [...model.keys()].filter((each) => each >= slot);
+          expect(index.nextSlot(slot)).toBe(later.length === 0 ? -1 : Math.min(...later));
+        }
       }),
       { numRuns: 500 },
     );
@@ -106,6 +110,15 @@ describe('log index', () => {
     index.dropBelow(3);
     expect(index.nextHole(2, 9)).toBe(2);
     expect(index.nextHole(3, 9)).toBe(4);
+  });
+
+  it('finds the next slot over any gap at once', () => {
+    const index = new LogIndex();
+    expect(index.nextSlot(1)).toBe(-1);
+    for (const slot of [3, 2 ** 40, Number.MAX_SAFE_INTEGER]) set(index, slot, example);
+    expect(index.nextSlot(1)).toBe(3);
+    expect(index.nextSlot(4)).toBe(2 ** 40);
+    expect(index.nextSlot(2 ** 40 + 1)).toBe(Number.MAX_SAFE_INTEGER);
   });
 
   it('asks and answers nothing about slots that cannot be', () => {
