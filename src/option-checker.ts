@@ -12,6 +12,9 @@ import type { Address } from './transport/transport.js';
 const idWords = `1 to ${ID_LENGTH_MAX} characters out of ASCII letters, digits, ".", "_", "-"`;
 const addressWords = '"host:port" or "[ipv6]:port" with a port from 1 to 65535';
 
+/** What is no options at all may have any number of mistakes: a message that names them all helps nobody. */
+const MISTAKES_NAMED_MAX = 32;
+
 /** A value as it is shown in a message: one line, bounded, and never running code of the value. */
 export function describeValue(value: unknown): string {
   const text = inspect(value, {
@@ -29,9 +32,15 @@ export function describeValue(value: unknown): string {
 /** Collects the mistakes of an input, each with its path. Shared with what reads configuration files. */
 export class OptionChecker {
   readonly #mistakes: { readonly path: string; readonly text: string }[] = [];
+  #unnamed = 0;
 
   report(path: string, expected: string, value: unknown): void {
-    this.#mistakes.push({ path, text: `${path}: expected ${expected}, got ${describeValue(value)}` });
+    if (this.#isFull) this.#unnamed += 1;
+    else this.#mistakes.push({ path, text: `${path}: expected ${expected}, got ${describeValue(value)}` });
+  }
+
+  get #isFull(): boolean {
+    return this.#mistakes.length >= MISTAKES_NAMED_MAX;
   }
 
   get failed(): boolean {
@@ -43,6 +52,7 @@ export class OptionChecker {
     const first = this.#mistakes[0];
     if (first === undefined) return;
     const texts = this.#mistakes.map((mistake) => mistake.text);
+    if (this.#unnamed > 0) texts.push(`and ${this.#unnamed} more`);
     throw new SynodError('ERR_SYNOD_OPTION', `${subject}: ${texts.join('; ')}`, { path: first.path });
   }
 
@@ -61,6 +71,10 @@ export class OptionChecker {
     const record = value as Record<string, unknown>;
     for (const key of Object.keys(record)) {
       if (keys.includes(key)) continue;
+      if (this.#isFull) {
+        this.#unnamed += 1;
+        continue;
+      }
       const near = nearest(key, keys);
       const hint = near === null ? `one of ${keys.join(', ')}` : `"${near}"`;
       this.report(join(path, key), `no such key (did you mean ${hint}?)`, record[key]);
@@ -108,7 +122,7 @@ export class OptionChecker {
 }
 
 function join(path: string, key: string): string {
-  const named = /^[A-Za-z_$][A-Za-z0-9_$]*$/.test(key) ? key : null;
+  const named = /^[A-Za-z_$][A-Za-z0-9_$]{0,63}$/.test(key) ? key : null;
   if (named === null) return `${path}[${describeValue(key)}]`;
   return path === '' ? named : `${path}.${named}`;
 }

@@ -33,6 +33,15 @@ function refusal(input: unknown): SynodError {
   throw new Error(`was accepted: ${describeValue(input)}`);
 }
 
+it('names some of the mistakes where there are very many, in bounded text and time', () => {
+  const garbage = Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`key${index}`, index]));
+  const { message, path } = refusal({ ...valid(), ...garbage });
+  expect(path).toBe('key0');
+  expect(message).toMatch(/key31: .*; and 199968 more$/s);
+  expect(message.length).toBeLessThan(20_000);
+  expect(refusal({ ...valid(), ['k'.repeat(1_000_000)]: 1 }).message.length).toBeLessThan(1000);
+});
+
 /** `valid()` with the value at a path replaced. */
 function altered(path: readonly (string | number)[], value: unknown): unknown {
   const copy = structuredClone(valid()) as unknown as Record<string | number, unknown>;
