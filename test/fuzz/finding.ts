@@ -1,0 +1,77 @@
+/** Runs one input and judges what happened. */
+
+import { getHeapStatistics } from 'node:v8';
+import type { FuzzTarget, Trace } from './target.js';
+
+export interface Finding {
+  /** What was broken: an exception, memory, time, or the language's own objects. */
+  readonly kind: 'exception' | 'memory' | 'slow' | 'pollution' | 'hang' | 'out of memory' | 'crash';
+  readonly message: string;
+}
+
+/** One input must be dealt with in this time; it is tried three times before it counts. */
+const MS_MAX = 500;
+const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
+/** What code may allocate for each byte of the input. */
+const MEMORY_PER_BYTE = 4096;
+
+const guarded: readonly object[] = [
+  Object.prototype,
+  Array.prototype,
+  Function.prototype,
+  Uint8Array.prototype,
+];
+const guardedKeys: readonly number[] = guarded.map((one) => Reflect.ownKeys(one).length);
+
+function memoryBytes(): number {
+  const { used_heap_size, external_memory } = getHeapStatistics();
+  return used_heap_size + external_memory;
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return `threw ${String(error)}`;
+  return error.stack ?? `${error.name}: ${error.message}`;
+}
+
+/** Null where all that must hold did. */
+export async function judge(target: FuzzTarget, input: Uint8Array, trace: Trace): Promise<Finding | null> {
+  const memoryBefore = memoryBytes();
+  const begun = performance.now();
+  try {
+    const result = target.run(input.slice(), trace);
+    if (result !== undefined) await result;
+  } catch (error) {
+    return { kind: 'exception', message: describe(error) };
+  }
+  const ms = performance.now() - begun;
+  // Garbage counts until it is collected, so this is what was allocated, or less.
+  const bytes = memoryBytes() - memoryBefore;
+  const bytesMax = (target.memoryBytesMax ?? MEMORY_BYTES_MAX) + input.length * MEMORY_PER_BYTE;
+  if (bytes > bytesMax) {
+    return {
+      kind: 'memory',
+      message: `${bytes} bytes allocated for ${input.length} bytes, bound ${bytesMax}`,
+    };
+  }
+  for (const [index, one] of guarded.entries()) {
+    if (Reflect.ownKeys(one).length !== guardedKeys[index]) {
+      return {
+        kind: 'pollution',
+        message: `own keys of a prototype changed: ${String(Reflect.ownKeys(one).at(-1))}`,
+      };
+    }
+  }
+  return ms > MS_MAX ? { kind: 'slow', message: `${Math.round(ms)} ms for ${input.length} bytes` } : null;
+}
+
+/** As `judge`, but what may be the machine's doing must happen three times. */
+export async function judgeAgain(
+  target: FuzzTarget,
+  input: Uint8Array,
+  first: Finding,
+): Promise<Finding | null> {
+  if (first.kind === 'exception' || first.kind === 'pollution') return first;
+  let finding: Finding | null = first;
+  for (let round = 0; round < 2 && finding !== null; round++) finding = await judge(target, input, () => {});
+  return finding;
+}

@@ -1,0 +1,70 @@
+/** What replicas say of themselves and agree on, as JSON: hand-shakes, refusals, configurations. */
+
+import {
+  decodeHello,
+  decodeRefusal,
+  encodeHello,
+  encodeRefusal,
+  type Hello,
+} from '../../../src/engine/hello.js';
+import { CONFIGURATION_BYTES_MAX } from '../../../src/log/format.js';
+import { decodeConfiguration, encodeConfiguration } from '../../../src/wire/configuration-codec.js';
+import { mutateJson } from '../json-mutator.js';
+import { type FuzzTarget, must, words } from '../target.js';
+
+const hello: Hello = {
+  cluster: 'test',
+  id: 'a',
+  incarnation: '0123456789abcdef0123456789abcdef',
+  start: 1,
+  life: '0123456789abcdef',
+  sequence: 10,
+  promised: 5,
+  accepted: 3,
+  hasGenesis: true,
+  durable: true,
+};
+
+const configuration = {
+  number: 3,
+  members: ['a', 'b', 'c'].map((id, index) => ({
+    number: index + 1,
+    id,
+    incarnation: String(index).repeat(32),
+  })),
+  nextMember: 5,
+};
+
+const same = (left: unknown, right: unknown): boolean => JSON.stringify(left) === JSON.stringify(right);
+
+export const hellos: FuzzTarget = {
+  name: 'hello',
+  about: 'hand-shakes, refusals and configurations are decoded to what they say, bounded, or refused',
+  inputBytesMax: 4096,
+  guides: ['/src/engine/hello', '/src/wire/configuration-codec'],
+  dictionary: words('__proto__', 'constructor', '1e999', '9007199254740993', '-0', '\\u0000', '[[[[', 'null'),
+  seeds: () => [
+    encodeHello(hello),
+    encodeRefusal({ reason: 'no', isFinal: true }),
+    encodeConfiguration(configuration),
+  ],
+  mutate: mutateJson,
+  run(input, trace) {
+    const said = decodeHello(input);
+    if (said !== null) {
+      trace('hello');
+      must(same(decodeHello(encodeHello(said)), said), 'a hello does not round-trip');
+      must(Object.keys(said).length === 10, 'a hello has other keys');
+    }
+    const refusal = decodeRefusal(input);
+    must(typeof refusal.reason === 'string' && refusal.reason.length <= 500, 'a reason without a bound');
+    must(same(decodeRefusal(encodeRefusal(refusal)), refusal), 'a refusal does not round-trip');
+    const decoded = decodeConfiguration(input);
+    if (decoded === null) return;
+    trace(`configuration of ${decoded.members.length}`);
+    const encoded = encodeConfiguration(decoded);
+    must(same(decodeConfiguration(encoded), decoded), 'a configuration does not round-trip');
+    // Else the next segment's header has no room for it, and a contract stops the replica.
+    must(encoded.length <= CONFIGURATION_BYTES_MAX, 'a configuration is too long for a segment header');
+  },
+};

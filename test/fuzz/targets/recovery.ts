@@ -1,0 +1,82 @@
+/** Log segments after any damage: judged as the slow reference judges them, and twice alike. */
+
+import { crc32c } from '../../../src/checksum.js';
+import { ContractViolation } from '../../../src/contracts.js';
+import { RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../src/log/format.js';
+import { byteView, makeRecordHeader, readRecordHeader } from '../../../src/log/record.js';
+import { type Images, recover } from '../../log/log-writer-model.js';
+import { recoverSlowly } from '../../log/recovery-reference.js';
+import { mutateImages, repairImages, sampleImages, unpackImages } from '../images.js';
+import { type FuzzTarget, must } from '../target.js';
+
+/** Whether there is a header whose checksum holds and whose fields no writer of this version writes. */
+function hasStrangeRecord(images: Images): boolean {
+  const record = makeRecordHeader();
+  for (const bytes of images.values()) {
+    const source = byteView(bytes);
+    for (let at = SEGMENT_HEADER_BYTES; at + RECORD_HEADER_BYTES <= bytes.length; at += 8) {
+      const reading = readRecordHeader(source, at, record, crc32c);
+      if (reading === 'malformed' || reading === 'unsupported') return true;
+    }
+  }
+  return false;
+}
+
+/** Why recovery refuses what the reference, which looks at less, would take. */
+const stricter: ReadonlySet<string> = new Set([
+  'record-impossible',
+  'segment-header-impossible',
+  'segment-unsupported',
+  'segment-foreign',
+]);
+
+const payload = (slot: number): Uint8Array => new Uint8Array(20 + slot).fill(slot);
+
+export const recovery: FuzzTarget = {
+  name: 'recovery',
+  about: 'segments are judged as the reference judges them; what is served was intact; twice is as once',
+  inputBytesMax: 24 * 1024,
+  guides: ['/src/log/'],
+  memoryBytesMax: 128 * 1024 * 1024,
+  seeds: () => sampleImages(payload),
+  repair: repairImages,
+  mutate: mutateImages,
+  run(input, trace) {
+    const images = unpackImages(input);
+    const before = [...images.values()].map((bytes) => bytes.slice());
+    let result: ReturnType<typeof recover>;
+    try {
+      result = recover(images);
+    } catch (error) {
+      // Intact records that no acceptor writes: the replica is not opened.
+      if (!(error instanceof ContractViolation) || error.contract !== 'accept-ballot-monotone') throw error;
+      trace(error.contract);
+      return;
+    }
+    const { verdict, records } = result;
+    trace(verdict.kind === 'corrupt' ? verdict.reason : verdict.rule);
+    must(
+      [...images.values()].every((bytes, index) => Buffer.compare(bytes, before[index]!) === 0),
+      'recovery changed what it read',
+    );
+    const again = recover(images);
+    must(JSON.stringify(again.verdict) === JSON.stringify(verdict), 'recovered twice, judged twice');
+    // The reference is slow: it is asked about one input in four, the same ones each time.
+    if (crc32c(input, 0, input.length, 0) % 4 !== 0) return;
+    const slow = recoverSlowly(images);
+    if (verdict.kind === 'corrupt') {
+      if (!stricter.has(verdict.reason))
+        must(
+          slow.kind === 'corrupt',
+          'corrupt only for recovery',
+          () => `${verdict.reason}, ${verdict.detail}`,
+        );
+      return;
+    }
+    // The reference counts what an intact record says also where its other fields are none that a writer writes.
+    if (hasStrangeRecord(images)) return;
+    must(slow.kind === 'sound', 'corrupt only for the reference', () => JSON.stringify(verdict));
+    const places = records.map(({ segment, offset }) => `${segment}:${offset}`).join();
+    must(places === slow.records.join(), 'other records', () => `${places}; ${slow.records.join()}`);
+  },
+};
