@@ -6,11 +6,19 @@
 
 import type { Ballot } from '../../src/protocol/ballot.js';
 import type { Configuration } from '../../src/protocol/configuration.js';
-import type { Slot } from '../../src/protocol/decree.js';
+import type { DecreeReference, Slot } from '../../src/protocol/decree.js';
 import type { Message } from '../../src/protocol/messages.js';
 
 /** Kind, bytes and checksum of a decree in one string: decrees with the same value are the same. */
 export type Value = string;
+
+export function valueOfDecree({
+  kind,
+  bytes,
+  checksum,
+}: Pick<DecreeReference, 'kind' | 'bytes' | 'checksum'>): Value {
+  return `${kind}:${bytes}:${checksum}`;
+}
 
 /** One record of a log, read back from the bytes of the medium. */
 export interface SeenRecord {
@@ -161,6 +169,8 @@ export class Violation extends Error {
 /** One property of a run. Each has a file of its own in `invariants/`, and is made anew for each run. */
 export interface Invariant {
   readonly name: string;
+  /** What it looks at; other observations need not be shown to it. */
+  readonly kinds: readonly Observation['kind'][];
   /** Throws `Violation`. Called for every observation in order: keeps what it needs, in bounded time. */
   observe(observation: Observation): void;
 }
