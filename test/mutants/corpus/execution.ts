@@ -1,0 +1,174 @@
+/** Commands: each once, in order, and its result to its caller; and the memory that application and engine share. */
+
+import type { Mutant } from '../mutant.js';
+
+const SESSIONS = 'protocol/sessions.ts';
+const GRANTS = 'engine/grants.ts';
+const EXECUTOR = 'application/executor.ts';
+const COMMANDS = 'application/command-writer.ts';
+
+export const execution: readonly Mutant[] = [
+  {
+    name: 'executed-again-after-the-primary-changed',
+    fault: 'execution',
+    mimics: 'RedisLabs/raft#49: a command that is sent again is executed again',
+    edits: [
+      {
+        file: SESSIONS,
+        find: 'if (session < known.session || first !== known.next) return false;',
+        put: 'if (session < known.session || first > known.next) return false;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
+  },
+  {
+    name: 'executed-before-what-came-before-it',
+    fault: 'execution',
+    mimics: 'atomix#341: a session goes on behind a command that is missing',
+    edits: [
+      {
+        file: SESSIONS,
+        find: 'if (session < known.session || first !== known.next) return false;',
+        put: 'if (session < known.session || first < known.next) return false;',
+      },
+      { file: SESSIONS, find: 'known.next += count;', put: 'known.next = first + count;' },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
+  },
+  {
+    name: 'session-of-a-former-life-goes-on',
+    fault: 'execution',
+    mimics: 'atomix#417: sessions of a former life are mixed with those of the present one',
+    edits: [
+      {
+        file: SESSIONS,
+        find: 'if (known === undefined || session > known.session) {',
+        put: 'if (known === undefined || session !== known.session) {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
+  },
+  {
+    name: 'result-goes-to-the-wrong-caller',
+    fault: 'execution',
+    mimics: 'ra#610: who waits gets the answer to another command',
+    edits: [
+      {
+        file: EXECUTOR,
+        find: 'const isOwn = origin === bridge.self && session === bridge.session;',
+        put: 'const isOwn = origin === bridge.self;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
+  },
+  {
+    name: 'callers-without-a-result-wait-for-ever',
+    fault: 'execution',
+    mimics: 'openraft 1d5cc706: a caller hangs where its answer was dropped',
+    edits: [{ file: EXECUTOR, find: 'if (bridge.resolved > before) settle(bridge.resolved);', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
+  },
+  {
+    name: 'handed-over-before-it-is-chosen',
+    fault: 'execution',
+    mimics: 'CorfuDB#2470: what is not committed is visible',
+    edits: [
+      {
+        file: 'engine/engine.ts',
+        find: 'this.#deliveries.advance(this.#core.chosen)',
+        put: 'this.#deliveries.advance(this.#reader.find(this.#core.chosen + 1) === null ? this.#core.chosen : this.#core.chosen + 1)',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/three.test.ts', name: 'engine inline' }],
+  },
+  {
+    name: 'window-of-deliveries-has-no-bound',
+    fault: 'back-pressure',
+    mimics: 'ra#612: what a slow consumer has not taken piles up',
+    edits: [
+      {
+        file: 'engine/deliveries.ts',
+        find: '(this.#openBytes < windowBytes || this.#open.length === 0)',
+        put: '(this.#openBytes >= 0 || this.#open.length === 0)',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/deliveries.test.ts' }],
+  },
+  {
+    name: 'not-sent-again-to-the-next-primary',
+    fault: 'execution',
+    mimics: 'ra#612: commands are dropped while leadership moves',
+    edits: [
+      {
+        file: 'engine/submitter.ts',
+        find: 'restart(): void {\n    this.#submitted = 0;',
+        put: 'restart(): void {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/submitter.test.ts' }],
+  },
+  {
+    name: 'batch-released-before-its-last-command',
+    fault: 'memory',
+    mimics: 'memory of an operation in flight is used again',
+    edits: [
+      {
+        file: GRANTS,
+        find: 'if (batch.first + batch.count - 1 > resolved) break;\n      this.#bridge',
+        put: 'if (batch.first > resolved) break;\n      this.#bridge',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/interleavings.test.ts' }],
+  },
+  {
+    name: 'grant-closed-after-the-blocks-were-read',
+    fault: 'memory',
+    mimics: 'a race between giving memory back and writing to it',
+    edits: [
+      {
+        file: GRANTS,
+        find: 'if (!this.#open) return true;\n    this.#bridge.closeGrant();',
+        put: 'if (!this.#open) return true;',
+      },
+      {
+        file: GRANTS,
+        find: '    this.#open = false;\n    return true;',
+        put: '    this.#bridge.closeGrant();\n    this.#open = false;\n    return true;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/interleavings.test.ts' }],
+  },
+  {
+    name: 'grant-stays-open-when-it-is-revoked',
+    fault: 'memory',
+    mimics: 'NuRaft#215: two threads take the same place for theirs',
+    edits: [
+      {
+        file: GRANTS,
+        find: 'if (!this.#open) return;\n    this.#bridge.closeGrant();',
+        put: 'if (!this.#open) return;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/interleavings.test.ts' }],
+  },
+  {
+    name: 'memory-of-a-revoked-burst-given-away',
+    fault: 'memory',
+    mimics: 'a buffer is used again while its owner still copies from it',
+    edits: [{ file: GRANTS, find: 'for (const { segment } of this.#revoked) used.add(segment);', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/engine/submitter.test.ts' }],
+  },
+  {
+    name: 'memory-claimed-after-the-grant-was-read',
+    fault: 'memory',
+    mimics: 'a check before the claim that makes it valid',
+    edits: [
+      {
+        file: COMMANDS,
+        find: 'if (batch === null || bridge.blockState(index) !== BlockState.writing)',
+        put: 'if (batch === null)',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/interleavings.test.ts' }],
+  },
+];

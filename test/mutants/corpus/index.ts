@@ -1,0 +1,25 @@
+/** All mutants. */
+
+import type { Mutant } from '../mutant.js';
+import { elections } from './elections.js';
+import { execution } from './execution.js';
+import { learning } from './learning.js';
+import { links } from './links.js';
+import { log } from './log.js';
+import { persistence } from './persistence.js';
+import { proposing } from './proposing.js';
+import { storage } from './storage.js';
+
+/** Red in every run: what does not find this one does not run. */
+export const CANARY = 'canary-quorum-of-one';
+
+export const mutants: readonly Mutant[] = [
+  ...proposing,
+  ...persistence,
+  ...learning,
+  ...elections,
+  ...log,
+  ...storage,
+  ...links,
+  ...execution,
+];

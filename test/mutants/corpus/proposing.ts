@@ -1,0 +1,321 @@
+/** Ballots, and the two phases of the protocol (docs/protocol.md, rules 3 and 4). */
+
+import type { Mutant } from '../mutant.js';
+
+const ACCEPTOR = 'protocol/acceptor.ts';
+const PROPOSER = 'protocol/proposer.ts';
+
+const FIRST_VALUE_WINS = 'if (best !== undefined && best.ballot >= acceptance.ballot) return;';
+
+export const proposing: readonly Mutant[] = [
+  {
+    name: 'canary-quorum-of-one',
+    fault: 'phase 2',
+    mimics: 'the canary: the checks do not run if this one is not found',
+    edits: [
+      { file: 'protocol/context.ts', find: 'return quorumSize(this.configuration);', put: 'return 1;' },
+    ],
+    killedBy: [
+      { check: 'properties', seeds: 50 },
+      { check: 'properties', seeds: 200, agreementOnly: true },
+    ],
+  },
+  {
+    name: 'ballot-used-again-after-a-restart',
+    fault: 'ballots',
+    mimics: 'phxpaxos#145: a proposer begins anew with the numbers of its last life',
+    edits: [
+      {
+        file: PROPOSER,
+        find: 'nextBallot(Math.max(context.ballotSeen, this.#acceptor.promised), context.self)',
+        put: 'nextBallot(this.ballot, context.self)',
+      },
+    ],
+    killedBy: [{ check: 'properties', seeds: 200 }],
+  },
+  {
+    name: 'ballots-compared-by-their-rounds',
+    fault: 'ballots',
+    mimics: 'openraft a48a3282: ids of two parts are not compared as one',
+    edits: [
+      {
+        file: PROPOSER,
+        find: FIRST_VALUE_WINS,
+        put: 'if (best !== undefined && Math.floor(best.ballot / 65536) >= Math.floor(acceptance.ballot / 65536)) return;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol' }],
+  },
+  {
+    name: 'accepts-below-its-promise',
+    fault: 'ballots',
+    mimics: 'swiftpaxos#2: an ack of an old ballot leaves after the new leader was answered',
+    edits: [
+      {
+        file: ACCEPTOR,
+        find: 'const context = this.#context;\n    if (ballot < this.promised) {',
+        put: 'const context = this.#context;\n    if (ballot < this.run.ballot) {',
+      },
+      {
+        file: ACCEPTOR,
+        find: 'if (durable < from || ballot < this.promised) return;',
+        put: 'if (durable < from) return;',
+      },
+    ],
+    killedBy: [{ check: 'properties', seeds: 200 }],
+  },
+  {
+    name: 'refuses-one-ballot-too-few',
+    fault: 'ballots',
+    mimics: 'off by one where a ballot is refused',
+    edits: [
+      {
+        file: ACCEPTOR,
+        find: 'const context = this.#context;\n    if (ballot < this.promised) {',
+        put: 'const context = this.#context;\n    if (ballot < this.promised - 1) {',
+      },
+    ],
+    killedBy: [{ check: 'properties', seeds: 1000 }],
+  },
+  {
+    name: 'refuses-a-prepare-that-comes-again',
+    fault: 'ballots',
+    mimics: 'braft#526: a legitimate vote is refused by a check that is too strict',
+    edits: [
+      {
+        file: ACCEPTOR,
+        find: 'prepare(ballot: Ballot, from: Slot): boolean {\n    if (ballot < this.promised) {',
+        put: 'prepare(ballot: Ballot, from: Slot): boolean {\n    if (ballot <= this.promised) {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/acceptor.test.ts' }],
+  },
+  {
+    name: 'first-decree-adopted-instead-of-the-highest',
+    fault: 'phase 1',
+    mimics: 'OCons#21: recovery merges promises wrongly',
+    edits: [{ file: PROPOSER, find: FIRST_VALUE_WINS, put: 'if (best !== undefined) return;' }],
+    killedBy: [
+      { check: 'properties', seeds: 1000 },
+      { check: 'properties', seeds: 1000, agreementOnly: true },
+    ],
+  },
+  {
+    name: 'decrees-ranked-by-who-reports-them',
+    fault: 'phase 1',
+    mimics: 'swiftpaxos#3: the accepted ballot is overwritten by another field',
+    edits: [
+      {
+        file: PROPOSER,
+        find: 'this.#offer(message.slot, { ballot: message.acceptedBallot, decree: message.decree });',
+        put: 'this.#offer(message.slot, { ballot: from, decree: message.decree });',
+      },
+    ],
+    killedBy: [
+      { check: 'properties', seeds: 1000 },
+      { check: 'properties', seeds: 1000, agreementOnly: true },
+    ],
+  },
+  {
+    name: 'decrees-of-other-members-ignored',
+    fault: 'phase 1',
+    mimics: 'epaxos#29: what others accepted is lost in recovery',
+    edits: [
+      {
+        file: PROPOSER,
+        find: 'this.#offer(message.slot, { ballot: message.acceptedBallot, decree: message.decree });',
+        put: '',
+      },
+    ],
+    killedBy: [
+      { check: 'properties', seeds: 1000 },
+      { check: 'properties', seeds: 1000, agreementOnly: true },
+    ],
+  },
+  {
+    name: 'holes-not-filled',
+    fault: 'phase 1',
+    mimics: 'ZOOKEEPER-4925: a hole in the log is handed on',
+    edits: [
+      {
+        file: PROPOSER,
+        find: 'const found = this.#best.get(slot)?.decree ?? noopDecree;',
+        put: 'const found = this.#best.get(slot)?.decree;\n      if (found === undefined) continue;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol' }],
+  },
+  {
+    name: 'phase-one-with-one-promise-too-few',
+    fault: 'phase 1',
+    mimics: 'openraft d60f1e85: the read quorum is a majority less one',
+    edits: [
+      {
+        file: PROPOSER,
+        find: 'return this.#completePromises() >= this.#context.quorum &&',
+        put: 'return this.#completePromises() >= this.#context.quorum - 1 &&',
+      },
+      {
+        file: PROPOSER,
+        find: "requires(this.#completePromises() >= context.quorum, 'phase-two-after-quorum-of-promises');",
+        put: '',
+      },
+    ],
+    killedBy: [
+      { check: 'properties', seeds: 200 },
+      { check: 'properties', seeds: 1000, agreementOnly: true },
+    ],
+  },
+  {
+    name: 'half-of-an-even-cluster-is-a-quorum',
+    fault: 'phase 1',
+    mimics: 'hashicorp/raft 163a55f: quorums of clusters of even size are off by one',
+    edits: [
+      {
+        file: 'protocol/configuration.ts',
+        find: 'return Math.floor(configuration.members.length / 2) + 1;',
+        put: 'return Math.ceil(configuration.members.length / 2);',
+      },
+    ],
+    killedBy: [{ check: 'properties', seeds: 200 }],
+  },
+  {
+    name: 'promise-counted-twice',
+    fault: 'phase 1',
+    mimics: 'openraft#1802: votes are counted, not voters',
+    edits: [
+      { file: PROPOSER, find: '  #round = 0;\n', put: '  #round = 0;\n  #repeated = 0;\n' },
+      {
+        file: PROPOSER,
+        find: 'promises.complete = true;\n',
+        put: 'if (promises.complete) this.#repeated += 1;\n    promises.complete = true;\n',
+      },
+      {
+        file: PROPOSER,
+        find: 'this.learnFirst = 0;\n    this.paused',
+        put: 'this.#repeated = 0;\n    this.learnFirst = 0;\n    this.paused',
+      },
+      { file: PROPOSER, find: 'return count;', put: 'return count + this.#repeated;' },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol' }],
+  },
+  {
+    name: 'promises-of-older-ballots-counted',
+    fault: 'phase 1',
+    mimics: 'openraft#1220: a vote that was seen in some answer is taken for granted',
+    edits: [
+      {
+        file: PROPOSER,
+        find: 'onPromised(from: MemberNumber, message: Promised): void {\n    if (message.ballot !== this.ballot) return;',
+        put: 'onPromised(from: MemberNumber, message: Promised): void {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol' }],
+  },
+  {
+    name: 'leads-before-it-has-learned-what-is-chosen',
+    fault: 'phase 1',
+    mimics: 'openraft#1805: the target of a transfer leads before it has the log',
+    edits: [
+      {
+        file: PROPOSER,
+        find: 'this.#context.quorum && this.#context.chosen >= this.learnFirst;',
+        put: 'this.#context.quorum;',
+      },
+      {
+        file: PROPOSER,
+        find: "requires(context.chosen >= this.learnFirst, 'phase-two-after-learning');",
+        put: '',
+      },
+    ],
+    killedBy: [
+      { check: 'properties', seeds: 1000 },
+      { check: 'properties', seeds: 1000, agreementOnly: true },
+    ],
+  },
+  {
+    name: 'votes-of-older-ballots-counted',
+    fault: 'phase 2',
+    mimics: 'logcabin#44: entries of an earlier term are committed by counting replicas',
+    edits: [
+      {
+        file: PROPOSER,
+        find: 'onAccepted(from: MemberNumber, message: Accepted | HeartbeatReply): void {\n    if (message.ballot !== this.ballot) return;',
+        put: 'onAccepted(from: MemberNumber, message: Accepted | HeartbeatReply): void {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol' }],
+  },
+  {
+    name: 'quorum-scan-takes-votes-as-they-come',
+    fault: 'phase 2',
+    mimics: 'openraft#1802: the quorum scan assumes a sorted prefix',
+    edits: [{ file: PROPOSER, find: 'throughs.sort((a, b) => b - a);', put: '' }],
+    killedBy: [{ check: 'properties', seeds: 200 }],
+  },
+  {
+    name: 'chosen-with-one-vote-too-few',
+    fault: 'phase 2',
+    mimics: 'NuRaft#564: quorum arithmetic leaves out one peer',
+    edits: [
+      {
+        file: PROPOSER,
+        find: 'chosen = throughs[quorum - 1]!;',
+        put: 'chosen = throughs[Math.max(0, quorum - 2)]!;',
+      },
+    ],
+    killedBy: [
+      { check: 'properties', seeds: 200 },
+      { check: 'properties', seeds: 1000, agreementOnly: true },
+    ],
+  },
+  {
+    name: 'acknowledges-across-a-gap',
+    fault: 'phase 2',
+    mimics: 'openraft#1960: of two acknowledgements only the later one is kept',
+    edits: [
+      {
+        file: ACCEPTOR,
+        find: 'if (run.ballot !== ballot || slot !== run.through + 1) {',
+        put: 'if (run.ballot !== ballot || slot <= run.through) {',
+      },
+      { file: ACCEPTOR, find: 'slot === this.run.durable + 1', put: 'slot > this.run.durable' },
+    ],
+    killedBy: [{ check: 'properties', seeds: 1000 }],
+  },
+  {
+    name: 'votes-of-former-members-counted',
+    fault: 'phase 2',
+    mimics: 'openraft beb0302b: entries are committed by who has no vote',
+    edits: [
+      {
+        file: 'protocol/replica.ts',
+        find: 'if (led && context.self !== 0) this.#becomePreparing();',
+        put: 'if (led) this.#proposer.pausedForConfiguration = false;',
+      },
+    ],
+    killedBy: [{ check: 'properties', seeds: 1000 }],
+  },
+  {
+    name: 'window-has-no-bound',
+    fault: 'back-pressure',
+    mimics: 'a pipeline without a bound: proposals pile up in memory',
+    edits: [
+      { file: PROPOSER, find: 'this.#open.size < this.#context.options.pipelineDecreesMax &&', put: '' },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/proposer.test.ts' }],
+  },
+  {
+    name: 'congested-link-is-sent-to',
+    fault: 'back-pressure',
+    mimics: 'ZOOKEEPER-3296: the backlog of a connection that nobody reads grows',
+    edits: [
+      {
+        file: PROPOSER,
+        find: 'if (progress.synchronised && !progress.congested) {',
+        put: 'if (progress.synchronised) {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/proposer.test.ts' }],
+  },
+];

@@ -1,0 +1,194 @@
+/** The media: what is written, synced and reported (docs/storage-format.md; src/storage). */
+
+import type { Mutant } from '../mutant.js';
+
+const DIRECTORY = 'storage/directory.ts';
+const FILE = 'storage/file/file-medium.ts';
+const URING = 'storage/uring/uring-medium.ts';
+const WRITER = 'engine/log-writer.ts';
+
+export const storage: readonly Mutant[] = [
+  {
+    name: 'name-of-a-segment-not-synced',
+    fault: 'storage',
+    mimics: 'etcd#6368: the directory is not synced after a rename',
+    edits: [
+      {
+        file: DIRECTORY,
+        find: 'syncDirectory(fileSystem, this.path, (directoryError) => {',
+        put: '((_: unknown, __: string, next: (error: null) => void) => next(null))(fileSystem, this.path, (directoryError) => {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+  },
+  {
+    name: 'segment-made-without-a-sync',
+    fault: 'storage',
+    mimics: 'sofa-jraft#480: a flush is missing before the sync',
+    edits: [
+      {
+        file: DIRECTORY,
+        find: 'fileSystem.fsync(fd, (syncError) => {\n          if (syncError !== null) return fail(syncError);',
+        put: '((_: number, next: (error: null) => void) => next(null))(fd, (syncError) => {\n          if (syncError !== null) return fail(syncError);',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+  },
+  {
+    name: 'writes-not-synced',
+    fault: 'storage',
+    mimics: 'etcd#14143: a sync is left out where it seems not to be needed',
+    edits: [
+      {
+        file: FILE,
+        find: 'this.#fileSystem.fdatasync(live.fd, (error) => {',
+        put: '((_: number, next: (error: null) => void) => setImmediate(next, null))(live.fd, (error) => {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+  },
+  {
+    name: 'failed-sync-tried-again',
+    fault: 'storage',
+    mimics:
+      'ATC 2020, "Can applications recover from fsync failures?": a second sync succeeds, and the pages are gone',
+    edits: [
+      {
+        file: FILE,
+        find: 'this.#fileSystem.fdatasync(live.fd, (error) => {\n',
+        put: 'const sync = (then: (error: NodeJS.ErrnoException | null) => void): void =>\n        this.#fileSystem.fdatasync(live.fd, (first) => (first === null ? then(null) : this.#fileSystem.fdatasync(live.fd, then)));\n      sync((error) => {\n',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+  },
+  {
+    name: 'acknowledged-after-a-failed-sync',
+    fault: 'storage',
+    mimics: 'braft d8e4e21: the error of a writer is ignored',
+    edits: [
+      {
+        file: FILE,
+        find: "if (error !== null) {\n          failure ??= storageFailure(error, 'a sync'",
+        put: "if (error !== null && live.fd < 0) {\n          failure ??= storageFailure(error, 'a sync'",
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+  },
+  {
+    name: 'acknowledged-after-a-failed-write',
+    fault: 'storage',
+    mimics: 'prometheus#13027: a full disk leaves half a record, and the log goes on',
+    edits: [
+      {
+        file: FILE,
+        find: 'if (failed !== null) this.#endCycle',
+        put: "if (failed !== null && failedAt === '') this.#endCycle",
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+  },
+  {
+    name: 'reports-what-waits-for-the-next-sync',
+    fault: 'storage',
+    mimics: 'openraft#1960: of several writes under way the newest counts as done',
+    edits: [
+      {
+        file: FILE,
+        find: 'this.#handler!.onPersisted(ticket);\n    }\n    if (this.#isClosing',
+        put: 'this.#handler!.onPersisted(this.#queuedTicket);\n    }\n    if (this.#isClosing',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+  },
+  {
+    name: 'writes-reported-as-they-complete',
+    fault: 'storage',
+    mimics: 'openraft#1960: two asynchronous writes complete out of order',
+    edits: [
+      {
+        file: URING,
+        find: 'while (count < this.#writes.length && (this.#writes[count] as Range).done) count += 1;',
+        put: 'for (const [index, write] of this.#writes.entries()) if (write.done) count = index + 1;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/uring.test.ts' }],
+  },
+  {
+    name: 'last-block-of-a-write-left-out',
+    fault: 'storage',
+    mimics: 'pmdk#5461: what is made durable ends short of what was changed',
+    edits: [
+      {
+        file: FILE,
+        find: 'writeFully(this.#fileSystem, live.fd, live.memory.bytes, from, to, from, (error) => {',
+        put: 'writeFully(this.#fileSystem, live.fd, live.memory.bytes, from, Math.max(from, to - 4096), from, (error) => {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+  },
+  {
+    name: 'last-cache-line-not-flushed',
+    fault: 'storage',
+    mimics: 'PMFS-new#8: a flush is missing before the next operation relies on it',
+    edits: [
+      {
+        file: 'storage/pmem/pmem-medium.ts',
+        find: 'this.#addon.flushRange(bytes, from, to);',
+        put: 'this.#addon.flushRange(bytes, from, Math.max(from, to - 64));',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/pmem.test.ts' }],
+  },
+  {
+    name: 'found-segments-not-synced-before-they-are-read',
+    fault: 'storage',
+    mimics: 'etcd#14143: what a killed process left in the page cache is acted on',
+    edits: [
+      {
+        file: DIRECTORY,
+        find: 'this.fileSystem.fsync(fd, (syncError) => {\n          close(syncError',
+        put: '((_: number, next: (error: null) => void) => next(null))(fd, (syncError) => {\n          close(syncError',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/reopen-sync.test.ts' }],
+  },
+  {
+    name: 'error-of-a-truncation-ignored',
+    fault: 'storage',
+    mimics: 'ZOOKEEPER-3701: a truncation that failed on a full disk is taken for done',
+    edits: [
+      {
+        file: DIRECTORY,
+        find: 'if (truncateError !== null) {',
+        put: 'if (truncateError !== null && bytes < 0) {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+  },
+  {
+    name: 'unfinished-segment-counts',
+    fault: 'storage',
+    mimics: 'RaftKeeper#240: what was being made when the process was killed is loaded as if it were whole',
+    edits: [
+      {
+        file: DIRECTORY,
+        find: 'const temporaryPath = finalPath + TEMPORARY_SUFFIX;',
+        put: 'const temporaryPath = finalPath;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+  },
+  {
+    name: 'write-counts-as-durable-with-the-one-before',
+    fault: 'storage',
+    mimics: 'ra 39490978: a "last written" that is too high commits what is not on disk',
+    edits: [
+      {
+        file: WRITER,
+        find: 'this.#pending[0]!.ticket <= ticket) {',
+        put: 'this.#pending[0]!.ticket <= ticket + 1) {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/log-writer.test.ts' }],
+  },
+];
