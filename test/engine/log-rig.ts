@@ -20,6 +20,10 @@ export class CallQueue {
   readonly #due: (() => void)[] = [];
   readonly defer = (call: () => void): void => void this.#due.push(call);
 
+  runOne(): void {
+    this.#due.shift()?.();
+  }
+
   run(): void {
     for (let call = this.#due.shift(); call !== undefined; call = this.#due.shift()) call();
   }
@@ -91,11 +95,24 @@ export class LogRig {
     this.queue.run();
   }
 
-  /** What the disk has after a crash now, for another rig. */
-  crash(): MemoryContents {
-    return new Map(
-      [...this.durable].map(([segment, bytes]) => [segment, { bytes: bytes.slice(), memory: null }]),
-    );
+  /**
+   * What the disk has after a crash now, for another rig. Of the writes that are under way, oldest first, those whose bit is
+   * set in `lucky` came through: writes complete in any order.
+   */
+  crash(lucky = 0): MemoryContents {
+    const disk = new Map([...this.durable].map(([segment, bytes]) => [segment, bytes.slice()]));
+    for (const [index, { memory, from, to }] of this.#ranges.entries()) {
+      if (((lucky >>> (index % 31)) & 1) === 0) continue;
+      const bytes = disk.get(memory.segment) ?? new Uint8Array(memory.bytes.length);
+      disk.set(memory.segment, bytes);
+      bytes.set(memory.bytes.subarray(from, to), from);
+    }
+    return new Map([...disk].map(([segment, bytes]) => [segment, { bytes, memory: null }]));
+  }
+
+  /** Makes durable what the oldest flush that is under way was about. */
+  settleOne(): void {
+    this.queue.runOne();
   }
 
   /** Makes durable what was flushed. */

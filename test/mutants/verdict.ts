@@ -75,8 +75,9 @@ function ofTests({ numTotalTests, testResults = [] }: TestReport): Verdict {
     const failed = assertionResults.find(({ status }) => status === 'failed');
     if (failed === undefined) continue;
     const message = failed.failureMessages[0] ?? '';
-    // A test that waits for ever may tell of a mutant that hangs, or of a busy machine.
-    if (/Test timed out/.test(message)) return broken(`"${failed.fullName}" did not end in time`);
+    // A test that waits for ever may tell of a mutant that hangs, or of a busy machine. (vitest's report names some such errors so.)
+    if (/Test timed out|STACK_TRACE_ERROR/.test(message))
+      return broken(`"${failed.fullName}" did not end in time`);
     return { kind: 'killed', by: failed.fullName, after: '', message: firstLine(message) };
   }
   return { kind: 'survived', message: `${numTotalTests} tests` };

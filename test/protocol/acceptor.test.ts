@@ -175,6 +175,14 @@ describe('accept', () => {
     expect(scene.durable(2)).toEqual(['send 2: accepted 1.2: 1 to 1']);
   });
 
+  it('under a new ballot is not confirmed by the write of the old one for the same slot', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    scene.receive(2, accept(1, 2, 1, 'x'));
+    scene.receive(3, accept(2, 3, 1, 'y'));
+    expect(scene.durable(1)).toEqual([]);
+    expect(scene.durable(2)).toEqual(['send 3: accepted 2.3: 1 to 1']);
+  });
+
   it('is not acknowledged once a higher ballot was promised', () => {
     const scene = new Scene().toSecondaryOf(2);
     scene.receive(2, accept(1, 2, 1, 'x'));

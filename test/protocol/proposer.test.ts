@@ -103,6 +103,16 @@ describe('phase 1', () => {
     expect(scene.role).toBe('primary');
   });
 
+  it('counts a member once, however often its promise comes', () => {
+    const scene = new Scene({ size: 5 }).toPreparing();
+    scene.durable();
+    const promised = { kind: 'promised', ballot: scene.preparing, entries: 0, chosen: 0 } as const;
+    for (let time = 0; time < 3; time += 1) scene.receive(2, promised);
+    expect(scene.role).toBe('preparing');
+    scene.receive(3, promised);
+    expect(scene.role).toBe('primary');
+  });
+
   it('cannot end before what an acceptor knows to be chosen was learned', () => {
     const scene = new Scene().toPreparing();
     scene.durable();

@@ -94,8 +94,13 @@ export class MediumDriver {
     }
   }
 
+  /** Waits for it. Anything reported durable meanwhile is an error: nobody would wait for a failure that does not come. */
   async failure(): Promise<SynodError> {
-    while (this.failures.length === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const reported = this.persisted.length;
+    while (this.failures.length === 0) {
+      if (this.persisted.length > reported) throw new Error('reported durable instead of failing');
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
     return this.failures[0]!;
   }
 

@@ -87,6 +87,17 @@ describe('file medium', () => {
     await driver.close();
   });
 
+  test('a segment gets its name when its space is synced, and is there when its name is', async () => {
+    const faulty = new FaultyFileSystem();
+    const driver = make(faulty);
+    await driver.start();
+    faulty.calls.length = 0;
+    await driver.create(1);
+    const steps = faulty.calls.filter((call, at, calls) => call !== calls[at - 1]);
+    expect(steps).toEqual(['open', 'write', 'fsync', 'rename', 'open', 'fsync', 'close', 'read']);
+    await driver.close();
+  });
+
   test('short writes are continued', async () => {
     const faulty = new FaultyFileSystem();
     const driver = make(faulty);

@@ -123,8 +123,8 @@ function describeOwn(): void {
       await third.close();
     });
 
-    test('a failed write is final: told once, nothing reported and nothing written after it', async () => {
-      // The descriptor for writing is opened for reading alone: each write then fails.
+    /** A segment that can be written, and one whose descriptor is opened for reading alone: each write to it fails. */
+    async function openWithFailing() {
       const faulty = new FaultyFileSystem();
       const open = faulty.fileSystem.open as unknown as (...args: unknown[]) => void;
       let readOnly = false;
@@ -137,10 +137,32 @@ function describeOwn(): void {
         createUringMedium({ directory, segmentBytes: SEGMENT_BYTES, fileSystem }),
       );
       await driver.start();
-      const { blockBytes } = driver.medium;
       const good = await driver.create(1);
       readOnly = true;
       const bad = await driver.create(2);
+      return { driver, good, bad };
+    }
+
+    test('a write that ends before an older one is not reported: the older one may yet fail', async () => {
+      const { driver, good, bad } = await openWithFailing();
+      // Out of a callback of the file system, `setImmediate`, by which an empty range ends, comes before any completion.
+      await new Promise<void>((resolve) => {
+        fs.stat(directory, () => {
+          driver.persist(bad, 0, driver.medium.blockBytes);
+          driver.flush();
+          driver.persist(good, 0, 0);
+          driver.flush();
+          resolve();
+        });
+      });
+      expect(await driver.failure()).toMatchObject({ code: 'ERR_SYNOD_STORAGE_FAILED' });
+      expect(driver.persisted).toEqual([]);
+      await driver.close();
+    });
+
+    test('a failed write is final: told once, nothing reported and nothing written after it', async () => {
+      const { driver, good, bad } = await openWithFailing();
+      const { blockBytes } = driver.medium;
       await driver.write(good, 0, blockBytes);
       driver.persist(bad, 0, blockBytes);
       driver.flush();

@@ -69,19 +69,6 @@ export const execution: readonly Mutant[] = [
     killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
   },
   {
-    name: 'handed-over-before-it-is-chosen',
-    fault: 'execution',
-    mimics: 'CorfuDB#2470: what is not committed is visible',
-    edits: [
-      {
-        file: 'engine/engine.ts',
-        find: 'this.#deliveries.advance(this.#core.chosen)',
-        put: 'this.#deliveries.advance(this.#reader.find(this.#core.chosen + 1) === null ? this.#core.chosen : this.#core.chosen + 1)',
-      },
-    ],
-    killedBy: [{ check: 'unit', file: 'test/application/three.test.ts', name: 'engine inline' }],
-  },
-  {
     name: 'window-of-deliveries-has-no-bound',
     fault: 'back-pressure',
     mimics: 'ra#612: what a slow consumer has not taken piles up',
@@ -108,14 +95,14 @@ export const execution: readonly Mutant[] = [
     killedBy: [{ check: 'unit', file: 'test/engine/submitter.test.ts' }],
   },
   {
-    name: 'batch-released-before-its-last-command',
+    name: 'batch-released-before-it-is-executed',
     fault: 'memory',
     mimics: 'memory of an operation in flight is used again',
     edits: [
       {
         file: GRANTS,
         find: 'if (batch.first + batch.count - 1 > resolved) break;\n      this.#bridge',
-        put: 'if (batch.first > resolved) break;\n      this.#bridge',
+        put: 'if (batch.first > resolved + 1) break;\n      this.#bridge',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/engine/interleavings.test.ts' }],

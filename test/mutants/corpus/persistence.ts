@@ -171,7 +171,7 @@ export const persistence: readonly Mutant[] = [
         put: '} else if (slot === this.run.durable + 1) {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol' }],
+    killedBy: [{ check: 'unit', file: 'test/protocol/acceptor.test.ts' }],
   },
   {
     name: 'first-configuration-is-told-before-it-is-durable',

@@ -44,7 +44,7 @@ export const proposing: readonly Mutant[] = [
         put: 'if (best !== undefined && Math.floor(best.ballot / 65536) >= Math.floor(acceptance.ballot / 65536)) return;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol' }],
+    killedBy: [{ check: 'unit', file: 'test/protocol/matrix/matrix.test.ts' }],
   },
   {
     name: 'accepts-below-its-promise',
@@ -143,7 +143,7 @@ export const proposing: readonly Mutant[] = [
         put: 'const found = this.#best.get(slot)?.decree;\n      if (found === undefined) continue;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol' }],
+    killedBy: [{ check: 'unit', file: 'test/protocol/proposer.test.ts' }],
   },
   {
     name: 'phase-one-with-one-promise-too-few',
@@ -197,7 +197,7 @@ export const proposing: readonly Mutant[] = [
       },
       { file: PROPOSER, find: 'return count;', put: 'return count + this.#repeated;' },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol' }],
+    killedBy: [{ check: 'unit', file: 'test/protocol/proposer.test.ts' }],
   },
   {
     name: 'promises-of-older-ballots-counted',
@@ -210,7 +210,7 @@ export const proposing: readonly Mutant[] = [
         put: 'onPromised(from: MemberNumber, message: Promised): void {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol' }],
+    killedBy: [{ check: 'unit', file: 'test/protocol/proposer.test.ts' }],
   },
   {
     name: 'leads-before-it-has-learned-what-is-chosen',
@@ -244,7 +244,7 @@ export const proposing: readonly Mutant[] = [
         put: 'onAccepted(from: MemberNumber, message: Accepted | HeartbeatReply): void {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol' }],
+    killedBy: [{ check: 'unit', file: 'test/protocol/proposer.test.ts' }],
   },
   {
     name: 'quorum-scan-takes-votes-as-they-come',

@@ -19,7 +19,7 @@ export const storage: readonly Mutant[] = [
         put: '((_: unknown, __: string, next: (error: null) => void) => next(null))(fileSystem, this.path, (directoryError) => {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'any call may fail' }],
   },
   {
     name: 'segment-made-without-a-sync',
@@ -32,7 +32,7 @@ export const storage: readonly Mutant[] = [
         put: '((_: number, next: (error: null) => void) => next(null))(fd, (syncError) => {\n          if (syncError !== null) return fail(syncError);',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'a segment gets its name' }],
   },
   {
     name: 'writes-not-synced',
@@ -45,7 +45,7 @@ export const storage: readonly Mutant[] = [
         put: '((_: number, next: (error: null) => void) => setImmediate(next, null))(live.fd, (error) => {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'after a failed' }],
   },
   {
     name: 'failed-sync-tried-again',
@@ -59,7 +59,7 @@ export const storage: readonly Mutant[] = [
         put: 'const sync = (then: (error: NodeJS.ErrnoException | null) => void): void =>\n        this.#fileSystem.fdatasync(live.fd, (first) => (first === null ? then(null) : this.#fileSystem.fdatasync(live.fd, then)));\n      sync((error) => {\n',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'after a failed' }],
   },
   {
     name: 'acknowledged-after-a-failed-sync',
@@ -72,7 +72,7 @@ export const storage: readonly Mutant[] = [
         put: "if (error !== null && live.fd < 0) {\n          failure ??= storageFailure(error, 'a sync'",
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'after a failed' }],
   },
   {
     name: 'acknowledged-after-a-failed-write',
@@ -85,7 +85,7 @@ export const storage: readonly Mutant[] = [
         put: "if (failed !== null && failedAt === '') this.#endCycle",
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'after a failed' }],
   },
   {
     name: 'reports-what-waits-for-the-next-sync',
@@ -98,7 +98,7 @@ export const storage: readonly Mutant[] = [
         put: 'this.#handler!.onPersisted(this.#queuedTicket);\n    }\n    if (this.#isClosing',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'ranges queued while a sync' }],
   },
   {
     name: 'writes-reported-as-they-complete',
@@ -111,7 +111,7 @@ export const storage: readonly Mutant[] = [
         put: 'for (const [index, write] of this.#writes.entries()) if (write.done) count = index + 1;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/uring.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/uring.test.ts', name: 'a write that ends before' }],
   },
   {
     name: 'last-block-of-a-write-left-out',
@@ -124,7 +124,7 @@ export const storage: readonly Mutant[] = [
         put: 'writeFully(this.#fileSystem, live.fd, live.memory.bytes, from, Math.max(from, to - 4096), from, (error) => {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'what was persisted reads back' }],
   },
   {
     name: 'last-cache-line-not-flushed',
@@ -163,7 +163,7 @@ export const storage: readonly Mutant[] = [
         put: 'if (truncateError !== null && bytes < 0) {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'any call may fail' }],
   },
   {
     name: 'unfinished-segment-counts',
@@ -176,7 +176,7 @@ export const storage: readonly Mutant[] = [
         put: 'const temporaryPath = finalPath;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'any call may fail' }],
   },
   {
     name: 'write-counts-as-durable-with-the-one-before',
