@@ -46,7 +46,10 @@ export class Acceptor {
   /** In order of their writes. */
   #held: Held[] = [];
   #durable = 0;
+  /** The first record since the last start that tells of `promised`; 0 where one before it does. */
   #promiseWrite = 0;
+  /** A record tells of `promised`. Not so behind an acceptance under a higher ballot for a slot that is chosen. */
+  #isRecorded = true;
   #prepareFrom: Slot = 0;
   #acceptedDue = false;
 
@@ -62,10 +65,8 @@ export class Acceptor {
       return false;
     }
     this.#prepareFrom = from;
-    if (ballot > this.promised) {
-      this.#raise(ballot);
-      this.#promiseWrite = this.#context.append({ kind: 'promise', ballot });
-    }
+    if (ballot > this.promised) this.#raise(ballot);
+    if (!this.#isRecorded) this.#recordPromise(this.#context.append({ kind: 'promise', ballot }));
     // Asked again: the reply may have been lost with its link. Held like the first, as it may not be durable yet.
     this.#hold({ write: this.#promiseWrite, ballot, slot: 0 });
     return true;
@@ -113,6 +114,7 @@ export class Acceptor {
       if (held === undefined || held.ballot < ballot) {
         write = context.append({ kind: 'accept', ballot, slot, decree });
         this.accepted.set(slot, { ballot, decree });
+        this.#recordPromise(write);
       }
     }
     this.#hold({ write, ballot, slot });
@@ -203,9 +205,20 @@ export class Acceptor {
       this.#context.send(owner, { kind: 'refuse', ballot, promised: this.promised });
   }
 
+  /**
+   * The acceptance that raises a promise also records it: a prepare of the same ballot that comes behind it, by whatever way,
+   * must not be answered before that record is durable.
+   */
+  #recordPromise(write: number): void {
+    if (this.#isRecorded) return;
+    this.#isRecorded = true;
+    this.#promiseWrite = write;
+  }
+
   #raise(ballot: Ballot): void {
     invariant(ballot > this.promised, 'promise-never-lowered');
     this.promised = ballot;
+    this.#isRecorded = false;
     if (ballot > this.#context.ballotSeen) this.#context.ballotSeen = ballot;
   }
 }

@@ -76,6 +76,24 @@ describe('prepare', () => {
     expect(scene.receive(2, prepare(1, 2))).toEqual(['send 2: promised 1.2: 0 entries, chosen 0']);
   });
 
+  it('that comes behind an acceptance of its ballot waits for the record of that', () => {
+    const scene = new Scene();
+    expect(scene.receive(2, accept(1, 2, 1, 'x'))).toContain('append 1: accept 1.2 slot 1 x');
+    expect(scene.receive(2, prepare(1, 2, 2)).filter((line) => !line.startsWith('status'))).toEqual([]);
+    expect(scene.durable()).toEqual([
+      'send 2: promised 1.2: 0 entries, chosen 0',
+      'send 2: accepted 1.2: 1 to 1',
+    ]);
+  });
+
+  it('that comes behind an acceptance of its ballot for a chosen slot, which left no record, is recorded', () => {
+    const scene = new Scene({ promised: b(1, 3), chosen: 1 });
+    expect(scene.receive(2, accept(2, 2, 1, 'x'))).toContain('send 2: accepted 2.2: 1 to 1');
+    const effects = scene.receive(2, prepare(2, 2, 2)).filter((line) => !line.startsWith('status'));
+    expect(effects).toEqual(['append 1: promise 2.2']);
+    expect(scene.durable()).toEqual(['send 2: promised 2.2: 0 entries, chosen 1']);
+  });
+
   it('overtaken by a higher one before it was durable is not answered any more', () => {
     const scene = new Scene();
     scene.receive(2, prepare(1, 2));
