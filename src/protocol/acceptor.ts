@@ -8,7 +8,7 @@ import type { Ballot, MemberNumber } from './ballot.js';
 import { noBallot, ownerOf } from './ballot.js';
 import type { Context } from './context.js';
 import type { Acceptance, DecreeReference, Slot } from './decree.js';
-import { sameDecree } from './decree.js';
+import { plainDecree, sameDecree } from './decree.js';
 
 /** Consecutive slots accepted under one ballot: what an `accepted` message can speak of. */
 export interface Run {
@@ -170,6 +170,24 @@ export class Acceptor {
     const owner = ownerOf(ballot);
     if (owner === this.#context.self) this.#own.acceptedDurable(from, durable);
     else this.#context.send(owner, { kind: 'accepted', ballot, from, through: durable });
+  }
+
+  /** See `Replica.snapshot`. Writes are counted from the last durable one: only their distance from it is ever compared. */
+  snapshot(): readonly unknown[] {
+    const ahead = (write: number): number => Math.max(0, write - this.#durable);
+    const { ballot, from, through, durable } = this.run;
+    return [
+      this.promised,
+      [...this.accepted].map(([slot, one]) => [slot, one.ballot, plainDecree(one.decree)]),
+      [ballot, from, through, durable],
+      this.#held.map((held) => [ahead(held.write), held.ballot, held.slot]),
+      ahead(this.#context.writes),
+      ahead(this.#promiseWrite),
+      this.#isRecorded,
+      // Read by a promise that is held, and set anew by the next one.
+      this.#held.some(({ slot }) => slot === 0) ? this.#prepareFrom : 0,
+      this.#acceptedDue,
+    ];
   }
 
   #hold(held: Held): void {

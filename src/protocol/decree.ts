@@ -46,6 +46,11 @@ export interface Acceptance {
   readonly decree: DecreeReference;
 }
 
+/** The decree as plain data, for snapshots: without the place of its payload, which decides nothing. */
+export function plainDecree(decree: DecreeReference): readonly unknown[] {
+  return [decree.kind, decree.bytes, decree.checksum, decree.commands, decree.configuration?.number ?? 0];
+}
+
 /** Two references to one and the same decree? By content, since the same bytes lie at different places. */
 export function sameDecree(a: DecreeReference, b: DecreeReference): boolean {
   return a.kind === b.kind && a.bytes === b.bytes && a.checksum === b.checksum && a.commands === b.commands;

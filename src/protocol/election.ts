@@ -72,6 +72,28 @@ export class Election {
     return true;
   }
 
+  /** See `Replica.snapshot`. */
+  snapshot(): readonly unknown[] {
+    const { now, options, role } = this.#context;
+    const isAsking = role === 'candidate';
+    return [
+      this.primaryBallot,
+      // Nobody's primaryship is believed in: when it was heard is not asked.
+      this.primaryBallot === noBallot ? 0 : Math.min(now - this.#primaryHeardAt, options.electionTimeoutMs),
+      // A primary that steps down draws another deadline first.
+      role === 'primary' ? 0 : Math.max(0, this.#deadline - now),
+      this.#round,
+      // Of a candidate's round; the next one begins without them.
+      isAsking
+        ? [...this.#replies]
+            .map(([member, { chosen, primaryAlive }]) => [member, chosen, primaryAlive] as const)
+            .sort(([a], [b]) => a - b)
+        : [],
+      // The next round begins without it; a primary prepares again where a configuration was chosen.
+      role === 'secondary' || role === 'learner' ? 0 : Math.max(0, this.#retryAt - now),
+    ];
+  }
+
   startRound(): void {
     this.#round += 1;
     this.#replies = new Map();

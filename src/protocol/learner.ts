@@ -101,6 +101,21 @@ export class Learner {
     context.send(peer, { kind: 'fetch', from, bytesMax: context.options.fetchBytesMax });
   }
 
+  /** See `Replica.snapshot`. What is said to be chosen and is known chosen here decides nothing any more. */
+  snapshot(): readonly unknown[] {
+    const { chosen, now, options } = this.#context;
+    const fetching = this.#fetching;
+    return [
+      Math.max(this.known, chosen),
+      this.#claimBallot,
+      Math.max(this.#claim, chosen),
+      [...this.#peers].filter(([, through]) => through > chosen).sort(([a], [b]) => a - b),
+      fetching === null ? null : [fetching.peer, fetching.from, Math.max(0, fetching.deadline - now)],
+      this.#lastPeer,
+      Math.min(now - this.#progressAt, 2 * options.heartbeatMs + 1),
+    ];
+  }
+
   #isMissing(): boolean {
     const context = this.#context;
     if (context.role === 'primary') return false;

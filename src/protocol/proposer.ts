@@ -9,7 +9,7 @@ import type { Ballot, MemberNumber } from './ballot.js';
 import { nextBallot, noBallot, ownerOf } from './ballot.js';
 import type { Context } from './context.js';
 import type { Acceptance, DecreeReference, Slot } from './decree.js';
-import { DecreeKind, noopDecree, sameDecree } from './decree.js';
+import { DecreeKind, noopDecree, plainDecree, sameDecree } from './decree.js';
 import type { Accepted, HeartbeatReply, Promised, PromiseEntry } from './messages.js';
 
 /** What the primary knows of a member's votes under its ballot, and what it sent there. */
@@ -312,6 +312,41 @@ export class Proposer {
   /** How far a member is known to follow; for status. */
   acceptedBy(member: MemberNumber): Slot {
     return this.#progress.get(member)?.through ?? 0;
+  }
+
+  /** See `Replica.snapshot`. Who does not lead takes a new ballot first, and everything under the last one is over. */
+  snapshot(): readonly unknown[] {
+    const { now, options, role } = this.#context;
+    if (role === 'preparing') {
+      return [
+        this.#round,
+        this.ballot,
+        this.learnFirst,
+        [...this.#promises]
+          .map(
+            ([member, { slots, complete }]) => [member, complete, [...slots].sort((a, b) => a - b)] as const,
+          )
+          .sort(([a], [b]) => a - b),
+        [...this.#best]
+          .map(([slot, { ballot, decree }]) => [slot, ballot, plainDecree(decree)] as const)
+          .sort(([a], [b]) => a - b),
+      ];
+    }
+    if (role !== 'primary') return [this.#round];
+    return [
+      this.#round,
+      this.ballot,
+      this.last,
+      this.pausedForConfiguration,
+      [...this.#open].map(([slot, decree]) => [slot, plainDecree(decree)]),
+      this.#openBytes,
+      [...this.#progress].map(([member, { heardAt, ...rest }]) => [
+        member,
+        Math.min(now - heardAt, options.electionTimeoutMs),
+        rest,
+      ]),
+      Math.min(now - this.#heartbeatAt, options.heartbeatMs),
+    ];
   }
 
   #completePromises(): number {

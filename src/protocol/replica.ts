@@ -184,6 +184,27 @@ export class Replica {
     return effects;
   }
 
+  /**
+   * Everything that decides what this replica will write, say and hold for chosen, as plain data: two replicas with equal
+   * snapshots do the same from here on, whatever comes. Times are distances from now, as far as anything tells them
+   * apart; what nothing will read again is left out, and so is what only the status tells. For exploring and comparing states.
+   */
+  snapshot(): readonly unknown[] {
+    const { configuration, self, role, chosen, ballotSeen, connected, effects, now, options } = this.#context;
+    return [
+      [configuration, self, role, chosen, ballotSeen, [...connected].sort((a, b) => a - b), effects],
+      this.#acceptor.snapshot(),
+      this.#proposer.snapshot(),
+      this.#learner.snapshot(),
+      this.#election.snapshot(),
+      Math.min(now - this.#lastStepAt, options.electionTimeoutMs / 2 + 1),
+      Math.max(0, this.#joinAt - now),
+      this.#joinWhenCaughtUp,
+      this.#able,
+      this.#genesis?.configuration ?? null,
+    ];
+  }
+
   // Time.
 
   #onTick(): void {
