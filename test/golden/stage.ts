@@ -11,15 +11,8 @@ import type { Effect, LogRecord } from '../../src/protocol/effects.js';
 import type { Message } from '../../src/protocol/messages.js';
 import { Replica } from '../../src/protocol/replica.js';
 import { addToLog, Disk, type LogEntry } from '../properties/disk.js';
-import {
-  decree,
-  incarnationOf,
-  nameOf,
-  options,
-  showMembers,
-  showMessage,
-  showRecord,
-} from '../protocol/harness.js';
+import { decree, incarnationOf, options } from '../protocol/harness.js';
+import { nameOf, showMembers, showMessage, showRecord } from '../protocol/show.js';
 
 const OUTSIDERS = MEMBER_NUMBER_MAX + 1;
 const STEP_MS = 10;

@@ -12,11 +12,12 @@ import { genesisConfiguration } from '../../src/protocol/configuration.js';
 import type { ProtocolOptions } from '../../src/protocol/context.js';
 import type { Acceptance, DecreeReference, Slot } from '../../src/protocol/decree.js';
 import { DecreeKind, noopDecree } from '../../src/protocol/decree.js';
-import type { Effect, LogRecord, Role } from '../../src/protocol/effects.js';
+import type { Effect, Role } from '../../src/protocol/effects.js';
 import type { Input, PeerNumber } from '../../src/protocol/inputs.js';
 import type { Message } from '../../src/protocol/messages.js';
 import type { RecoveredState } from '../../src/protocol/replica.js';
 import { Replica } from '../../src/protocol/replica.js';
+import { nameDecree, nameOf, showMembers, showMessage, showRecord } from './show.js';
 
 export const options: ProtocolOptions = {
   electionTimeoutMs: 300,
@@ -43,13 +44,11 @@ export function b(round: number, member: MemberNumber): Ballot {
   return makeBallot(round, member);
 }
 
-const names: Map<number, string> = new Map();
-
 /** A decree of commands that is called `name`: the same name is the same decree. */
 export function decree(name: string, bytes = 10): DecreeReference {
   let checksum = 7;
   for (const letter of name) checksum = (checksum * 31 + letter.charCodeAt(0)) % 0x7fff_ffff;
-  names.set(checksum, name);
+  nameDecree(checksum, name);
   return { kind: DecreeKind.commands, bytes, checksum, commands: 1, configuration: null, source: name };
 }
 
@@ -67,68 +66,6 @@ export function configurationDecree(configuration: Configuration): DecreeReferen
     configuration,
     source: 'configuration',
   };
-}
-
-/** How a decree is written in expected texts. */
-export function nameOf(one: DecreeReference): string {
-  if (one.kind === DecreeKind.noop) return 'no-op';
-  if (one.configuration !== null) return `configuration ${one.configuration.number}`;
-  return names.get(one.checksum) ?? `#${one.checksum}`;
-}
-
-export function showMessage(message: Message): string {
-  switch (message.kind) {
-    case 'status-query':
-      return `status-query round ${message.round}`;
-    case 'status-reply':
-      return `status-reply round ${message.round}: promised ${formatBallot(message.promised)}, chosen ${message.chosen}, ${
-        message.primaryAlive ? 'hears a primary' : 'hears no primary'
-      }`;
-    case 'prepare':
-      return `prepare ${formatBallot(message.ballot)} from ${message.from}`;
-    case 'promise-entry':
-      return `promise-entry ${formatBallot(message.ballot)}: slot ${message.slot} has ${nameOf(message.decree)} of ${formatBallot(message.acceptedBallot)}`;
-    case 'promised':
-      return `promised ${formatBallot(message.ballot)}: ${message.entries} entries, chosen ${message.chosen}`;
-    case 'accept':
-      return `accept ${formatBallot(message.ballot)}: slot ${message.slot} ${nameOf(message.decree)}, chosen ${message.chosen}`;
-    case 'accepted':
-      return `accepted ${formatBallot(message.ballot)}: ${message.from} to ${message.through}`;
-    case 'heartbeat':
-      return `heartbeat ${formatBallot(message.ballot)} round ${message.round}: chosen ${message.chosen}`;
-    case 'heartbeat-reply':
-      return `heartbeat-reply ${formatBallot(message.ballot)} round ${message.round}: ${message.from} to ${message.through}, chosen ${message.chosen}`;
-    case 'refuse':
-      return `refuse ${formatBallot(message.ballot)}: promised ${formatBallot(message.promised)}`;
-    case 'fetch':
-      return `fetch from ${message.from}`;
-    case 'learn':
-      return `learn slot ${message.slot} ${nameOf(message.decree)} of ${formatBallot(message.ballot)}`;
-    case 'fetch-end':
-      return `fetch-end through ${message.through}, chosen ${message.chosen}`;
-    case 'defunct':
-      return `defunct: chosen ${message.chosen}`;
-    case 'join':
-      return `join ${message.id}: chosen ${message.chosen}`;
-    case 'genesis':
-      return `genesis ${showMembers(message.configuration)}`;
-  }
-}
-
-export function showMembers({ members }: Configuration): string {
-  return members.map(({ number, id }) => `${number}=${id}`).join(' ');
-}
-
-export function showRecord(record: LogRecord): string {
-  switch (record.kind) {
-    case 'promise':
-      return `promise ${formatBallot(record.ballot)}`;
-    case 'accept':
-    case 'learn':
-      return `${record.kind} ${formatBallot(record.ballot)} slot ${record.slot} ${nameOf(record.decree)}`;
-    case 'genesis':
-      return `genesis ${showMembers(record.configuration)}`;
-  }
 }
 
 export function showEffect(effect: Effect): string {

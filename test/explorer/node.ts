@@ -1,0 +1,400 @@
+/**
+ * One replica as the explorer sees it: the real protocol, its disk and its ends of the links. It does what it is told, one
+ * input at a time, and everything about it is decided by the inputs since it was started; nothing else is asked or drawn.
+ */
+
+import { MEMBER_NUMBER_MAX } from '../../src/protocol/ballot.js';
+import type { Configuration } from '../../src/protocol/configuration.js';
+import { memberById } from '../../src/protocol/configuration.js';
+import type { ProtocolOptions } from '../../src/protocol/context.js';
+import type { DecreeReference, Slot } from '../../src/protocol/decree.js';
+import { DecreeKind, plainDecree } from '../../src/protocol/decree.js';
+import type { Effect } from '../../src/protocol/effects.js';
+import type { Message } from '../../src/protocol/messages.js';
+import { Replica } from '../../src/protocol/replica.js';
+import type { Value } from '../properties/checker.js';
+import { check, contentOf } from '../properties/checker.js';
+import type { LogEntry, Recovered, StoredRecord } from '../properties/disk.js';
+import { addToLog, Disk } from '../properties/disk.js';
+import { showRecord } from '../protocol/show.js';
+import type { NodeChecks, Proposal } from './node-checks.js';
+
+/** What travels on a link, in order. */
+export type Item =
+  | { readonly kind: 'message'; readonly configuration: number; readonly message: Message }
+  /** The link broke: what was sent and did not arrive before this is lost. */
+  | { readonly kind: 'down' }
+  /** It stands again; the other end is this disk. */
+  | { readonly kind: 'up'; readonly life: number; readonly hasGenesis: boolean };
+
+export type NodeInput =
+  /** So much time passes that the replica loses patience with whatever it waits for. */
+  | { readonly kind: 'timeout' }
+  /** As much time passes, but it cannot stand for election: for example, its disk is full for as long. */
+  | { readonly kind: 'silence' }
+  | { readonly kind: 'propose'; readonly value: number }
+  /** So many more records are durable. */
+  | { readonly kind: 'durable'; readonly records: number }
+  | { readonly kind: 'deliver'; readonly from: number; readonly item: Item };
+
+/** What a deliberately broken variant changes around the protocol; see `variants.ts`. */
+export interface Faults {
+  /** The protocol is told that a record is durable as soon as it was written. */
+  readonly acknowledgeEarly?: boolean;
+  readonly recover?: (found: Recovered) => Recovered;
+  /** A new disk takes the name of the one before. */
+  readonly keepIncarnation?: boolean;
+}
+
+export interface Surroundings {
+  readonly protocol: ProtocolOptions;
+  readonly ids: readonly string[];
+  readonly incarnation: (index: number, life: number) => string;
+  readonly faults: Faults;
+  /** Links stand always, from the start on. */
+  readonly alwaysLinked: boolean;
+  /** Configurations that were ever written, by the decree's value. */
+  readonly configurations: Map<Value, Configuration>;
+  /** Null: only disagreement counts. */
+  readonly checks: NodeChecks | null;
+}
+
+/** What a replica starts from. */
+export interface Boot {
+  readonly index: number;
+  /** Which of its disks: 1, 2, … */
+  readonly life: number;
+  /** All durable. */
+  readonly records: readonly StoredRecord[];
+  /** What it ever proposed, also what no disk knows of any more: messages may. */
+  readonly proposals: readonly Proposal[];
+  /** Durable acceptances of its former disks. They were counted once and stay counted. */
+  readonly formerVotes: readonly string[];
+}
+
+interface LinkEnd {
+  readonly life: number;
+  readonly number: number;
+}
+
+const OUTSIDERS = MEMBER_NUMBER_MAX + 1;
+const BEGINNING_MS = 1_000_000;
+
+export class Node {
+  readonly index: number;
+  readonly life: number;
+  readonly core: Replica;
+  readonly disk: Disk;
+  readonly proposals: Proposal[];
+  /** What the last input made it send, by receiver. */
+  sent: Item[][] = [];
+  /** Everything that the last input made it do, for a person; kept only if wanted. */
+  story: string[] | null = null;
+
+  readonly #around: Surroundings;
+  readonly #formerVotes: readonly string[];
+  readonly #base: number;
+  readonly #links: (LinkEnd | null)[];
+  #log: Map<Slot, LogEntry>;
+  #genesis: Configuration | null;
+  #now = BEGINNING_MS;
+  #chosen: Slot;
+  #reported = 0;
+
+  constructor(boot: Boot, around: Surroundings) {
+    const { ids, faults, incarnation, protocol } = around;
+    this.#around = around;
+    this.index = boot.index;
+    this.life = boot.life;
+    this.proposals = [...boot.proposals];
+    this.#formerVotes = boot.formerVotes;
+    this.disk = new Disk(incarnation(boot.index, boot.life));
+    for (const stored of boot.records) this.disk.append(stored);
+    this.disk.harden(boot.records.length);
+    this.#base = boot.records.length;
+    const read = this.disk.recover();
+    const found = faults.recover === undefined ? read : faults.recover(read);
+    this.#log = found.log;
+    this.#genesis = found.genesis;
+    this.#chosen = found.state.chosen;
+    const identity = { id: ids[boot.index]!, incarnation: this.disk.incarnation };
+    this.core = new Replica(protocol, identity, found.state, () => 0, this.#now);
+    this.#links = ids.map(() => null);
+    this.sent = ids.map(() => []);
+    around.checks?.onBoot(this);
+    if (around.alwaysLinked) {
+      for (let peer = 0; peer < ids.length; peer += 1) if (peer !== this.index) this.#link(peer, 1);
+    }
+    this.#endTurn();
+  }
+
+  get pending(): number {
+    return this.disk.records.length - this.disk.durable;
+  }
+  /** What it knows to be chosen and has not written that it does. */
+  get hasUnmarked(): boolean {
+    return this.#chosen > this.disk.chosenDurable;
+  }
+  get hasGenesis(): boolean {
+    return this.disk.hasGenesisDurable;
+  }
+
+  apply(input: NodeInput): void {
+    this.sent = this.sent.map(() => []);
+    this.#around.checks?.onInput(input);
+    if (this.story !== null) this.story = [];
+    switch (input.kind) {
+      case 'timeout':
+        this.#timeout();
+        break;
+      case 'silence':
+        this.core.step({ kind: 'able', able: false }, this.#now);
+        this.#timeout();
+        this.core.step({ kind: 'able', able: true }, this.#now);
+        break;
+      case 'propose':
+        this.core.step({ kind: 'propose', decree: commands(input.value) }, this.#now);
+        break;
+      case 'durable':
+        this.disk.harden(this.disk.durable + input.records);
+        if (!this.#around.faults.acknowledgeEarly) this.#report(this.disk.durable);
+        break;
+      case 'deliver':
+        this.#receive(input.from, input.item);
+        break;
+    }
+    this.#endTurn();
+  }
+
+  /** What is left after a power cut that came when `kept` of the pending records had reached the disk. */
+  crash(kept: number, isMarked: boolean): Boot {
+    const { disk, index, life, proposals } = this;
+    const records: StoredRecord[] = disk.records.slice(0, disk.durable + kept);
+    if (isMarked) records.push({ record: { kind: 'mark' }, chosen: this.#chosen });
+    return { index, life, records, proposals, formerVotes: this.#formerVotes };
+  }
+
+  /** The disk is replaced by an empty one. */
+  wipe(): Boot {
+    const { index, life, proposals } = this;
+    return { index, life: life + 1, records: [], proposals, formerVotes: this.votes() };
+  }
+
+  /** Every durable acceptance there ever was: "incarnation ballot slot value". */
+  votes(): string[] {
+    const { disk } = this;
+    const votes = new Set(this.#formerVotes);
+    for (const { record } of disk.records.slice(0, disk.durable)) {
+      if (record.kind === 'accept')
+        votes.add(`${disk.incarnation} ${record.ballot} ${record.slot} ${contentOf(record.decree)}`);
+    }
+    return [...votes].sort();
+  }
+
+  /** The decree of each slot that it holds for chosen, from slot 1 on. */
+  known(): DecreeReference[] {
+    const known: DecreeReference[] = [];
+    for (let slot = 1; slot <= this.core.chosen; slot += 1) known.push(this.#log.get(slot)!.decree);
+    return known;
+  }
+
+  /** Everything that decides what it does from here on, and what it is judged by. Equal texts: equal futures. */
+  text(): string {
+    const { disk, life, proposals } = this;
+    const durable = new Disk(disk.incarnation);
+    for (const stored of disk.records.slice(0, disk.durable)) durable.append(stored);
+    const { state, genesis, log } = durable.recover();
+    const entries = (from: Map<Slot, LogEntry>): unknown[] =>
+      [...from]
+        .map(([slot, { kind, ballot, decree }]) => [slot, kind, ballot, plainDecree(decree)] as const)
+        .sort(([a], [b]) => a - b);
+    return JSON.stringify(
+      [
+        life,
+        this.core.snapshot(),
+        this.#links,
+        [state.promised, state.chosen, genesis?.number ?? 0, entries(log)],
+        disk.records.slice(disk.durable).map(({ record, chosen }) => [chosen, record]),
+        // Fetches are served from what was written, and from what a broken recovery made of it.
+        entries(this.#log),
+        this.#genesis?.number ?? 0,
+        this.#chosen,
+        this.votes(),
+        proposals,
+      ],
+      withoutSource,
+    );
+  }
+
+  // Inputs.
+
+  /**
+   * Twice half an election timeout: more at once would be taken for a pause of the process. Ends when the replica has changed
+   * its mind, so that no second timeout hides in the first.
+   */
+  #timeout(): void {
+    const { role } = this.core;
+    for (let half = 0; half < 2 && this.core.role === role; half += 1) {
+      this.#now += this.#around.protocol.electionTimeoutMs / 2;
+      this.core.step({ kind: 'tick' }, this.#now);
+      if (half === 0) this.#endTurn();
+    }
+  }
+
+  #report(durable: number): void {
+    const write = durable - this.#base;
+    if (write <= this.#reported) return;
+    this.#reported = write;
+    this.core.step({ kind: 'durable', write }, this.#now);
+  }
+
+  #receive(peer: number, item: Item): void {
+    const end = this.#links[peer]!;
+    switch (item.kind) {
+      case 'up':
+        this.#link(peer, item.life);
+        if (!item.hasGenesis && this.#genesis !== null && this.hasGenesis)
+          this.#send(peer, { kind: 'genesis', configuration: this.#genesis });
+        break;
+      case 'down':
+        // It may be told twice: a crash of the peer breaks also what was not linked again.
+        if (end === null) break;
+        this.#links[peer] = null;
+        this.core.step({ kind: 'peer-down', peer: end.number }, this.#now);
+        break;
+      case 'message': {
+        if (end === null) break;
+        const { configuration, message: sent } = item;
+        const message = 'decree' in sent ? { ...sent, decree: { ...sent.decree } } : sent;
+        if (message.kind === 'genesis') this.#genesis ??= message.configuration;
+        this.core.step({ kind: 'message', from: end.number, configuration, message }, this.#now);
+        break;
+      }
+    }
+  }
+
+  #link(peer: number, life: number): void {
+    const number = this.#numberOf(peer, life);
+    this.#links[peer] = { life, number };
+    this.core.step({ kind: 'peer-up', peer: number }, this.#now);
+  }
+
+  #numberOf(peer: number, life: number): number {
+    const { ids, incarnation } = this.#around;
+    const { configuration } = this.core;
+    const member = configuration === null ? undefined : memberById(configuration, ids[peer]!);
+    return member?.incarnation === incarnation(peer, life) ? member.number : OUTSIDERS + peer;
+  }
+
+  // Effects.
+
+  #endTurn(): void {
+    this.#carryOut(this.core.takeEffects());
+    if (!this.#around.faults.acknowledgeEarly) return;
+    while (this.#reported < this.disk.records.length - this.#base) {
+      this.#report(this.disk.records.length);
+      this.#carryOut(this.core.takeEffects());
+    }
+  }
+
+  #carryOut(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'append':
+          this.#append(effect);
+          break;
+        case 'send':
+          this.#sendTo(effect.to, effect.message);
+          break;
+        case 'chosen':
+          this.#onChosen(effect.through);
+          break;
+        case 'serve-fetch':
+          this.#serve(effect);
+          break;
+        case 'configuration':
+          this.story?.push(`works under configuration ${effect.configuration.number}`);
+          this.#renumber();
+          break;
+        case 'status':
+          this.story?.push(`is ${effect.role}`);
+          break;
+        case 'retain':
+          break;
+      }
+    }
+  }
+
+  #append({ record }: Extract<Effect, { kind: 'append' }>): void {
+    if (record.kind === 'accept' || record.kind === 'learn') {
+      const { decree } = record;
+      if (decree.configuration !== null && decree.bytes === 0) {
+        // Proposed here: the engine encodes it now. The number tells configurations of these scopes apart.
+        decree.bytes = 1;
+        decree.checksum = 1000 * decree.configuration.number + this.index;
+        this.#around.configurations.set(contentOf(decree), decree.configuration);
+      }
+      addToLog(this.#log, record.slot, {
+        kind: record.kind,
+        ballot: record.ballot,
+        decree: { ...decree },
+      });
+    }
+    this.#around.checks?.onAppend(this, record);
+    const copy = 'decree' in record ? { ...record, decree: { ...record.decree } } : record;
+    this.disk.append({ record: copy, chosen: this.#chosen });
+    this.story?.push(`writes ${showRecord(record)}`);
+  }
+
+  #onChosen(through: Slot): void {
+    for (let slot = this.#chosen + 1; slot <= through; slot += 1)
+      check(this.#log.has(slot), 'applied-is-a-gapless-prefix', () => `slot ${slot}`);
+    check(through > this.#chosen, 'applied-grows', () => `${through}`);
+    this.#chosen = through;
+    this.story?.push(`holds all up to slot ${through} for chosen`);
+  }
+
+  #serve({ to, from, through }: Extract<Effect, { kind: 'serve-fetch' }>): void {
+    for (let slot = from; slot <= through; slot += 1) {
+      const entry = this.#log.get(slot);
+      check(entry !== undefined, 'fetched-is-in-the-log', () => `slot ${slot}`);
+      this.#sendTo(to, { kind: 'learn', slot, ballot: entry.ballot, decree: { ...entry.decree } });
+    }
+    this.#sendTo(to, { kind: 'fetch-end', through: Math.max(through, from - 1), chosen: through });
+  }
+
+  #renumber(): void {
+    for (const [peer, end] of this.#links.entries()) {
+      if (end === null || this.#numberOf(peer, end.life) === end.number) continue;
+      this.core.step({ kind: 'peer-down', peer: end.number }, this.#now);
+      this.#link(peer, end.life);
+    }
+  }
+
+  #sendTo(number: number, message: Message): void {
+    const peer = this.#links.findIndex((end) => end?.number === number);
+    if (peer !== -1) this.#send(peer, message);
+  }
+
+  #send(peer: number, message: Message): void {
+    this.#around.checks?.onSend(this, message);
+    const copy = 'decree' in message ? { ...message, decree: { ...message.decree } } : message;
+    const configuration = this.core.configuration?.number ?? 0;
+    this.sent[peer]!.push({ kind: 'message', configuration, message: copy });
+  }
+}
+
+function commands(value: number): DecreeReference {
+  return {
+    kind: DecreeKind.commands,
+    bytes: 1,
+    checksum: value,
+    commands: 1,
+    configuration: null,
+    source: null,
+  };
+}
+
+export function withoutSource(key: string, value: unknown): unknown {
+  return key === 'source' ? undefined : value;
+}
