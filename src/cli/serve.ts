@@ -52,7 +52,15 @@ async function serveUntil(
   logger: Logger,
 ): Promise<number> {
   const stateMachine = new KeyValueStateMachine();
-  const replica = await Replica.open({ ...config.options, logger }, stateMachine);
+  const opening = Replica.open({ ...config.options, logger }, stateMachine);
+  const opened = await Promise.race([opening, stopped]);
+  if (!(opened instanceof Replica)) {
+    // A long log is being recovered, or a full disk waited for: nothing was told to anyone yet that a close could keep.
+    logger.info({ reason: opened.reason }, 'stopped while opening');
+    opening.catch(() => {});
+    return 0;
+  }
+  const replica = opened;
   replica.on('fenced', (error) => stop({ reason: 'fenced', error }));
   const server = new KeyValueServer(
     replica,

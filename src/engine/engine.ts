@@ -266,6 +266,11 @@ export class Engine {
   /** Time has passed. */
   tick(): void {
     if (this.#closing || this.#fenced !== null) return;
+    if (!this.#startWritten) {
+      // The log cannot be written to yet, so nothing may happen; but where the disk is full, space is asked for again.
+      this.#keeper.tick(this.#parts.now());
+      return;
+    }
     this.#guard(() => {
       const now = this.#parts.now();
       this.#core.step({ kind: 'tick' }, now);
@@ -275,10 +280,8 @@ export class Engine {
       this.#core.step({ kind: 'able', able }, now);
       this.#links.checkCongestion(now);
       this.#releaseDue = true;
-      if (this.#startWritten) {
-        this.#keeper.mark(now);
-        this.#drawUpGenesis();
-      }
+      this.#keeper.mark(now);
+      this.#drawUpGenesis();
     });
     this.turn();
   }

@@ -199,6 +199,11 @@ async function run(
     outbox: ends.outbox,
   });
   opening.engine = engine;
+  // From now on: a replica that is opened on a full disk waits for space.
+  const timer = setInterval(
+    () => engine.tick(),
+    Math.max(2, Math.min(10, Math.floor(options.heartbeatMs / 4))),
+  );
   await new Promise<void>((resolve, reject) => {
     opening.failed = reject;
     const handler = {
@@ -213,12 +218,11 @@ async function run(
       if (error !== null) reject(error);
       else engine.start(resolve);
     });
+  }).catch((error: unknown) => {
+    clearInterval(timer);
+    throw error;
   });
   opening.failed = null;
-  const timer = setInterval(
-    () => engine.tick(),
-    Math.max(2, Math.min(10, Math.floor(options.heartbeatMs / 4))),
-  );
   ends.bridge.setEngineAsleep(true);
   schedule();
   let closed: Promise<void> | null = null;

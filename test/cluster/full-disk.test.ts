@@ -122,6 +122,28 @@ describe.runIf(obstacle === null)('a replica whose disk is full', () => {
     await expectAll(small, [...acknowledged, ...further]);
   });
 
+  it('waits for space when it is started while full, and can be stopped meanwhile', async () => {
+    const small = await startWithSmallDisk('c', 'file');
+    const other = cluster.get('a');
+    const acknowledged = await writeUntil(other, 0, () => /"event":"storage full"/.test(small.log));
+    await small.kill();
+    await small.start(false);
+    await cluster.until('it finds no space', () => /"event":"storage full"/.test(small.log));
+    await small.kill('SIGTERM');
+    expect(await small.runs.at(-1)!.exit).toEqual({ code: 0, signal: null });
+    expect(small.log).toMatch(/stopped while opening/);
+
+    await small.start(false);
+    await cluster.until('it finds no space again', () => /"event":"storage full"/.test(small.log));
+    expect(small.log).not.toMatch(/"event":"serving"/);
+    await rm(join(small.dataDir, 'ballast'));
+    await cluster.until('it serves', () => /"event":"serving"/.test(small.log));
+    await cluster.untilReady();
+    const statuses = await cluster.untilEqual();
+    expect(new Set(statuses.map(({ stateDigest }) => stateDigest)).size).toBe(1);
+    await expectAll(small, acknowledged);
+  });
+
   it('keeps what it acknowledged when it is killed while full', async () => {
     const small = await startWithSmallDisk('c', 'file');
     const other = cluster.get('a');
