@@ -80,7 +80,8 @@ export class Ledger {
   }
 
   keep(values: ReadonlyMap<string, string | null>, operations: readonly Recorded[]): void {
-    for (const { input, output } of operations) if (output === undefined) this.#uncertain.add(input[1]!);
+    for (const { input, output } of operations)
+      if (output === undefined) for (const key of keyValueModel.keysOf(input) ?? []) this.#uncertain.add(key);
     for (const [key, value] of values) this.#values.set(key, value);
   }
 
@@ -106,7 +107,7 @@ export async function checkHistory(
   ledger: Ledger,
 ): Promise<Finding[]> {
   const operations = history.operations.splice(0);
-  const keys = [...new Set(operations.map(({ input }) => input[1]!))];
+  const keys = [...new Set(operations.flatMap(({ input }) => keyValueModel.keysOf(input) ?? []))];
   const calledAt = performance.now();
   const values = await readAll(replica, keys);
   const returnedAt = performance.now();

@@ -19,6 +19,8 @@ const WINDOW_MS = 2000;
 const WINDOW_KEYS = 10;
 const SERIAL_KEYS = 8;
 const VALUE_BYTES_MAX = 300;
+/** Of some values: they come in several pieces. */
+const LONG_BYTES_MAX = 100_000;
 
 export const serialKeys: readonly string[] = Array.from(
   { length: SERIAL_KEYS },
@@ -118,11 +120,21 @@ export class Load {
     // Each key has one kind of values, so that few requests are errors.
     if (number < 2) return random.below(3) === 0 ? ['GET', key] : ['INCR', key];
     if (number < 4) return random.below(3) === 0 ? ['STRLEN', key] : ['APPEND', key, `${value};`];
+    // Two that are written and read together, which must never be seen apart.
+    if (number < 6) {
+      const pair = [4, 5].map((each) => `w${this.#starts}.${window}:${each}`);
+      if (random.below(8) === 0) return ['DEL', ...pair];
+      return random.below(2) === 0 ? ['MGET', ...pair] : ['MSET', pair[0]!, value, pair[1]!, value];
+    }
     switch (random.below(10)) {
       case 0:
       case 1:
       case 2:
-        return ['SET', key, value.padEnd(random.below(VALUE_BYTES_MAX), '.')];
+        return [
+          'SET',
+          key,
+          value.padEnd(random.below(random.below(50) === 0 ? LONG_BYTES_MAX : VALUE_BYTES_MAX), '.'),
+        ];
       case 3:
         return ['SET', key, value, random.pick(['NX', 'XX'])];
       case 4:

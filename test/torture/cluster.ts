@@ -4,14 +4,18 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Status } from '../cluster/support/cluster.js';
+import type { Random } from '../cluster/support/random.js';
 import type { Network } from './network/network.js';
 import { ReplicaProcess } from './replica-process.js';
 import type { SmallDisk } from './small-disk.js';
 
+/** How a replica is run; another one at its next start is fine. */
 export interface ReplicaSetting {
   readonly storage: string;
   readonly transport: string;
-  readonly env: NodeJS.ProcessEnv;
+  readonly engine: string;
+  /** Without the addon: then storage and transport are portable ones. */
+  readonly portable: boolean;
 }
 
 /** Kinds that work here and that this run may use. */
@@ -28,9 +32,10 @@ export interface ClusterSetting {
   readonly clocks: Clocks;
 }
 
-/** The file that sets a replica's clock, or why there is none. */
+/** The file that sets a replica's clock, and the environment that makes it do so; or why there is none. */
 export interface Clocks {
   readonly pathOf: ((id: string) => string) | null;
+  readonly environmentOf: ((id: string) => NodeJS.ProcessEnv) | null;
   readonly obstacle: string | null;
 }
 
@@ -43,9 +48,21 @@ export interface SmallDiskSetting {
 
 export const replicaIds: readonly string[] = ['a', 'b', 'c', 'd', 'e'];
 
-/** What a configuration file says about a storage kind. */
-export function storageOf(kind: string, segmentBytes: number): Record<string, unknown> {
-  return { kind, segmentBytes, ...(kind === 'pmem' ? { allowVolatile: true } : {}) };
+export function drawSetting({ storages, transports }: Choices, random: Random): ReplicaSetting {
+  const setting = {
+    storage: random.pick(storages),
+    transport: random.pick(transports),
+    engine: random.pick(['worker', 'worker', 'worker', 'inline']),
+    portable: random.below(6) === 0,
+  };
+  const { portable } = setting;
+  return portable && storages.includes('file')
+    ? { ...setting, storage: 'file', transport: 'tcp' }
+    : { ...setting, portable: false };
+}
+
+export function describeSetting({ storage, transport, engine, portable }: ReplicaSetting): string {
+  return `${storage}/${transport}${engine === 'inline' ? '/inline' : ''}${portable ? '/portable' : ''}`;
 }
 
 export class TortureCluster {
@@ -81,7 +98,7 @@ export class TortureCluster {
     const ids = replicaIds.slice(0, setting.replicas.length);
     await network.open(ids);
     mkdirSync(folder, { recursive: true });
-    const replicas = setting.replicas.map(({ storage, transport, env }, index) => {
+    const replicas = setting.replicas.map((replicaSetting, index) => {
       const id = ids[index]!;
       const host = network.hostOf(id);
       const replica = new ReplicaProcess(
@@ -99,12 +116,10 @@ export class TortureCluster {
           replica: id,
           members: ids.map((other) => ({ id: other, address: network.addressOf(id, other) })),
           dataDir: join(folder, id),
-          storage: storageOf(storage, setting.segmentBytes),
-          transport: { kind: transport },
           kv: { listen: `${host}:${ports.kvPortOf(id)}` },
         },
       );
-      replica.env = env;
+      configure(replica, replicaSetting, setting);
       mkdirSync(replica.dataDir, { recursive: true });
       return replica;
     });
@@ -154,6 +169,24 @@ export class TortureCluster {
   async endAll(): Promise<void> {
     await Promise.all(this.replicas.map((replica) => replica.end('SIGKILL')));
   }
+}
+
+/** What holds from the next start of the replica on. */
+export function configure(
+  replica: ReplicaProcess,
+  { storage, transport, engine, portable }: ReplicaSetting,
+  { segmentBytes, clocks }: ClusterSetting,
+): void {
+  replica.config = {
+    ...replica.config,
+    storage: { kind: storage, segmentBytes, ...(storage === 'pmem' ? { allowVolatile: true } : {}) },
+    transport: { kind: transport },
+    engine,
+  };
+  replica.env = {
+    ...(clocks.environmentOf?.(replica.id) ?? {}),
+    ...(portable ? { SYNOD_NATIVE: '0' } : {}),
+  };
 }
 
 function isSettled(statuses: readonly Status[]): boolean {

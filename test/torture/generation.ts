@@ -16,7 +16,14 @@ import {
   type UsageMaxima,
 } from './checks.js';
 import { Load } from './clients.js';
-import { type ClusterSetting, type ReplicaSetting, replicaIds, TortureCluster } from './cluster.js';
+import {
+  type ClusterSetting,
+  describeSetting,
+  drawSetting,
+  type ReplicaSetting,
+  replicaIds,
+  TortureCluster,
+} from './cluster.js';
 import { clockEnvironment } from './faults/clocks.js';
 import type { FaultKind } from './faults/fault.js';
 import { History } from './history.js';
@@ -36,7 +43,7 @@ const READY_MS_MAX = 60_000;
 const RECOVERY_MS_MAX = 60_000;
 const SETTLE_MS_MAX = 60_000;
 const USAGE_MS = 2000;
-export const usageBounds: UsageMaxima = { residentBytes: 1024 * MEBIBYTE, descriptors: 256 };
+export const usageBounds: UsageMaxima = { residentBytes: 512 * MEBIBYTE, descriptors: 256 };
 
 export interface GenerationPlan {
   readonly number: number;
@@ -90,8 +97,10 @@ export class Generation {
     const cluster = await this.#make();
     const end = performance.now() + this.plan.minutes * 60_000;
     for (const replica of cluster.replicas) replica.start();
-    if ((await cluster.untilSettled(READY_MS_MAX)) === null)
-      return [{ check: 'convergence', text: `no cluster within ${READY_MS_MAX} ms after the first start` }];
+    if ((await cluster.untilSettled(READY_MS_MAX)) === null) {
+      const text = `no cluster within ${READY_MS_MAX} ms after the first start`;
+      return this.#stopping ? [] : [{ check: 'convergence', text }, ...checkLogs(cluster.replicas)];
+    }
     const load = new Load(cluster, this.history, {
       clients: CLIENTS,
       perSecond: this.#options.rate,
@@ -143,9 +152,9 @@ export class Generation {
     this.#network?.dispose();
   }
 
-  /** The file system in memory goes, with what is on it. */
-  unmount(): void {
-    this.#disk?.dispose();
+  /** The file system in memory goes; with `keep`, what is on it is copied to where it was mounted. */
+  unmount(keep: boolean): void {
+    this.#disk?.dispose(keep);
   }
 
   async #make(): Promise<TortureCluster> {
@@ -168,7 +177,7 @@ export class Generation {
       program,
     );
     this.#cluster = cluster;
-    const kinds = setting.replicas.map(({ storage, transport }) => `${storage}/${transport}`);
+    const kinds = setting.replicas.map(describeSetting);
     this.description = `${count} replicas (${kinds.join(' ')}), ${plan.network}, segments of ${setting.segmentBytes / MEBIBYTE} MiB`;
     return cluster;
   }
@@ -182,11 +191,7 @@ export class Generation {
     const clockOf = (id: string): string => join(folder, `${id}.clock`);
     const replicas = replicaIds.slice(0, count).map((id): ReplicaSetting => {
       writeFileSync(clockOf(id), '+0\n');
-      return {
-        storage: random.pick(choices.storages),
-        transport: random.pick(choices.transports),
-        env: clockLibrary === null ? {} : clockEnvironment(clockLibrary, clockOf(id)),
-      };
+      return drawSetting(choices, random);
     });
     const small = replicaIds[random.below(count)]!;
     this.#disk = noSmallDisk === null ? new SmallDisk(join(folder, small)) : null;
@@ -195,7 +200,11 @@ export class Generation {
       replicas,
       choices,
       smallDisk: { id: this.#disk === null ? null : small, disk: this.#disk, obstacle: noSmallDisk },
-      clocks: { pathOf: clockLibrary === null ? null : clockOf, obstacle: noClocks },
+      clocks: {
+        pathOf: clockLibrary === null ? null : clockOf,
+        environmentOf: clockLibrary === null ? null : (id) => clockEnvironment(clockLibrary, clockOf(id)),
+        obstacle: noClocks,
+      },
     };
   }
 

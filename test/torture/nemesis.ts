@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random } from '../cluster/support/random.js';
 import type { TortureCluster } from './cluster.js';
-import type { Fault, FaultKind } from './faults/fault.js';
+import { drawLogarithmic, type Fault, type FaultKind } from './faults/fault.js';
 
 const BURST_FAULTS_MAX = 3;
 const GAP_MS_MAX = 1500;
@@ -74,7 +74,8 @@ export class Nemesis {
       const fault = await kind.draw(cluster, own);
       if (fault === null) continue;
       const [min, max] = kind.holdMs;
-      running.push(this.#run(fault, min + own.below(max - min + 1)));
+      // Short ones as often as long ones: what is cut off in the middle of being repaired finds most.
+      running.push(this.#run(fault, drawLogarithmic(Math.max(1, min), Math.max(1, max), own)));
       if (kind.exclusive === true) break;
       await delay(waitMs);
     }

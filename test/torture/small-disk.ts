@@ -1,7 +1,7 @@
 /** A file system in memory of its own for the data of one replica, whose size can be changed while it is in use. Needs root. */
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statfsSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 
 const SIZE_BYTES = 8 * 1024 * 1024 * 1024;
 
@@ -38,10 +38,14 @@ export class SmallDisk {
     this.#resize(SIZE_BYTES);
   }
 
-  /** Never throws; what is on it is gone. */
-  dispose(): void {
+  /** Unmounts it; with `keep`, what is on it is copied to the folder that it was mounted on. */
+  dispose(keep: boolean): void {
     if (!readFileSync('/proc/mounts', 'utf8').includes(` ${this.folder} `)) return;
+    const copy = `${this.folder}.kept`;
+    if (keep) cpSync(this.folder, copy, { recursive: true });
     if (run('umount', [this.folder]) !== null) run('umount', ['--lazy', this.folder]);
+    if (keep) cpSync(copy, this.folder, { recursive: true });
+    rmSync(copy, { recursive: true, force: true });
   }
 
   #resize(bytes: number): void {

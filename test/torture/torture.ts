@@ -102,10 +102,10 @@ export class Torture {
   /** For an exit handler: everything ends now. */
   disposeNow(): void {
     const generation = this.#generations.at(-1);
+    const keeps = this.#violations.length > 0 || this.#options.keep;
     generation?.dispose();
-    if (this.#violations.length > 0 || this.#options.keep) return;
-    generation?.unmount();
-    removeFolder(this.#folder);
+    generation?.unmount(keeps);
+    if (!keeps) removeFolder(this.#folder);
   }
 
   #goesOn(minutes: number): boolean {
@@ -131,10 +131,10 @@ export class Torture {
       });
     }
     if (found.length > 0) for (const line of generation.lastLines) this.#progress(line);
+    const keeps = found.length > 0 || this.#options.keep;
     generation.dispose();
-    if (found.length > 0 || this.#options.keep) return;
-    generation.unmount();
-    removeFolder(generation.plan.folder);
+    generation.unmount(keeps);
+    if (!keeps) removeFolder(generation.plan.folder);
   }
 
   #counts(): Counts {

@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../../cluster/support/random.js';
-import { storageOf, type TortureCluster } from '../cluster.js';
+import { configure, describeSetting, drawSetting, type TortureCluster } from '../cluster.js';
 import { drawLogarithmic, type Fault, type FaultKind, pickFree, shuffled } from './fault.js';
 
 const noObstacle = (): null => null;
@@ -183,8 +183,7 @@ const otherSettings: FaultKind = {
     new Set(setting.choices.storages).size > 1 ? null : 'there is one kind of storage only in this run',
   async draw(cluster, random) {
     const id = pickFree(cluster, random);
-    const storage = random.pick(cluster.setting.choices.storages);
-    const transport = random.pick(cluster.setting.choices.transports);
+    const setting = drawSetting(cluster.setting.choices, random);
     const signal = random.pick(['SIGKILL', 'SIGTERM'] as const);
     if (id === null) return null;
     const replica = cluster.replicas.find((each) => each.id === id)!;
@@ -194,15 +193,11 @@ const otherSettings: FaultKind = {
       [id],
       () => replica.end(signal),
       async () => {
-        replica.config = {
-          ...replica.config,
-          storage: storageOf(storage, cluster.setting.segmentBytes),
-          transport: { kind: transport },
-        };
+        configure(replica, setting, cluster.setting);
         replica.start();
       },
     );
-    return { ...fault, text: `${fault.text}: ${storage}, ${transport} (${signal})` };
+    return { ...fault, text: `${fault.text}: ${describeSetting(setting)} (${signal})` };
   },
 };
 
