@@ -25,6 +25,8 @@ const SEGMENT_NAME = new RegExp(`^([0-9a-f]{16})\\${SEGMENT_SUFFIX}$`);
 /** Files kept open for reading though nobody reads: catch-up of a peer walks one segment in many reads. */
 const IDLE_FILES_MAX = 4;
 
+const NO_SYNC_CODES: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROFS']);
+
 export const SEGMENT_BYTES_MIN: number = 16 * 1024;
 export const SEGMENT_BYTES_MAX: number = 1024 * 1024 * 1024;
 /** Segments are whole pages, so that each can be mapped and written with O_DIRECT. */
@@ -111,14 +113,20 @@ export class LogDirectory {
   start(callback: Callback<readonly SegmentSummary[]>): void {
     const done = this.#begin(callback);
     if (done === null) return;
-    this.#make((makeError) => {
+    this.fileSystem.mkdir(this.path, { recursive: true }, (makeError) => {
       if (makeError !== null) return done(this.#unusable(makeError));
-      lockDirectory(this.path, (lockError, lock) => {
+      const lockIt = this.fileSystem.lock ?? lockDirectory;
+      lockIt(this.path, (lockError, lock) => {
         if (lockError !== null) return done(lockError);
         this.#lock = lock!;
         this.fileSystem.readdir(this.path, (listError, names) => {
           if (listError !== null) return this.#giveUp(listError, done);
-          this.#startClear(names, 0, done);
+          // The first segment was made after this, so where there is one, it was done.
+          if (names.some((name) => parseSegmentName(name) !== null)) return this.#startClear(names, 0, done);
+          this.#syncAbove(this.path, (syncError) => {
+            if (syncError !== null) return this.#giveUp(syncError, done);
+            this.#startClear(names, 0, done);
+          });
         });
       });
     });
@@ -292,20 +300,20 @@ export class LogDirectory {
     done(this.#unusable(error));
   }
 
-  /** Makes the directory, and the names of all that had to be made durable. */
-  #make(done: (error: NodeJS.ErrnoException | null) => void): void {
-    this.fileSystem.mkdir(this.path, { recursive: true }, (error, firstMade) => {
-      if (error !== null) return done(error);
-      if (firstMade === undefined) return done(null);
-      const top = path.dirname(path.resolve(firstMade));
-      const syncUp = (directory: string): void => {
-        syncDirectory(this.fileSystem, directory, (syncError) => {
-          if (syncError !== null || directory === top || path.dirname(directory) === directory)
-            return done(syncError);
-          syncUp(path.dirname(directory));
-        });
-      };
-      syncUp(path.dirname(this.path));
+  /**
+   * Makes the names of all directories above durable. Not only those that this start has made: whoever made the others
+   * (a probe of this path, a process that was killed) may not have come so far.
+   */
+  #syncAbove(directory: string, done: (error: NodeJS.ErrnoException | null) => void): void {
+    const above = path.dirname(directory);
+    if (above === directory) {
+      done(null);
+      return;
+    }
+    syncDirectory(this.fileSystem, above, (error) => {
+      // Where this user may not look, it has made nothing; and a file system without such syncs keeps names by itself.
+      if (error !== null && !NO_SYNC_CODES.has(error.code ?? '')) return done(error);
+      this.#syncAbove(above, done);
     });
   }
 

@@ -1,9 +1,10 @@
 /**
  * The part of node:fs that storage uses: its callback calls, which run on the thread pool and never on the event
- * loop. Tests put one here that fails at the n-th call.
+ * loop. Tests put one here that fails at the n-th call, or one that is not of this machine.
  */
 
 import fs from 'node:fs';
+import type { lockDirectory } from './directory-lock.js';
 
 export type FileSystem = Pick<
   typeof fs,
@@ -19,7 +20,10 @@ export type FileSystem = Pick<
   | 'rename'
   | 'unlink'
   | 'write'
->;
+> & {
+  /** Makes a directory one owner's. Left out where node:fs reaches it: then it is `lockDirectory`. */
+  readonly lock?: typeof lockDirectory;
+};
 
 export const nodeFileSystem: FileSystem = fs;
 

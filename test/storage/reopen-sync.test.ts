@@ -65,3 +65,31 @@ it('every segment that is there is synced before start yields it', async () => {
   ]);
   await close(second);
 });
+
+it('the names of the directories above are durable, whoever made them, before there is a first segment', async () => {
+  const opened = new Map<number, string>();
+  const calls: string[] = [];
+  const recording = {
+    ...fs,
+    open: (
+      file: string,
+      flags: fs.OpenMode,
+      done: (error: NodeJS.ErrnoException | null, fd: number) => void,
+    ) =>
+      fs.open(file, flags, (error, fd) => {
+        if (error === null) opened.set(fd, file);
+        done(error, fd);
+      }),
+    fsync: (fd: number, done: fs.NoParamCallback) => {
+      calls.push(opened.get(fd) ?? '?');
+      fs.fsync(fd, done);
+    },
+  } as unknown as FileSystem;
+  // As left by a process that was killed before it had synced, or by a probe of the path.
+  const log = path.join(directory, 'data', 'log');
+  fs.mkdirSync(log, { recursive: true });
+  const medium = createFileMedium({ directory: log, segmentBytes, fileSystem: recording });
+  expect(await start(medium)).toBe(0);
+  expect(calls.slice(0, 2)).toEqual([path.join(directory, 'data'), directory]);
+  await close(medium);
+});
