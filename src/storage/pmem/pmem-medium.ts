@@ -33,13 +33,22 @@ export interface PmemMediumOptions {
   readonly allowVolatile?: boolean;
   /** For tests. */
   readonly fileSystem?: FileSystem;
+  /** For tests: what the segments are mapped into, taken to be persistent. */
+  readonly memory?: PersistentMemory;
 }
+
+/** The part of the addon that maps persistent memory and makes stores to it durable. */
+export type PersistentMemory = Pick<
+  NativeAddon,
+  'mapSegment' | 'unmapSegment' | 'flushRange' | 'populate' | 'flushInstruction'
+>;
 
 /** Pages touched in one go while a segment is made; about half a millisecond of page faults. */
 const POPULATE_BYTES = 2 * 1024 * 1024;
 
 /** `ERR_SYNOD_STORAGE_UNAVAILABLE` where the addon, or DAX (without `allowVolatile`), is missing. */
 export function createPmemMedium(options: PmemMediumOptions): LogMedium {
+  if (options.memory !== undefined) return new PmemMedium(options, options.memory, null);
   const { addon, reason } = loadAddon();
   if (addon === null) throw unavailable(`storage kind pmem: ${reason}`, options.directory);
   const blocked = probeDax(addon, options.directory);
@@ -96,7 +105,7 @@ class PmemMedium implements LogMedium {
   readonly segmentBytes: number;
   /** A cache line: what is flushed at once. */
   readonly blockBytes = 64;
-  readonly #addon: NativeAddon;
+  readonly #memory: PersistentMemory;
   readonly #directory: LogDirectory;
   readonly #live = new Map<number, SegmentMemory>();
   #handler: LogMediumHandler | null = null;
@@ -107,14 +116,14 @@ class PmemMedium implements LogMedium {
   #failure: SynodError | null = null;
   #isClosing = false;
 
-  constructor(options: PmemMediumOptions, addon: NativeAddon, blocked: string | null) {
-    this.#addon = addon;
+  constructor(options: PmemMediumOptions, memory: PersistentMemory, blocked: string | null) {
+    this.#memory = memory;
     this.#directory = new LogDirectory(options);
     this.segmentBytes = options.segmentBytes;
     this.durable = blocked === null;
     this.reason = this.durable
-      ? `pmem: MAP_SYNC on DAX, flushed by ${addon.flushInstruction}`
-      : `pmem: VOLATILE, emulated by allowVolatile (${blocked}), flushed by ${addon.flushInstruction}`;
+      ? `pmem: MAP_SYNC on DAX, flushed by ${memory.flushInstruction}`
+      : `pmem: VOLATILE, emulated by allowVolatile (${blocked}), flushed by ${memory.flushInstruction}`;
   }
 
   start(handler: LogMediumHandler, callback: Callback<readonly SegmentSummary[]>): void {
@@ -131,7 +140,7 @@ class PmemMedium implements LogMedium {
       const segmentPath = this.#directory.segmentPath(segment);
       let bytes: Uint8Array;
       try {
-        bytes = this.#addon.mapSegment(segmentPath, this.segmentBytes, false, this.durable).bytes;
+        bytes = this.#memory.mapSegment(segmentPath, this.segmentBytes, false, this.durable).bytes;
       } catch (mapError) {
         return callback(storageError(mapError, `cannot map log segment ${segment}`, segmentPath));
       }
@@ -140,13 +149,13 @@ class PmemMedium implements LogMedium {
       const letGo = this.#directory.hold();
       const populate = (from: number): void => {
         if (this.#isClosing) {
-          this.#addon.unmapSegment(bytes);
+          this.#memory.unmapSegment(bytes);
           callback(closedError(this.#directory.path));
           letGo();
           return;
         }
         const to = Math.min(from + POPULATE_BYTES, this.segmentBytes);
-        this.#addon.populate(bytes, from, to);
+        this.#memory.populate(bytes, from, to);
         if (to < this.segmentBytes) return void setImmediate(populate, to);
         const memory: SegmentMemory = {
           segment,
@@ -191,7 +200,7 @@ class PmemMedium implements LogMedium {
     // What waits for a flush must not be unmapped before.
     this.#flushQueue();
     this.#live.delete(memory.segment);
-    this.#addon.unmapSegment(memory.bytes);
+    this.#memory.unmapSegment(memory.bytes);
   }
 
   truncate(segment: number, bytes: number, callback: Callback<void>): void {
@@ -214,7 +223,7 @@ class PmemMedium implements LogMedium {
       });
     }
     this.#directory.close((error) => {
-      for (const memory of this.#live.values()) this.#addon.unmapSegment(memory.bytes);
+      for (const memory of this.#live.values()) this.#memory.unmapSegment(memory.bytes);
       this.#live.clear();
       callback(error);
     });
@@ -241,7 +250,7 @@ class PmemMedium implements LogMedium {
     if (this.#unreportedFailure !== null) return;
     try {
       // One range almost always: the turn's records lie behind one another.
-      for (const { bytes, from, to } of queue) this.#addon.flushRange(bytes, from, to);
+      for (const { bytes, from, to } of queue) this.#memory.flushRange(bytes, from, to);
     } catch (error) {
       this.#unreportedFailure = storageError(error, 'a flush of the log failed', this.#directory.path);
     }

@@ -14,7 +14,7 @@
 import fs from 'node:fs';
 import { requires } from '../../contracts.js';
 import { SynodError } from '../../errors.js';
-import { requireAddon } from '../../native/addon.js';
+import { loadAddon } from '../../native/addon.js';
 import { acquireUringLoop, type UringLoop } from '../../native/uring-loop.js';
 import { probeUring as probe } from '../../native/uring-probe.js';
 import { LogDirectory } from '../directory.js';
@@ -39,6 +39,16 @@ export interface UringMediumOptions {
   readonly fileSystem?: FileSystem;
   /** Writes in flight at most. Default 4. */
   readonly writesMax?: number;
+  /** For tests: what writes the log, instead of this thread's ring. */
+  readonly device?: FileDevice;
+}
+
+/** The part of a ring that writes files. */
+export type FileRing = Pick<UringLoop, 'write' | 'flush' | 'hasSockets' | 'release'>;
+
+export interface FileDevice {
+  readonly ring: FileRing;
+  readonly directIo: DirectIo;
 }
 
 /** Some in flight share the device's flushes; more only divide the same bytes. Measured: docs/decisions/0004-io-uring.md. */
@@ -53,6 +63,7 @@ export function probeUring(): string | null {
 
 /** `ERR_SYNOD_STORAGE_UNAVAILABLE` where `probeUring` finds an obstacle. */
 export function createUringMedium(options: UringMediumOptions): LogMedium {
+  if (options.device !== undefined) return new UringMedium(options, 'a device that was given');
   const { obstacle, description } = probe('files');
   if (obstacle !== null) throw unavailable(obstacle, options.directory);
   return new UringMedium(options, description);
@@ -100,7 +111,8 @@ class UringMedium implements LogMedium {
   readonly #fileSystem: FileSystem;
   readonly #directIo: DirectIo;
   readonly #writesMax: number;
-  #loop: UringLoop | null = null;
+  readonly #device: FileDevice | null;
+  #loop: FileRing | null = null;
   #handler: LogMediumHandler | null = null;
   readonly #live = new Map<number, LiveSegment>();
   readonly #free: Memory[] = [];
@@ -122,7 +134,8 @@ class UringMedium implements LogMedium {
     this.#directory = new LogDirectory(options);
     this.#fileSystem = options.fileSystem ?? nodeFileSystem;
     this.#writesMax = options.writesMax ?? WRITES_MAX_DEFAULT;
-    this.#directIo = probeDirectIo(this.#directory.path);
+    this.#device = options.device ?? null;
+    this.#directIo = this.#device?.directIo ?? probeDirectIo(this.#directory.path);
     this.segmentBytes = options.segmentBytes;
     this.blockBytes = this.#directIo.blockBytes;
     this.reason = `uring: synced writes by ${description}, ${this.#directIo.description}`;
@@ -133,7 +146,7 @@ class UringMedium implements LogMedium {
     this.#handler = handler;
     if (!this.#isClosing) {
       try {
-        this.#loop = acquireUringLoop();
+        this.#loop = this.#device?.ring ?? acquireUringLoop();
       } catch (error) {
         const reason = unavailable((error as Error).message, this.#directory.path, error);
         setImmediate(callback, reason);
@@ -198,7 +211,7 @@ class UringMedium implements LogMedium {
 
   #allocate(): Memory {
     const buffer = new SharedArrayBuffer(this.segmentBytes + PAGE_BYTES);
-    const past = requireAddon().addressModulo?.(new Uint8Array(buffer), PAGE_BYTES) ?? 0;
+    const past = loadAddon().addon?.addressModulo?.(new Uint8Array(buffer), PAGE_BYTES) ?? 0;
     return { buffer, byteOffset: (PAGE_BYTES - past) % PAGE_BYTES };
   }
 
