@@ -82,7 +82,7 @@ export class RecordColumns {
 
   push(offset: number, header: MutableRecordHeader): void {
     const at = this.count;
-    if (at === this.offsets.length) this.#grow(Math.max(1024, at * 2));
+    if (at === this.offsets.length) this.#grow(Math.max(128, at * 2));
     this.offsets[at] = offset;
     this.kinds[at] = header.kind;
     this.decreeKinds[at] = header.decreeKind;

@@ -154,10 +154,15 @@ function readIdentifier(bytes: Uint8Array, lengthAt: number, at: number): string
   }
 }
 
+function isBlank(page: Uint8Array): boolean {
+  for (let at = 0; at < page.length; at++) if (page[at] !== 0) return false;
+  return true;
+}
+
 /** Reads the header from a segment's first page. `bytes` may be shorter where the file is. Keeps nothing of `bytes`. */
 export function readSegmentHeader(bytes: Uint8Array, crc32c: Crc32c): SegmentHeaderReading {
   const page = bytes.subarray(0, SEGMENT_HEADER_BYTES);
-  if (page.every((byte) => byte === 0)) return { kind: 'blank' };
+  if (isBlank(page)) return { kind: 'blank' };
   if (page.length < SEGMENT_HEADER_BYTES) return { kind: 'damaged' };
   const { view } = byteView(page);
   if (
