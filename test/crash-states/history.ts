@@ -1,0 +1,98 @@
+/** What was written to a log, what of it was acknowledged, and whether a recovered log is a state that this allows. */
+
+import type { RecoveredLog } from '../../src/engine/recover.js';
+import { RecordKind } from '../../src/log/format.js';
+import { makeLogEntry } from '../../src/log/log-index.js';
+
+export interface Entry {
+  readonly kind: RecordKind;
+  readonly ballot: number;
+  readonly slot: number;
+  readonly payload: Uint8Array;
+  readonly sequence: number;
+}
+
+const noBytes = new Uint8Array(0);
+
+export class History {
+  /** Everything that was laid out, in order; pads left out. */
+  entries: Entry[] = [];
+  /** Sequence of the last record that somebody was told of. */
+  acknowledged = 0;
+  /** What the writer knew: headers may say as much. */
+  promisedMax = 0;
+  chosenMax = 0;
+  startMax = 0;
+  nextSlot = 1;
+  ballot = 65_537;
+
+  fork(): History {
+    const copy = Object.assign(new History(), this);
+    copy.entries = [...this.entries];
+    return copy;
+  }
+
+  /** The highest slot up to which everything was accepted, or learned, and acknowledged. */
+  get chosenNow(): number {
+    let chosen = 0;
+    for (const { kind, slot, sequence } of this.entries) {
+      if (sequence > this.acknowledged) break;
+      if (kind === RecordKind.accept || kind === RecordKind.learn) chosen = Math.max(chosen, slot);
+    }
+    return chosen;
+  }
+
+  /** A process goes on from what it has found: whatever is not there was never written. */
+  reopen(recovered: RecoveredLog): void {
+    const { nextSequence } = recovered.verdict;
+    this.entries = this.entries.filter(({ sequence }) => sequence < nextSequence);
+    this.acknowledged = nextSequence - 1;
+    this.promisedMax = recovered.protocol.promised;
+    this.chosenMax = recovered.protocol.chosen;
+    this.startMax = recovered.state.startNumber;
+    this.nextSlot = Math.max(1, recovered.state.index.lastSlot + 1);
+  }
+
+  /** Null, or in words what is wrong with it. `segments` is what it was recovered from. */
+  check(recovered: RecoveredLog, segments: ReadonlyMap<number, Uint8Array>): string | null {
+    const { state, verdict } = recovered;
+    const through = verdict.nextSequence - 1;
+    if (through < this.acknowledged) {
+      return `lost: record ${this.acknowledged} was acknowledged, and the log ends with ${through} (${verdict.kind}, ${verdict.rule})`;
+    }
+    const slots = new Map<number, Entry>();
+    let promised = 0;
+    let startNumber = 0;
+    let learned = 0;
+    for (const entry of this.entries) {
+      if (entry.sequence > through) break;
+      const { kind, slot, ballot } = entry;
+      if (kind === RecordKind.promise || kind === RecordKind.accept) promised = Math.max(promised, ballot);
+      if (kind === RecordKind.start) startNumber = Math.max(startNumber, slot);
+      if (kind === RecordKind.learn) learned = Math.max(learned, slot);
+      if (kind === RecordKind.accept) {
+        const before = slots.get(slot);
+        if (before?.kind !== RecordKind.learn || ballot >= before.ballot) slots.set(slot, entry);
+      } else if (kind === RecordKind.learn) slots.set(slot, entry);
+    }
+    if (state.promised < promised) return `lost: ballot ${promised} was promised, ${state.promised} is left`;
+    if (state.promised > this.promisedMax) return `invented: a promise of ballot ${state.promised}`;
+    if (state.startNumber < startNumber) return `lost: start ${startNumber}`;
+    if (state.startNumber > this.startMax) return `invented: start ${state.startNumber}`;
+    if (state.chosenThrough > Math.max(this.chosenMax, learned))
+      return `invented: chosen ${state.chosenThrough}`;
+    if (state.index.size !== slots.size)
+      return `${slots.size} slots were written, ${state.index.size} are there`;
+    const found = makeLogEntry();
+    for (const [slot, { kind, ballot, payload }] of slots) {
+      if (!state.index.get(slot, found)) return `lost: slot ${slot}`;
+      if (found.kind !== kind || found.ballot !== ballot) return `changed: slot ${slot}, kind or ballot`;
+      const source = segments.get(found.segment) ?? noBytes;
+      const { payloadOffset, payloadBytes } = found;
+      if (Buffer.compare(source.subarray(payloadOffset, payloadOffset + payloadBytes), payload) !== 0) {
+        return `changed: the decree of slot ${slot}`;
+      }
+    }
+    return null;
+  }
+}
