@@ -12,6 +12,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/tidy/**', ...processTests],
           pool: 'forks',
+          setupFiles: ['test/contracts.setup.ts'],
           testTimeout: 30_000,
         },
       },

@@ -147,11 +147,16 @@ export class ApplicationSide<Result> {
       if (this.#isOpen) more = this.#executor.run();
     } catch (cause) {
       const isOurs = cause instanceof ContractViolation;
-      const error = new SynodError(
-        isOurs ? 'ERR_SYNOD_CONTRACT' : 'ERR_SYNOD_STATE_MACHINE',
-        isOurs ? cause.message : `the state machine threw at slot ${bridge.applied + 1}: ${String(cause)}`,
-        { cause },
-      );
+      const error =
+        cause instanceof SynodError && cause.code === 'ERR_SYNOD_LOG_CORRUPT'
+          ? cause
+          : new SynodError(
+              isOurs ? 'ERR_SYNOD_CONTRACT' : 'ERR_SYNOD_STATE_MACHINE',
+              isOurs
+                ? cause.message
+                : `the state machine threw at slot ${bridge.applied + 1}: ${String(cause)}`,
+              { cause },
+            );
       this.#engine?.fence(error);
       this.#fence(error);
     }

@@ -1,9 +1,10 @@
 /** The executor: runs chosen decrees through the state machine, in order, each command once. */
 
-import { requires } from '../contracts.js';
+import { ensures, requires } from '../contracts.js';
 import type { Bridge, Delivery } from '../engine/bridge.js';
 import { GROUP_HEADER_BYTES } from '../engine/bridge.js';
 import { type Group, readGroupHeader } from '../engine/group.js';
+import { SynodError } from '../errors.js';
 import { DecreeKind } from '../protocol/decree.js';
 import { SessionTable } from '../protocol/sessions.js';
 import type { StateMachine } from '../state-machine.js';
@@ -70,17 +71,26 @@ export class Executor<Result> {
     const end = offset + bytes;
     for (let at = offset; at < end; at += GROUP_HEADER_BYTES + group.bytes) {
       const left = end - at - GROUP_HEADER_BYTES;
-      requires(left >= 0, 'group-within-decree', () => `slot ${slot}`);
+      if (left < 0) throw damaged(slot);
       readGroupHeader(source.view, at, group);
-      requires(group.bytes <= left, 'group-within-decree', () => `slot ${slot}`);
       const { origin, session, first, count } = group;
+      if (group.bytes > left || origin < 1 || session < 1 || first < 1 || count < 1) throw damaged(slot);
       if (!this.#sessions.admit(origin, session, first, count)) continue;
       const isOwn = origin === bridge.self && session === bridge.session;
       const whole = decree.addGroup(at + GROUP_HEADER_BYTES, group.bytes, count, isOwn ? first : 0);
-      requires(whole, 'commands-fill-their-group', () => `slot ${slot}`);
+      if (!whole) throw damaged(slot);
       if (isOwn) resolved = first + count - 1;
     }
+    ensures(resolved >= bridge.resolved, 'outcomes-in-order');
     if (decree.count > 0) stateMachine.apply(decree);
     bridge.resolved = resolved;
   }
+}
+
+/** It is chosen, and every replica has the same: the bytes came so from whoever proposed it. */
+function damaged(slot: number): SynodError {
+  return new SynodError(
+    'ERR_SYNOD_LOG_CORRUPT',
+    `the decree in slot ${slot} is no list of groups of commands`,
+  );
 }

@@ -3,7 +3,7 @@
  * read back from the log: at start, and when the application lags behind.
  */
 
-import { requires } from '../contracts.js';
+import { ensures, requires } from '../contracts.js';
 import type { SynodError } from '../errors.js';
 import { DecreeKind } from '../protocol/decree.js';
 import type { Bridge } from './bridge.js';
@@ -49,6 +49,7 @@ export class Deliveries {
     this.collect();
     const { bridge, reader, windowBytes } = this.#options;
     const before = this.next;
+    requires(through >= before - 1, 'chosen-never-lowered');
     while (
       this.next <= through &&
       bridge.canDeliver &&
@@ -106,6 +107,7 @@ export class Deliveries {
     if (done <= 0) return;
     for (let index = 0; index < done; index += 1) this.#openBytes -= this.#open[index]!.bytes;
     this.#open.splice(0, done);
+    ensures(this.#openBytes >= 0, 'delivered-bytes-add-up');
     if (this.#live.length > 1) this.#dropChunks();
   }
 

@@ -7,9 +7,11 @@ import { MEMBER_NUMBER_MAX } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type { Input } from '../protocol/inputs.js';
 import type { Message } from '../protocol/messages.js';
+import { PeerFault } from '../protocol/plausible.js';
 import { decodeForward, decodeMessage } from '../wire/codec.js';
 import type { Frame } from '../wire/frame.js';
 import { FrameError, FrameKind } from '../wire/frame.js';
+import { holdsCommands } from './group.js';
 import type { Link, Links } from './links.js';
 import type { ForwardedBatch } from './submitter.js';
 
@@ -93,8 +95,9 @@ export class FrameIntake {
       this.#noteAcknowledged(link, message);
       step({ kind: 'message', from: link.number, configuration: frame.configuration, message });
     } catch (error) {
-      if (!(error instanceof FrameError)) throw error;
-      links.refuseFrame(link, error);
+      if (error instanceof PeerFault) links.refuseFrame(link, new FrameError(error.message));
+      else if (error instanceof FrameError) links.refuseFrame(link, error);
+      else throw error;
     }
   }
 
@@ -127,6 +130,8 @@ export class FrameIntake {
     const { isPrimary, now, onForward } = this.#options;
     const { session, first, count } = decodeForward(frame);
     if (!isPrimary() || link.number > MEMBER_NUMBER_MAX) return;
+    // Once it is chosen no replica could pass over it any more.
+    if (session < 1 || !holdsCommands(frame.payload, count)) throw new FrameError('forward of no commands');
     onForward({
       origin: link.number,
       session,

@@ -3,7 +3,7 @@
  * log's tail while this replica is primary. `bridge.ts` has the rules of the game.
  */
 
-import { invariant } from '../contracts.js';
+import { invariant, requires } from '../contracts.js';
 import { RECORD_HEADER_BYTES } from '../log/format.js';
 import { batchEnd, recordSpan } from '../log/record.js';
 import type { BatchBlock, Bridge } from './bridge.js';
@@ -25,6 +25,8 @@ export class Grants {
   readonly #log: LogWriter;
   readonly #batchBytesMax: number;
   #next = 0;
+  /** Sequence number of the first command in the next batch. */
+  #nextFirst = 1;
   /** Bursts that were taken back: the application copies from the segment when it ends them. */
   #revoked: { readonly index: number; readonly segment: number }[] = [];
   /** Batches of the outbox that were executed, oldest first: a connection may still refer to their memory. */
@@ -53,6 +55,8 @@ export class Grants {
   take(): OwnBatch | null {
     if (!this.#bridge.changeBlockState(this.#next, BlockState.ready, BlockState.sealed)) return null;
     const batch: OwnBatch = { ...this.#bridge.readBlock(this.#next), index: this.#next, submitted: 0 };
+    invariant(batch.first === this.#nextFirst && batch.count >= 1, 'batches-in-order');
+    this.#nextFirst = batch.first + batch.count;
     this.#next += 1;
     this.batches.push(batch);
     return batch;
@@ -63,6 +67,7 @@ export class Grants {
     if (this.#open) return;
     const limit = this.#log.segmentBytes - this.#log.blockBytes - RECORD_HEADER_BYTES;
     if (this.#log.tail + this.#batchBytesMax > limit) return;
+    requires(this.#log.tail % this.#log.blockBytes === 0, 'grant-begins-a-block');
     this.#epoch += 1;
     this.#limit = limit;
     this.#open = true;

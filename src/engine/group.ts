@@ -12,6 +12,7 @@
  */
 
 import { readUint64, writeUint64 } from '../log/record.js';
+import type { Piece } from '../wire/frame.js';
 
 export interface Group {
   origin: number;
@@ -45,4 +46,32 @@ export function readGroupHeader(view: DataView, at: number, into: Group): void {
   into.session = readUint64(view, at + 8);
   into.first = readUint64(view, at + 16);
   into.bytes = view.getUint32(at + 24, true);
+}
+
+/** Whether the pieces hold `count` commands, each behind its length, and nothing else. */
+export function holdsCommands(pieces: readonly Piece[], count: number): boolean {
+  let commands = 0;
+  /** Bytes of the present command that are to come. */
+  let left = 0;
+  let length = 0;
+  let lengthBytes = 0;
+  for (const { bytes, start, end } of pieces) {
+    for (let at = start; at < end; ) {
+      if (left > 0) {
+        const part = Math.min(left, end - at);
+        left -= part;
+        at += part;
+        continue;
+      }
+      length += bytes[at]! * 2 ** (8 * lengthBytes);
+      lengthBytes += 1;
+      at += 1;
+      if (lengthBytes < 4) continue;
+      commands += 1;
+      left = length;
+      length = 0;
+      lengthBytes = 0;
+    }
+  }
+  return left === 0 && lengthBytes === 0 && commands === count;
 }

@@ -1,5 +1,6 @@
 /** Looks after the log's segments: has the next one made ahead, marks an idle log, gives memory and space back. */
 
+import { requires } from '../contracts.js';
 import type { SynodError } from '../errors.js';
 import { RecordKind } from '../log/format.js';
 import type { Logger } from '../logger.js';
@@ -69,7 +70,9 @@ export class LogKeeper {
 
   /** The first record of this opening is durable: what recovery discarded can go. */
   dropUnused(): void {
-    const { medium, recovered, logger } = this.#options;
+    const { medium, recovered, logger, log } = this.#options;
+    // A number that is missing without a later header means a lost segment.
+    requires(log.durable >= recovered.verdict.nextSequence, 'discard-after-the-next-header');
     const done = (error: SynodError | null): void => {
       if (error !== null) logger.warn({ error }, 'space of a finished segment not given back');
     };

@@ -4,7 +4,7 @@
  */
 
 import type { Crc32c } from '../checksum.js';
-import { invariant, requires } from '../contracts.js';
+import { ensures, invariant, requires } from '../contracts.js';
 import type { SynodError } from '../errors.js';
 import { RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES } from '../log/format.js';
 import type { LogIndex } from '../log/log-index.js';
@@ -114,6 +114,10 @@ export class LogWriter {
   get sequence(): number {
     return this.#sequence;
   }
+  /** Sequence of the last record that is known durable. */
+  get durable(): number {
+    return this.#durable;
+  }
   get hasUnpersisted(): boolean {
     return this.#tail > this.#flushed;
   }
@@ -160,6 +164,8 @@ export class LogWriter {
     requires(this.#standby !== null, 'roll-needs-standby');
     if (this.#memory !== null) this.#persist();
     const memory = this.#standby;
+    // Recovery takes a missing number for a lost segment, and a lower one for an older one.
+    requires(memory.segment > this.segment, 'segments-are-written-in-order');
     this.#standby = null;
     const [nonceLow, nonceHigh] = this.#options.drawNonce();
     const { cluster, replica, diskIncarnation, startNumber } = this.#options;
@@ -197,6 +203,7 @@ export class LogWriter {
   /** An acceptance or a learned decree. Moves `decree.source` to its place in the log. */
   appendDecree(kind: 1 | 4, write: number, ballot: number, slot: number, decree: DecreeReference): void {
     const { source } = decree;
+    requires(write === 0 || write >= this.#write, 'writes-in-order', () => `${write} after ${this.#write}`);
     if (!(source instanceof TailPlace)) this.#makeRoom(decree.bytes);
     const offset = this.#tail + RECORD_HEADER_BYTES;
     const { bytes } = this.#memory!;
@@ -239,6 +246,7 @@ export class LogWriter {
   /** Any other record. */
   append(kind: RecordKind, write: number, ballot: number, slot: number, payload: Uint8Array | null): void {
     const payloadBytes = payload?.length ?? 0;
+    requires(write === 0 || write >= this.#write, 'writes-in-order', () => `${write} after ${this.#write}`);
     this.#makeRoom(payloadBytes);
     if (payload !== null) this.#memory!.bytes.set(payload, this.#tail + RECORD_HEADER_BYTES);
     const checksum = payload === null ? 0 : this.#crc32c(payload, 0, payloadBytes, 0);
@@ -269,12 +277,14 @@ export class LogWriter {
 
   /** Yields the highest write that became durable, or -1 where none did. */
   onPersisted(ticket: number): number {
+    requires(ticket <= this.#ticket, 'durable-only-what-was-written');
     let write = -1;
     while (this.#pending.length > 0 && this.#pending[0]!.ticket <= ticket) {
       const pending = this.#pending.shift()!;
       this.#durable = pending.sequence;
       write = pending.write;
     }
+    ensures(this.#durable <= this.#sequence, 'durable-only-what-was-written');
     return write;
   }
 
@@ -286,6 +296,7 @@ export class LogWriter {
   release(segment: number): void {
     const memory = this.resident.get(segment);
     requires(memory !== undefined && segment !== this.segment, 'release-what-is-not-written-to');
+    requires(segment < this.persistedBelow, 'release-only-what-is-durable');
     this.resident.delete(segment);
     this.#medium.release(memory);
   }
@@ -305,6 +316,8 @@ export class LogWriter {
     payloadChecksum: number,
     write: number,
   ): void {
+    requires(this.#tail >= SEGMENT_HEADER_BYTES, 'record-behind-the-segment-header');
+    requires(this.chosen >= this.chosenRecorded, 'chosen-never-lowered');
     this.#sequence += 1;
     this.#chain = writeRecordHeader(
       this.#view!,
@@ -327,7 +340,8 @@ export class LogWriter {
       this.#crc32c,
     );
     this.chosenRecorded = this.chosen;
-    this.#write = write;
+    // A record that nobody waits for has write 0: the report of the one before it must not get lost.
+    if (write > 0) this.#write = write;
     this.#tail += recordSpan(payloadBytes);
     invariant(this.#tail <= this.segmentBytes, 'record-within-segment');
   }
@@ -335,6 +349,7 @@ export class LogWriter {
   #persist(): void {
     if (this.#tail === this.#flushed) return;
     this.padToBlock();
+    ensures(this.#tail % this.blockBytes === 0, 'batch-ends-a-block');
     this.#ticket += 1;
     this.persists += 1;
     this.#pending.push({

@@ -97,7 +97,8 @@ class Recovering {
     const next = (): void => {
       const segment = recovery.next();
       if (segment === null) {
-        this.#judge(recovery.verdict());
+        const verdict = recovery.verdict();
+        this.#judge(verdict.kind === 'corrupt' ? verdict : (this.#state.fault ?? verdict));
         return;
       }
       const summary = this.#segments.find((one) => one.segment === segment);
@@ -134,7 +135,11 @@ class Recovering {
   #readGenesis(verdict: RecoveredLog['verdict']): void {
     const { genesis, index, chosenThrough } = this.#state;
     // Before anything goes through the slots up to there.
-    invariant(index.nextHole(1, chosenThrough) === chosenThrough + 1, 'chosen-is-in-the-log');
+    const hole = index.nextHole(1, chosenThrough);
+    if (hole <= chosenThrough) {
+      this.#fail(0, 0, `slot ${hole} is chosen, but has no decree`);
+      return;
+    }
     if (genesis === null) {
       this.#finish(verdict, null, null, new Map());
       return;
@@ -164,16 +169,7 @@ class Recovering {
     this.#read(segment, offset, target, (count) => {
       const configuration = count === bytes ? decodeConfiguration(target) : null;
       if (configuration === null) {
-        return this.#done(
-          new SynodError(
-            'ERR_SYNOD_LOG_CORRUPT',
-            `log segment ${segment}, byte ${offset}: no configuration`,
-            {
-              path: String(segment),
-              offset,
-            },
-          ),
-        );
+        return this.#fail(segment, offset, 'no configuration');
       }
       then(configuration);
     });
@@ -191,13 +187,17 @@ class Recovering {
         return;
       }
       const bytes = new Uint8Array(entry.payloadBytes);
-      this.#read(entry.segment, entry.payloadOffset, bytes, () => {
+      this.#read(entry.segment, entry.payloadOffset, bytes, (count) => {
+        const isConfiguration = entry.decreeKind === DecreeKind.configuration;
+        const configuration = isConfiguration ? decodeConfiguration(bytes) : null;
+        if (count !== bytes.length || (isConfiguration && configuration === null))
+          return this.#fail(entry.segment, entry.payloadOffset, 'no decree');
         const decree: DecreeReference = {
           kind: entry.decreeKind as DecreeKind,
           bytes: entry.payloadBytes,
           checksum: entry.payloadChecksum,
           commands: entry.commandCount,
-          configuration: entry.decreeKind === DecreeKind.configuration ? decodeConfiguration(bytes) : null,
+          configuration,
           source: new HeapPlace([bytes]),
         };
         accepted.set(at, { ballot: entry.ballot, decree });
@@ -214,17 +214,14 @@ class Recovering {
     });
   }
 
-  /**
-   * Intact records that contradict each other break a contract, in a callback of the medium. Thrown on from there it would
-   * end the process; this way the log is not opened.
-   */
+  /** A contract that breaks in a callback of the medium would end the process. This way the log is not opened. */
   #guard(call: () => void): void {
     try {
       call();
     } catch (error) {
       if (this.#isDone || !(error instanceof ContractViolation)) throw error;
       this.#done(
-        new SynodError('ERR_SYNOD_CONTRACT', `the log contradicts itself: ${error.message}`, {
+        new SynodError('ERR_SYNOD_CONTRACT', `opening the log: ${error.message}`, {
           cause: error,
         }),
       );
@@ -247,5 +244,15 @@ class Recovering {
       protocol: { promised, chosen: chosenThrough, accepted, configuration },
       bytesRead: this.#bytesRead,
     });
+  }
+
+  /** The records are intact, but are not what an acceptor writes. */
+  #fail(segment: number, offset: number, what: string): void {
+    this.#done(
+      new SynodError('ERR_SYNOD_LOG_CORRUPT', `log segment ${segment}, byte ${offset}: ${what}`, {
+        path: String(segment),
+        offset,
+      }),
+    );
   }
 }

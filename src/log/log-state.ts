@@ -3,9 +3,10 @@
  * log order, segment by segment, as recovery hands them out.
  */
 
-import { invariant, requires } from '../contracts.js';
+import { ensures, requires } from '../contracts.js';
 import { RECORD_HEADER_BYTES, RecordKind } from './format.js';
 import { LogIndex } from './log-index.js';
+import type { CorruptVerdict } from './recovery.js';
 import type { SegmentScan } from './segment-scan.js';
 
 /** Where a payload is. */
@@ -35,6 +36,8 @@ export class LogState {
   nextSequence = 1;
   /** `previous` of the next record. */
   chain = 0;
+  /** The first record that no acceptor writes, intact as it is: nothing that was folded counts then. */
+  fault: CorruptVerdict | null = null;
   #segment = -1;
 
   /** `index` may be one whose floor is set: slots below it are passed over. */
@@ -90,6 +93,7 @@ export class LogState {
           break;
       }
     }
+    ensures(scan.nextSequence === header.firstSequence + records.count, 'state-folds-every-record');
     this.nextSequence = scan.nextSequence;
     this.chain = scan.chain;
   }
@@ -100,11 +104,16 @@ export class LogState {
       const before = this.index.ballotOf(slot);
       // A learned decree is chosen. An acceptance under a lower ballot came late and may be of another decree.
       if (kind === RecordKind.learn && ballot < before) return;
-      invariant(
-        kind !== RecordKind.accept || ballot >= before,
-        'accept-ballot-monotone',
-        () => `slot ${slot}: ballot ${ballot} after ${before}`,
-      );
+      if (kind === RecordKind.accept && ballot < before) {
+        this.fault ??= {
+          kind: 'corrupt',
+          reason: 'record-impossible',
+          segment,
+          offset: scan.records.offsets[at]!,
+          detail: `slot ${slot} was accepted under ballot ${ballot} after ${before}`,
+        };
+        return;
+      }
     }
     this.#set(segment, scan, at, slot, ballot);
   }

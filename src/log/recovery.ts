@@ -108,9 +108,9 @@ export type LogVerdict =
       readonly detail: string;
     };
 
-type Corrupt = Extract<LogVerdict, { kind: 'corrupt' }>;
+export type CorruptVerdict = Extract<LogVerdict, { kind: 'corrupt' }>;
 
-function corrupt(reason: CorruptReason, segment: number, offset: number, detail: string): Corrupt {
+function corrupt(reason: CorruptReason, segment: number, offset: number, detail: string): CorruptVerdict {
   return { kind: 'corrupt', reason, segment, offset, detail };
 }
 
@@ -316,7 +316,7 @@ export class LogRecovery {
   }
 
   /** Names the place that is damaged, as well as it can be known. */
-  #blame(rule: RuleName, stop: Stop, successor: SegmentHeader | undefined): Corrupt {
+  #blame(rule: RuleName, stop: Stop, successor: SegmentHeader | undefined): CorruptVerdict {
     const what = `record ${stop.sequence} is missing (${stop.reason})`;
     if (rule === 'impossible-record') {
       return corrupt('record-impossible', stop.segment, stop.offset, `${what}: no crash leaves this`);
@@ -356,7 +356,10 @@ function findLine(segments: readonly FoundSegment[]): SegmentHeader[] {
 }
 
 /** A header that is intact and yet cannot be part of this log, or null. */
-function headerFault(segments: readonly FoundSegment[], identity: LogIdentity | undefined): Corrupt | null {
+function headerFault(
+  segments: readonly FoundSegment[],
+  identity: LogIdentity | undefined,
+): CorruptVerdict | null {
   let expected: LogIdentity = identity ?? {};
   for (const { segment, header: reading } of segments) {
     if (reading.kind === 'unsupported') {

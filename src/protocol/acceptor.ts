@@ -3,12 +3,12 @@
  * (docs/protocol.md, rules 1 and 2; Lamport, "Paxos Made Simple", section 2.2).
  */
 
-import { invariant, requires } from '../contracts.js';
+import { ensures, invariant, requires } from '../contracts.js';
 import type { Ballot, MemberNumber } from './ballot.js';
 import { noBallot, ownerOf } from './ballot.js';
 import type { Context } from './context.js';
 import type { Acceptance, DecreeReference, Slot } from './decree.js';
-import { plainDecree, sameDecree } from './decree.js';
+import { DecreeKind, plainDecree, sameDecree } from './decree.js';
 
 /** Consecutive slots accepted under one ballot: what an `accepted` message can speak of. */
 export interface Run {
@@ -24,6 +24,13 @@ export interface Run {
 export interface OwnVotes {
   promiseDurable(ballot: Ballot): void;
   acceptedDurable(from: Slot, through: Slot): void;
+}
+
+/** What only walks over the whole state look at. */
+export interface AcceptorState {
+  readonly held: readonly Held[];
+  readonly durable: number;
+  readonly promiseWrite: number;
 }
 
 interface Held {
@@ -60,6 +67,8 @@ export class Acceptor {
 
   /** Phase 1b. False where the ballot is too low. */
   prepare(ballot: Ballot, from: Slot): boolean {
+    requires(ballot > noBallot, 'acceptor-asked-under-a-ballot');
+    requires(from >= 1, 'slots-begin-at-one');
     if (ballot < this.promised) {
       this.#refuse(ballot);
       return false;
@@ -69,12 +78,19 @@ export class Acceptor {
     if (!this.#isRecorded) this.#recordPromise(this.#context.append({ kind: 'promise', ballot }));
     // Asked again: the reply may have been lost with its link. Held like the first, as it may not be durable yet.
     this.#hold({ write: this.#promiseWrite, ballot, slot: 0 });
+    ensures(this.promised === ballot, 'promised-what-was-asked');
     return true;
   }
 
   /** Phase 2b. False where the ballot is too low. */
   accept(ballot: Ballot, slot: Slot, decree: DecreeReference): boolean {
     const context = this.#context;
+    requires(ballot > noBallot, 'acceptor-asked-under-a-ballot');
+    requires(slot >= 1, 'slots-begin-at-one');
+    requires(
+      (decree.kind === DecreeKind.configuration) === (decree.configuration !== null),
+      'decree-is-whole',
+    );
     if (ballot < this.promised) {
       this.#refuse(ballot);
       return false;
@@ -119,6 +135,12 @@ export class Acceptor {
     }
     this.#hold({ write, ballot, slot });
     invariant(ballot <= this.promised, 'accepted-at-most-promised');
+    ensures(run.from <= slot && run.durable < slot && run.through === slot, 'accepted-slot-ends-the-run');
+    ensures(
+      slot <= context.chosen || this.accepted.get(slot)?.ballot === ballot,
+      'accepted-is-held',
+      () => `slot ${slot}`,
+    );
     return true;
   }
 
@@ -126,6 +148,12 @@ export class Acceptor {
   learn(slot: Slot, ballot: Ballot, decree: DecreeReference): void {
     requires(slot === this.#context.chosen + 1, 'learn-in-order', () => `slot ${slot}`);
     const held = this.accepted.get(slot);
+    // Whoever proposed after the decree was chosen had to propose it again (rule 4).
+    invariant(
+      held === undefined || held.ballot <= ballot || sameDecree(held.decree, decree),
+      'chosen-decree-is-proposed-again',
+      () => `slot ${slot}`,
+    );
     if (held !== undefined && held.ballot === ballot) {
       invariant(sameDecree(held.decree, decree), 'same-ballot-same-decree', () => `slot ${slot}`);
       return;
@@ -136,6 +164,7 @@ export class Acceptor {
 
   /** Slots up to `through` are chosen: they are no longer open. */
   settle(from: Slot, through: Slot): void {
+    requires(through <= this.#context.chosen, 'settle-only-what-is-chosen');
     for (let slot = from; slot <= through; slot += 1) this.accepted.delete(slot);
   }
 
@@ -168,6 +197,7 @@ export class Acceptor {
     const { ballot, from, durable } = this.run;
     if (durable < from || ballot < this.promised) return;
     const owner = ownerOf(ballot);
+    ensures(durable <= this.run.through, 'acknowledged-at-most-accepted');
     if (owner === this.#context.self) this.#own.acceptedDurable(from, durable);
     else this.#context.send(owner, { kind: 'accepted', ballot, from, through: durable });
   }
@@ -188,6 +218,11 @@ export class Acceptor {
       this.#held.some(({ slot }) => slot === 0) ? this.#prepareFrom : 0,
       this.#acceptedDue,
     ];
+  }
+
+  /** For walks over the whole state; not to be changed. */
+  inspect(): AcceptorState {
+    return { held: this.#held, durable: this.#durable, promiseWrite: this.#promiseWrite };
   }
 
   #hold(held: Held): void {
@@ -211,6 +246,7 @@ export class Acceptor {
     let entries = 0;
     for (const [slot, { ballot: acceptedBallot, decree }] of this.accepted) {
       if (slot < this.#prepareFrom || slot <= context.chosen) continue;
+      invariant(acceptedBallot <= ballot, 'promise-reports-at-most-its-ballot', () => `slot ${slot}`);
       entries += 1;
       context.send(owner, { kind: 'promise-entry', ballot, slot, acceptedBallot, decree });
     }
@@ -218,6 +254,7 @@ export class Acceptor {
   }
 
   #refuse(ballot: Ballot): void {
+    requires(ballot < this.promised, 'refuse-only-below-the-promise');
     const owner = ownerOf(ballot);
     if (owner !== this.#context.self)
       this.#context.send(owner, { kind: 'refuse', ballot, promised: this.promised });

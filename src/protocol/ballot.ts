@@ -15,6 +15,8 @@ export type MemberNumber = number;
 const MEMBERS = 0x1_0000;
 export const MEMBER_NUMBER_MAX: number = MEMBERS - 1;
 export const ROUND_MAX: number = Math.floor(Number.MAX_SAFE_INTEGER / MEMBERS) - 1;
+/** A peer with ballots beyond this is not believed: a replica must always find one above all that it has seen. */
+export const ROUND_OF_PEERS_MAX: number = Math.floor(ROUND_MAX / 2);
 
 export const noBallot: Ballot = 0;
 

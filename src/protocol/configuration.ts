@@ -5,7 +5,7 @@
  * lost its disk is another member, with a number of its own, once a configuration decree lets it in (rule 8).
  */
 
-import { requires } from '../contracts.js';
+import { ensures, requires } from '../contracts.js';
 import type { MemberNumber } from './ballot.js';
 import { MEMBER_NUMBER_MAX } from './ballot.js';
 
@@ -58,11 +58,27 @@ export function genesisConfiguration(members: readonly { id: string; incarnation
 export function readmit(current: Configuration, id: string, incarnation: string): Configuration {
   requires(memberById(current, id) !== undefined, 'readmit-known-id', () => id);
   requires(current.nextMember <= MEMBER_NUMBER_MAX, 'member-numbers-left');
-  return {
+  const next = {
     number: current.number + 1,
     members: current.members.map((member) =>
       member.id === id ? { number: current.nextMember, id, incarnation } : member,
     ),
     nextMember: current.nextMember + 1,
   };
+  ensures(givesNumbersOnce(current, next), 'member-numbers-given-once');
+  return next;
+}
+
+/** Every member of `next` is one of `current`, with the same disk, or has a number that was never given out. */
+export function givesNumbersOnce(current: Configuration, next: Configuration): boolean {
+  const numbers = new Set(next.members.map((member) => member.number));
+  return (
+    numbers.size === next.members.length &&
+    next.members.every(({ number, id, incarnation }) => {
+      if (number >= next.nextMember) return false;
+      if (number >= current.nextMember) return true;
+      const before = memberByNumber(current, number);
+      return before?.id === id && before.incarnation === incarnation;
+    })
+  );
 }

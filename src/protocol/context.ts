@@ -54,6 +54,7 @@ export class Context {
   }
 
   send(to: PeerNumber, message: Message): void {
+    requires(to !== 0 && to !== this.self, 'send-only-to-others');
     this.effects.push({ kind: 'send', to, message });
   }
 

@@ -3,6 +3,7 @@
  * (docs/protocol.md, "Elections"). It never decides anything about safety.
  */
 
+import { ensures, requires } from '../contracts.js';
 import type { Ballot, MemberNumber } from './ballot.js';
 import { noBallot, ownerOf } from './ballot.js';
 import type { Context } from './context.js';
@@ -40,6 +41,7 @@ export class Election {
   }
 
   heardPrimary(ballot: Ballot): void {
+    requires(ballot !== noBallot, 'primary-has-a-ballot');
     this.primaryBallot = ballot;
     this.#primaryHeardAt = this.#context.now;
     this.restart();
@@ -52,7 +54,12 @@ export class Election {
   /** From now on, another election timeout, drawn anew so that two replicas rarely ask at the same time. */
   restart(): void {
     const { now, options, random } = this.#context;
-    this.#deadline = now + options.electionTimeoutMs * (1 + random() / 2);
+    const patience = options.electionTimeoutMs * (1 + random() / 2);
+    ensures(
+      patience >= options.electionTimeoutMs && patience <= options.electionTimeoutMs * 1.5,
+      'patience-within-bounds',
+    );
+    this.#deadline = now + patience;
   }
 
   /** The primary's link broke: most likely its process died. Ask soon, not at once: not all at the same time. */
@@ -107,12 +114,14 @@ export class Election {
    */
   query(): void {
     const context = this.#context;
+    requires(context.role === 'candidate', 'only-candidates-ask');
     for (const peer of context.connected) {
       if (!this.#replies.has(peer)) context.send(peer, { kind: 'status-query', round: this.#round });
     }
   }
 
   onReply(from: MemberNumber, reply: StatusReply): void {
+    requires(this.#context.isMember(from) && from !== this.#context.self, 'votes-by-other-members');
     if (reply.round === this.#round) this.#replies.set(from, reply);
   }
 

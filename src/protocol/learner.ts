@@ -3,9 +3,10 @@
  * (docs/protocol.md, rules 5 and 6).
  */
 
+import { ensures, requires } from '../contracts.js';
 import type { Run } from './acceptor.js';
 import type { Ballot } from './ballot.js';
-import { noBallot } from './ballot.js';
+import { noBallot, ownerOf } from './ballot.js';
 import type { Context } from './context.js';
 import type { Slot } from './decree.js';
 import type { PeerNumber } from './inputs.js';
@@ -32,6 +33,7 @@ export class Learner {
 
   /** A primary says that every slot up to `through` is chosen. */
   onClaim(peer: PeerNumber, ballot: Ballot, through: Slot): void {
+    requires(ownerOf(ballot) === peer, 'ballot-owner-proposes');
     this.hint(peer, through);
     if (ballot > this.#claimBallot) {
       this.#claimBallot = ballot;
@@ -53,7 +55,9 @@ export class Learner {
     const { chosen } = this.#context;
     const { ballot, from, through } = this.#run;
     if (ballot !== this.#claimBallot || from > chosen + 1) return chosen;
-    return Math.max(chosen, Math.min(this.#claim, through));
+    const believed = Math.max(chosen, Math.min(this.#claim, through));
+    ensures(believed === chosen || believed <= through, 'believed-only-of-the-run');
+    return believed;
   }
 
   /** Nothing that anyone told of is missing. */
@@ -97,6 +101,7 @@ export class Learner {
     if (peer === 0) return;
     this.#lastPeer = peer;
     const from = context.chosen + 1;
+    ensures(context.connected.has(peer), 'fetch-from-who-is-linked');
     this.#fetching = { peer, from, deadline: context.now + context.options.electionTimeoutMs * 4 };
     context.send(peer, { kind: 'fetch', from, bytesMax: context.options.fetchBytesMax });
   }

@@ -3,7 +3,7 @@
  * (docs/protocol.md, rules 3, 4 and 7; Lamport, "Paxos Made Simple", section 3).
  */
 
-import { invariant, requires } from '../contracts.js';
+import { ensures, invariant, requires } from '../contracts.js';
 import type { Acceptor } from './acceptor.js';
 import type { Ballot, MemberNumber } from './ballot.js';
 import { nextBallot, noBallot, ownerOf } from './ballot.js';
@@ -25,6 +25,15 @@ interface Progress {
   /** The last `chosen` that was sent. */
   chosenSent: Slot;
   heardAt: number;
+}
+
+/** What only walks over the whole state look at. */
+export interface ProposerState {
+  readonly open: ReadonlyMap<Slot, DecreeReference>;
+  readonly openBytes: number;
+  readonly promises: ReadonlyMap<MemberNumber, { readonly complete: boolean }>;
+  readonly best: ReadonlyMap<Slot, Acceptance>;
+  readonly progress: ReadonlyMap<MemberNumber, Readonly<Progress>>;
 }
 
 interface Promises {
@@ -77,6 +86,7 @@ export class Proposer {
   prepare(): void {
     const context = this.#context;
     requires(context.self !== 0, 'only-members-prepare');
+    const before = this.#acceptor.promised;
     this.ballot = nextBallot(Math.max(context.ballotSeen, this.#acceptor.promised), context.self);
     this.#promises = new Map();
     this.#best = new Map();
@@ -87,6 +97,8 @@ export class Proposer {
     this.pausedForConfiguration = false;
     context.ballotSeen = this.ballot;
     this.#acceptor.prepare(this.ballot, context.chosen + 1);
+    ensures(this.ballot > before && this.#acceptor.promised === this.ballot, 'candidate-promises-itself');
+    ensures(ownerOf(this.ballot) === context.self, 'ballot-owner-proposes');
   }
 
   onOwnPromiseDurable(ballot: Ballot): void {
@@ -101,6 +113,7 @@ export class Proposer {
   sendPrepare(): void {
     const context = this.#context;
     if (!this.#promises.get(context.self)?.complete) return;
+    requires(this.#acceptor.promised === this.ballot, 'candidate-promised-its-ballot');
     context.forEachConnectedMember((member) => {
       if (!this.#promises.get(member)?.complete) {
         context.send(member, { kind: 'prepare', ballot: this.ballot, from: context.chosen + 1 });
@@ -110,6 +123,7 @@ export class Proposer {
 
   onPromiseEntry(from: MemberNumber, message: PromiseEntry): void {
     if (message.ballot !== this.ballot) return;
+    requires(this.#isOther(from), 'votes-by-other-members');
     requires(message.acceptedBallot < this.ballot, 'promise-reports-lower-ballots');
     const promises = this.#promises.get(from) ?? { slots: new Set<Slot>(), complete: false };
     this.#promises.set(from, promises);
@@ -119,6 +133,7 @@ export class Proposer {
 
   onPromised(from: MemberNumber, message: Promised): void {
     if (message.ballot !== this.ballot) return;
+    requires(this.#isOther(from), 'votes-by-other-members');
     const promises = this.#promises.get(from) ?? { slots: new Set<Slot>(), complete: false };
     this.#promises.set(from, promises);
     // Entries and this message travel in order on one link, so fewer entries than told means the link broke between.
@@ -175,6 +190,7 @@ export class Proposer {
       if (decree.kind === DecreeKind.configuration) break;
     }
     this.#best = new Map();
+    ensures(this.pausedForConfiguration || this.last >= highest, 'open-slots-are-proposed-again');
     context.forEachConnectedMember((member) => this.#sendHeartbeat(member));
   }
 
@@ -195,6 +211,7 @@ export class Proposer {
     if (message.ballot !== this.ballot) return;
     const progress = this.#progress.get(from);
     if (progress === undefined) return;
+    requires(this.#context.role === 'primary' && this.#isOther(from), 'votes-by-other-members');
     progress.heardAt = this.#context.now;
     invariant(message.through <= this.last, 'accepted-only-what-was-proposed');
     if (message.through >= message.from && message.through >= progress.through) {
@@ -216,12 +233,14 @@ export class Proposer {
   onOwnAccepted(from: Slot, through: Slot): void {
     const progress = this.#progress.get(this.#context.self);
     if (progress === undefined || this.#context.role !== 'primary') return;
+    requires(through <= this.last, 'accepted-only-what-was-proposed');
     progress.from = from;
     progress.through = through;
   }
 
   /** The highest slot that a quorum has accepted without a gap from the first open one on, under this ballot. */
   chosenByQuorum(): Slot {
+    requires(this.#context.role === 'primary', 'only-the-primary-counts');
     const quorum = this.#context.quorum;
     let chosen = this.#context.chosen;
     for (;;) {
@@ -229,27 +248,33 @@ export class Proposer {
       for (const { from, through } of this.#progress.values()) {
         if (from <= chosen + 1 && through > chosen) throughs.push(through);
       }
-      if (throughs.length < quorum) return chosen;
+      if (throughs.length < quorum) break;
       throughs.sort((a, b) => b - a);
       chosen = throughs[quorum - 1]!;
     }
+    ensures(chosen <= this.last, 'chosen-only-what-was-proposed');
+    return chosen;
   }
 
-  /** The decree proposed for an open slot. */
-  openDecree(slot: Slot): DecreeReference | undefined {
-    return this.#open.get(slot);
+  /** What was reported for the slot under the highest ballot, while preparing. */
+  bestReported(slot: Slot): Acceptance | undefined {
+    return this.#best.get(slot);
   }
 
   settle(from: Slot, through: Slot): void {
+    requires(through <= this.#context.chosen, 'settle-only-what-is-chosen');
     for (let slot = from; slot <= through; slot += 1) {
-      this.#openBytes -= this.#open.get(slot)?.bytes ?? 0;
+      const decree = this.#open.get(slot);
+      if (decree !== undefined) this.#openBytes -= countedBytes(decree);
       this.#open.delete(slot);
     }
+    ensures(this.#openBytes >= 0, 'open-bytes-add-up');
   }
 
   /** End of step on the primary: accepts that are due, and word of what was chosen where no accept carries it. */
   pump(): void {
     const context = this.#context;
+    requires(context.role === 'primary', 'only-the-primary-proposes');
     const heartbeatDue = context.now - this.#heartbeatAt >= context.options.heartbeatMs;
     if (heartbeatDue) {
       this.#heartbeatAt = context.now;
@@ -349,6 +374,21 @@ export class Proposer {
     ];
   }
 
+  /** For walks over the whole state; not to be changed. */
+  inspect(): ProposerState {
+    return {
+      open: this.#open,
+      openBytes: this.#openBytes,
+      promises: this.#promises,
+      best: this.#best,
+      progress: this.#progress,
+    };
+  }
+
+  #isOther(member: MemberNumber): boolean {
+    return member !== this.#context.self && this.#context.isMember(member);
+  }
+
   #completePromises(): number {
     let count = 0;
     for (const [member, promises] of this.#promises)
@@ -364,20 +404,25 @@ export class Proposer {
       'same-ballot-same-decree',
       () => `slot ${slot}`,
     );
-    if (best !== undefined && best.ballot >= acceptance.ballot) return;
-    this.#best.set(slot, acceptance);
-    this.#context.effects.push({ kind: 'retain', decree: acceptance.decree });
+    if (best === undefined || best.ballot < acceptance.ballot) {
+      this.#best.set(slot, acceptance);
+      this.#context.effects.push({ kind: 'retain', decree: acceptance.decree });
+    }
+    ensures(this.#best.get(slot)!.ballot >= acceptance.ballot, 'highest-ballot-wins', () => `slot ${slot}`);
   }
 
   #propose(decree: DecreeReference): void {
     const context = this.#context;
     requires(ownerOf(this.ballot) === context.self, 'ballot-owner-proposes');
+    requires(context.role === 'primary', 'only-the-primary-proposes');
+    requires(!this.pausedForConfiguration, 'one-configuration-at-a-time');
+    requires(this.last >= context.chosen, 'propose-only-open-slots');
     const slot = this.last + 1;
     this.last = slot;
     this.#open.set(slot, decree);
     const accepted = this.#acceptor.accept(this.ballot, slot, decree);
     invariant(accepted, 'primary-accepts-its-own');
-    this.#openBytes += decree.bytes;
+    this.#openBytes += countedBytes(decree);
     if (decree.kind === DecreeKind.configuration) this.pausedForConfiguration = true;
   }
 
@@ -387,4 +432,9 @@ export class Proposer {
     const progress = this.#progress.get(member);
     if (progress !== undefined) progress.chosenSent = chosen;
   }
+}
+
+/** Against the window. A configuration is not: its bytes are filled in when it is in the log. */
+function countedBytes(decree: DecreeReference): number {
+  return decree.configuration === null ? decree.bytes : 0;
 }

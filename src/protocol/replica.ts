@@ -6,9 +6,9 @@
 import { ensures, invariant, requires, unreachable } from '../contracts.js';
 import { Acceptor } from './acceptor.js';
 import type { Ballot, MemberNumber } from './ballot.js';
-import { noBallot, ownerOf } from './ballot.js';
+import { MEMBER_NUMBER_MAX, noBallot, ownerOf } from './ballot.js';
 import type { Configuration } from './configuration.js';
-import { memberById, memberByNumber, quorumSize, readmit } from './configuration.js';
+import { givesNumbersOnce, memberById, memberByNumber, quorumSize, readmit } from './configuration.js';
 import type { Identity, ProtocolOptions } from './context.js';
 import { Context } from './context.js';
 import type { Acceptance, DecreeReference, Slot } from './decree.js';
@@ -17,8 +17,10 @@ import { dispatchTable, messageScope } from './dispatch-table.js';
 import type { Effect, Role } from './effects.js';
 import { Election } from './election.js';
 import type { Input, PeerNumber } from './inputs.js';
+import { checkState } from './invariants.js';
 import { Learner } from './learner.js';
 import type { Accept, Fetch, Heartbeat, Join, Learn, Message, StatusQuery } from './messages.js';
+import { checkPlausible, type Roles } from './plausible.js';
 import { Proposer } from './proposer.js';
 
 /** So many full pipelines may a replica be behind that is let in: enough for it to arrive, little to catch up with. */
@@ -47,6 +49,7 @@ export class Replica {
   readonly #proposer: Proposer;
   readonly #learner: Learner;
   readonly #election: Election;
+  readonly #roles: Roles;
   #lastStepAt = 0;
   #joinAt = 0;
   #joinWhenCaughtUp = false;
@@ -83,6 +86,7 @@ export class Replica {
     this.#proposer = new Proposer(context, this.#acceptor);
     this.#learner = new Learner(context, this.#acceptor.run);
     this.#election = new Election(context);
+    this.#roles = { context, acceptor: this.#acceptor, proposer: this.#proposer };
     if (recovered.configuration !== null) this.#configure(recovered.configuration);
     this.#election.restart();
   }
@@ -127,7 +131,8 @@ export class Replica {
 
   /**
    * Takes one input at time `now` (milliseconds, never back). The effects add up until `takeEffects`.
-   * Throws `ContractViolation` and nothing else: the caller must then stop this replica for good.
+   * Throws `ContractViolation`: the caller must then stop this replica for good. Or `PeerFault`, for a message that no
+   * correct peer sends: then nothing has changed, and the peer is to be cut off.
    */
   step(input: Input, now: number): void {
     const context = this.#context;
@@ -167,6 +172,7 @@ export class Replica {
     }
     ensures(this.#acceptor.promised >= promisedBefore, 'promise-never-lowered');
     ensures(context.chosen >= chosenBefore, 'chosen-never-lowered');
+    checkState(this.#roles, this.#learner);
   }
 
   /** End of the turn: replies that became due, accepts, fetches; then everything that is to be done, in order. */
@@ -179,6 +185,7 @@ export class Replica {
     if (context.role === 'primary') this.#proposer.pump();
     this.#learner.fetch();
     this.#reportStatus();
+    checkState(this.#roles, this.#learner);
     const effects = context.effects;
     if (effects.length > 0) context.effects = [];
     return effects;
@@ -318,6 +325,7 @@ export class Replica {
     const context = this.#context;
     if (messageScope[message.kind] === 'member' && !this.#isCurrent(from, configuration, message)) return;
     if (dispatchTable[context.role][message.kind] === 'ignore') return;
+    checkPlausible(from, message, this.#roles);
     switch (message.kind) {
       case 'status-query':
         this.#onStatusQuery(from, message);
@@ -486,6 +494,7 @@ export class Replica {
     if (context.connected.has(member.number) || member.number === context.self) return;
     // While the request was on its way, a full pipeline may have been chosen, or a few.
     if (context.chosen - message.chosen > JOIN_PIPELINES_MAX * context.options.pipelineDecreesMax) return;
+    if (current.nextMember > MEMBER_NUMBER_MAX) return;
     const next = readmit(current, message.id, message.incarnation);
     let live = 1;
     context.forEachConnectedMember(() => {
@@ -550,6 +559,7 @@ export class Replica {
   #onConfigurationChosen(configuration: Configuration): void {
     const context = this.#context;
     invariant(configuration.number === (context.configuration?.number ?? 0) + 1, 'configurations-one-by-one');
+    requires(givesNumbersOnce(context.configuration!, configuration), 'member-numbers-given-once');
     const led = context.role === 'primary';
     this.#configure(configuration);
     // Slots from here on need promises from a quorum of the new members (rule 7).

@@ -5,6 +5,7 @@
  * Part of the replicated state: every replica sees the same groups in the same order and decides alike.
  */
 
+import { ensures, requires } from '../contracts.js';
 import type { MemberNumber } from './ballot.js';
 
 interface Session {
@@ -23,6 +24,7 @@ export class SessionTable {
    * later life of its replica has begun.
    */
   admit(origin: MemberNumber, session: number, first: number, count: number): boolean {
+    requires(origin >= 1 && session >= 1 && first >= 1 && count >= 1, 'group-fields-in-bounds');
     const known = this.#sessions.get(origin);
     if (known === undefined || session > known.session) {
       if (first !== 1) return false;
@@ -31,6 +33,7 @@ export class SessionTable {
     }
     if (session < known.session || first !== known.next) return false;
     known.next += count;
+    ensures(known.next > first, 'sequences-only-grow');
     return true;
   }
 

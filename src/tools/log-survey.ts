@@ -105,11 +105,12 @@ function surveyOnce(directory: string): LogSurvey {
     records += scan.records.count;
     for (let at = 0; at < scan.records.count; at += 1) payloadBytes += scan.records.payloadBytes[at]!;
   }
+  const verdict = recovery.verdict();
   const first = segments.find(({ found }) => found.header.kind === 'valid')?.found.header;
   return {
     directory,
     segments: segments.length,
-    verdict: recovery.verdict(),
+    verdict: verdict.kind === 'corrupt' ? verdict : (state.fault ?? verdict),
     header: first?.kind === 'valid' ? first.header : null,
     state,
     records,

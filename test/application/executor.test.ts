@@ -154,12 +154,12 @@ describe('Executor', () => {
     [
       'a group longer than its decree',
       () => deliver([own(1, 'abc')], { bytes: GROUP_HEADER_BYTES + 5 }),
-      /group-within-decree/,
+      /no list of groups/,
     ],
     [
       'a group whose header goes on behind its decree',
       () => deliver([own(1, 'abc')], { bytes: GROUP_HEADER_BYTES - 1 }),
-      /group-within-decree/,
+      /no list of groups/,
     ],
     [
       'a group header at the end of the memory',
@@ -167,7 +167,7 @@ describe('Executor', () => {
         at = memory.length - 4;
         bridge.deliver(1, 5, at, 4, 1, DecreeKind.commands);
       },
-      /group-within-decree/,
+      /no list of groups/,
     ],
     [
       'more commands than bytes, before room is made for them',
@@ -175,7 +175,7 @@ describe('Executor', () => {
         deliver([own(1, 'abc')]);
         new DataView(memory.buffer).setUint32(4, 0xffff_ffff, true);
       },
-      /commands-fill-their-group/,
+      /no list of groups/,
     ],
     [
       'a command longer than its group',
@@ -183,7 +183,7 @@ describe('Executor', () => {
         deliver([own(1, 'abc')]);
         new DataView(memory.buffer).setUint32(GROUP_HEADER_BYTES, 4, true);
       },
-      /commands-fill-their-group/,
+      /no list of groups/,
     ],
     [
       'a command shorter than its group',
@@ -191,11 +191,11 @@ describe('Executor', () => {
         deliver([own(1, 'abc')]);
         new DataView(memory.buffer).setUint32(GROUP_HEADER_BYTES, 2, true);
       },
-      /commands-fill-their-group/,
+      /no list of groups/,
     ],
-  ])('breaks a contract at %s', (_, prepare, contract) => {
+  ])('executes nothing of %s', (_, prepare, reason) => {
     prepare();
-    expect(() => executor.run()).toThrow(contract);
+    expect(() => executor.run()).toThrow(reason);
     expect(stateMachine.commands).toEqual([]);
     expect(bridge.applied).toBe(0);
   });

@@ -295,8 +295,8 @@ describe('LogWriter and recoverLog', () => {
     rig.settle();
     expect(() => new LogRig({ contents: rig.crash() })).toThrow(
       expect.objectContaining({
-        code: 'ERR_SYNOD_CONTRACT',
-        cause: expect.objectContaining({ contract: 'chosen-is-in-the-log' }),
+        code: 'ERR_SYNOD_LOG_CORRUPT',
+        message: expect.stringContaining('slot 2 is chosen, but has no decree'),
       }),
     );
   });
@@ -310,7 +310,10 @@ describe('LogWriter and recoverLog', () => {
       rig.settle();
     }
     expect(() => new LogRig({ contents: rig.crash() })).toThrow(
-      expect.objectContaining({ code: 'ERR_SYNOD_CONTRACT' }),
+      expect.objectContaining({
+        code: 'ERR_SYNOD_LOG_CORRUPT',
+        message: expect.stringContaining('record-impossible'),
+      }),
     );
   });
 

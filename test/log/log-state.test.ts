@@ -1,7 +1,6 @@
 /** Folding records into an acceptor's state: each kind of record, which record wins for a slot, and the contracts. */
 
 import { describe, expect, it } from 'vitest';
-import { ContractViolation } from '../../src/contracts.js';
 import { RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES } from '../../src/log/format.js';
 import { LogIndex, makeLogEntry } from '../../src/log/log-index.js';
 import { LogState } from '../../src/log/log-state.js';
@@ -143,8 +142,13 @@ describe('log state', () => {
         { kind: RecordKind[laterKind], slot: 5, ballot: laterBallot, commandCount: 2 },
       );
     if (stands === 'broken') {
-      expect(run).toThrow(ContractViolation);
-      expect(run).toThrow('accept-ballot-monotone');
+      expect(run().fault).toEqual({
+        kind: 'corrupt',
+        reason: 'record-impossible',
+        segment: 1,
+        offset: expect.any(Number),
+        detail: `slot 5 was accepted under ballot ${laterBallot} after ${ballot}`,
+      });
       return;
     }
     const state = run();

@@ -1,10 +1,10 @@
-/** A chosen decree's payload, as the application's side takes it apart: each command once, or a named contract. */
+/** A chosen decree's payload, as the application's side takes it apart: each command once, or an error. */
 
 import { Executor } from '../../../src/application/executor.js';
 import { memoryOf } from '../../../src/application/memory-map.js';
-import { ContractViolation } from '../../../src/contracts.js';
 import { Bridge, GROUP_HEADER_BYTES } from '../../../src/engine/bridge.js';
 import { writeGroupHeader } from '../../../src/engine/group.js';
+import { SynodError } from '../../../src/errors.js';
 import { DecreeKind } from '../../../src/protocol/decree.js';
 import type { Decree } from '../../../src/state-machine.js';
 import type { Random } from '../random.js';
@@ -12,11 +12,6 @@ import { type FuzzTarget, join, must, viewOf } from '../target.js';
 
 const SELF = 2;
 const SESSION = 7;
-const contracts: ReadonlySet<string> = new Set([
-  'group-within-decree',
-  'commands-fill-their-group',
-  'group-header-whole',
-]);
 
 function group(origin: number, session: number, first: number, ...commands: number[]): Uint8Array {
   const bytes = commands.reduce((sum, length) => sum + 4 + length, 0);
@@ -59,7 +54,7 @@ function repairGroups(payload: Uint8Array, random: Random): Uint8Array {
 
 export const decree: FuzzTarget = {
   name: 'decree',
-  about: 'commands of a decree lie within it, own replies find their caller, else a named contract',
+  about: 'commands of a decree lie within it, own replies find their caller, else an error',
   inputBytesMax: 4096,
   guides: ['/src/application/', '/src/engine/group', '/src/protocol/sessions'],
   memoryBytesMax: 4 * 1024 * 1024,
@@ -111,8 +106,8 @@ export const decree: FuzzTarget = {
         }
       }
     } catch (error) {
-      if (!(error instanceof ContractViolation) || !contracts.has(error.contract)) throw error;
-      trace(error.contract);
+      if (!SynodError.is(error) || error.code !== 'ERR_SYNOD_LOG_CORRUPT') throw error;
+      trace(error.code);
     }
   },
 };

@@ -1,7 +1,6 @@
 /** Opening a log as the engine does: it ends, and with a typed error or with a state that holds together. */
 
 import { crc32c } from '../../../src/checksum.js';
-import type { ContractViolation } from '../../../src/contracts.js';
 import { writeGroupHeader } from '../../../src/engine/group.js';
 import { recoverLog } from '../../../src/engine/recover.js';
 import { SynodError } from '../../../src/errors.js';
@@ -10,8 +9,6 @@ import { createMemoryMedium, type MemoryContents } from '../../../src/storage/me
 import { mutateImages, repairImages, sampleImages, unpackImages } from '../images.js';
 import { type FuzzTarget, must } from '../target.js';
 
-/** Intact records that contradict each other. */
-const contracts: ReadonlySet<string> = new Set(['chosen-is-in-the-log', 'accept-ballot-monotone']);
 const codes: ReadonlySet<string> = new Set(['ERR_SYNOD_LOG_CORRUPT', 'ERR_SYNOD_DATA_DIRECTORY']);
 
 function payload(slot: number): Uint8Array {
@@ -52,11 +49,6 @@ export const openLog: FuzzTarget = {
           ends += 1;
           if (error !== null) {
             outcome = error.code;
-            if (error.code === 'ERR_SYNOD_CONTRACT') {
-              outcome = (error.cause as ContractViolation).contract;
-              must(contracts.has(outcome), 'another contract', () => outcome);
-              return;
-            }
             must(SynodError.is(error) && codes.has(error.code), 'another error', () => String(error.stack));
             must(
               typeof error.path === 'string' && typeof error.offset === 'number',
