@@ -4,11 +4,11 @@ import { formatBallot } from '../../../src/protocol/ballot.js';
 import type { Message } from '../../../src/protocol/messages.js';
 import type { Invariant, Observation, SeenRecord } from '../observation.js';
 import { Violation } from '../observation.js';
-import { type Ledger, ledgerKinds } from './ledger.js';
+import type { Ledger } from './ledger.js';
 
 export class AcceptedImpliesProposed implements Invariant {
   readonly name = 'accepted-implies-proposed';
-  readonly kinds = ledgerKinds;
+  readonly kinds = ['written', 'sent'] as const;
   readonly #ledger: Ledger;
 
   constructor(ledger: Ledger) {
@@ -16,7 +16,6 @@ export class AcceptedImpliesProposed implements Invariant {
   }
 
   observe(observation: Observation): void {
-    this.#ledger.observe(observation);
     if (observation.kind === 'written') this.#onRecord(observation.disk, observation.record);
     else if (observation.kind === 'sent') this.#onMessage(observation.disk, observation.message);
   }

@@ -3,9 +3,7 @@
 import type { Slot } from '../../../src/protocol/decree.js';
 import type { Invariant, Observation } from '../observation.js';
 import { Violation } from '../observation.js';
-import { type Ledger, ledgerKinds } from './ledger.js';
-
-const acknowledgedKinds = [...ledgerKinds, 'ended', 'applied', 'executed', 'settled', 'finished'] as const;
+import type { Ledger } from './ledger.js';
 
 interface Progress {
   applied: Slot;
@@ -15,7 +13,7 @@ interface Progress {
 
 export class AcknowledgedSurvives implements Invariant {
   readonly name = 'acknowledged-survives';
-  readonly kinds = acknowledgedKinds;
+  readonly kinds = ['opened', 'ended', 'applied', 'executed', 'settled', 'finished'] as const;
   readonly #ledger: Ledger;
   readonly #replicas: Map<string, Progress> = new Map();
   readonly #slotOf: Map<number, Slot> = new Map();
@@ -28,7 +26,6 @@ export class AcknowledgedSurvives implements Invariant {
   }
 
   observe(observation: Observation): void {
-    this.#ledger.observe(observation);
     switch (observation.kind) {
       case 'opened':
         this.#replicas.set(observation.replica, { applied: 0, executed: 0, isRunning: true });

@@ -3,13 +3,11 @@
 import type { Slot } from '../../../src/protocol/decree.js';
 import type { Invariant, Observation } from '../observation.js';
 import { Violation } from '../observation.js';
-import { type Ledger, ledgerKinds } from './ledger.js';
-
-const appliedKinds = [...ledgerKinds, 'applied'] as const;
+import type { Ledger } from './ledger.js';
 
 export class AppliedIsChosenAndGapless implements Invariant {
   readonly name = 'applied-is-chosen-and-gapless';
-  readonly kinds = appliedKinds;
+  readonly kinds = ['opened', 'applied'] as const;
   readonly #ledger: Ledger;
   readonly #applied: Map<string, Slot> = new Map();
 
@@ -18,7 +16,6 @@ export class AppliedIsChosenAndGapless implements Invariant {
   }
 
   observe(observation: Observation): void {
-    this.#ledger.observe(observation);
     if (observation.kind === 'opened') this.#applied.set(observation.replica, 0);
     if (observation.kind !== 'applied') return;
     const { replica, slot, value } = observation;

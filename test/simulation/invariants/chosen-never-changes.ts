@@ -6,11 +6,11 @@ import type { Slot } from '../../../src/protocol/decree.js';
 import type { Message } from '../../../src/protocol/messages.js';
 import type { Invariant, Observation, SeenRecord, Value } from '../observation.js';
 import { Violation, valueOfDecree } from '../observation.js';
-import { type Ledger, ledgerKinds } from './ledger.js';
+import type { Ledger } from './ledger.js';
 
 export class ChosenNeverChanges implements Invariant {
   readonly name = 'chosen-never-changes';
-  readonly kinds = ledgerKinds;
+  readonly kinds = ['written', 'durable', 'sent'] as const;
   readonly #ledger: Ledger;
 
   constructor(ledger: Ledger) {
@@ -18,7 +18,6 @@ export class ChosenNeverChanges implements Invariant {
   }
 
   observe(observation: Observation): void {
-    this.#ledger.observe(observation);
     if (observation.kind === 'durable') this.#checkOthers();
     else if (observation.kind === 'written') this.#onRecord(observation.record);
     else if (observation.kind === 'sent') this.#onMessage(observation.replica, observation.message);

@@ -2,11 +2,11 @@
 
 import type { Invariant, Observation } from '../observation.js';
 import { Violation } from '../observation.js';
-import { type Ledger, ledgerKinds } from './ledger.js';
+import type { Ledger } from './ledger.js';
 
 export class ConfigurationsInOrder implements Invariant {
   readonly name = 'configurations-in-order';
-  readonly kinds = ledgerKinds;
+  readonly kinds = ['written', 'durable'] as const;
   readonly #ledger: Ledger;
   #first = '';
 
@@ -15,7 +15,6 @@ export class ConfigurationsInOrder implements Invariant {
   }
 
   observe(observation: Observation): void {
-    this.#ledger.observe(observation);
     if (observation.kind === 'written' && observation.record.kind === 'configuration')
       this.#onFirst(JSON.stringify(observation.record.configuration));
     const { newlyChosen } = this.#ledger;

@@ -5,11 +5,11 @@ import { formatBallot } from '../../../src/protocol/ballot.js';
 import type { Slot } from '../../../src/protocol/decree.js';
 import type { Invariant, Observation } from '../observation.js';
 import { Violation } from '../observation.js';
-import { type Ledger, ledgerKinds } from './ledger.js';
+import type { Ledger } from './ledger.js';
 
 export class DurableBeforeAcknowledged implements Invariant {
   readonly name = 'durable-before-acknowledged';
-  readonly kinds = ledgerKinds;
+  readonly kinds = ['set-back', 'sent'] as const;
   readonly #ledger: Ledger;
   /** What of its last run each disk was found right to acknowledge: later messages repeat it. */
   readonly #verified: Map<string, { ballot: Ballot; from: Slot; through: Slot }> = new Map();
@@ -19,7 +19,6 @@ export class DurableBeforeAcknowledged implements Invariant {
   }
 
   observe(observation: Observation): void {
-    this.#ledger.observe(observation);
     if (observation.kind === 'set-back') this.#verified.delete(observation.disk);
     if (observation.kind !== 'sent') return;
     const { replica, disk, message } = observation;

@@ -26,6 +26,7 @@ export { checkHistory } from './linearizable-history.js';
 export function makeInvariants(slotsKept: number = SLOTS_KEPT): readonly Invariant[] {
   const ledger = new Ledger(slotsKept);
   return [
+    ledger,
     new OneValuePerSlot(ledger),
     new SetBackDoesNotVote(ledger),
     new OnlyMembersVote(ledger),

@@ -1,6 +1,6 @@
 /**
  * What follows from the observations so far, for all invariants together: what each disk holds durably, what was proposed,
- * what is chosen, and who the members are. It judges nothing.
+ * what is chosen, and who the members are. It judges nothing, and is an invariant only in that it is shown what happens.
  *
  * A slot is chosen once a quorum of the configuration in force there has durably accepted one decree under one ballot.
  * Acceptors acknowledge some slots without another record, because they know them chosen (docs/protocol.md, rule 5):
@@ -13,7 +13,7 @@ import type { Configuration } from '../../../src/protocol/configuration.js';
 import { quorumSize } from '../../../src/protocol/configuration.js';
 import type { Slot } from '../../../src/protocol/decree.js';
 import type { Message } from '../../../src/protocol/messages.js';
-import type { Durable, Observation, SeenRecord, SetBack, Value, Written } from '../observation.js';
+import type { Durable, Invariant, Observation, SeenRecord, SetBack, Value, Written } from '../observation.js';
 import { valueOfDecree } from '../observation.js';
 
 /** Slots that are remembered behind the last chosen one. What lies before them is not judged any more. */
@@ -21,9 +21,6 @@ export const SLOTS_KEPT = 65_536;
 
 /** A set-back further than this counts as one that others would notice. */
 const UNTOLD_MAX = 4096;
-
-/** Observations that the ledger draws on: an invariant that asks it must be shown all of them. */
-export const ledgerKinds = ['opened', 'written', 'durable', 'set-back', 'sent'] as const;
 
 /** What happened to one slot under one ballot. */
 export interface Proposal {
@@ -100,7 +97,9 @@ const telling: ReadonlySet<Message['kind']> = new Set([
   'heartbeat-reply',
 ] satisfies Message['kind'][]);
 
-export class Ledger {
+export class Ledger implements Invariant {
+  readonly name = 'ledger';
+  readonly kinds = ['opened', 'written', 'durable', 'set-back', 'sent'] as const;
   /** Every slot up to it is chosen. */
   chosenThrough: Slot = 0;
   /** Slots up to it are forgotten. */
@@ -121,16 +120,13 @@ export class Ledger {
   /** The highest slot that anyone told the replica to be chosen. */
   readonly #claims: Map<string, Slot> = new Map();
   readonly #slotsKept: number;
-  #last: Observation | null = null;
 
   constructor(slotsKept: number = SLOTS_KEPT) {
     this.#slotsKept = slotsKept;
   }
 
-  /** Any number of times for one observation: every invariant shows what it is shown. */
+  /** Before the invariants that ask it. */
   observe(observation: Observation): void {
-    if (observation === this.#last) return;
-    this.#last = observation;
     this.newlyChosen = null;
     switch (observation.kind) {
       case 'opened': {

@@ -5,11 +5,11 @@ import { formatBallot } from '../../../src/protocol/ballot.js';
 import type { Slot } from '../../../src/protocol/decree.js';
 import type { Invariant, Observation, Value } from '../observation.js';
 import { Violation } from '../observation.js';
-import { type Ledger, ledgerKinds } from './ledger.js';
+import type { Ledger } from './ledger.js';
 
 export class NoBallotReused implements Invariant {
   readonly name = 'no-ballot-reused';
-  readonly kinds = ledgerKinds;
+  readonly kinds = ['written', 'sent'] as const;
   readonly #ledger: Ledger;
   /** Of each disk: the highest ballot that it used, its session, and the highest one of the sessions before. */
   readonly #newest: Map<string, { ballot: Ballot; session: number; before: Ballot }> = new Map();
@@ -19,7 +19,6 @@ export class NoBallotReused implements Invariant {
   }
 
   observe(observation: Observation): void {
-    this.#ledger.observe(observation);
     if (observation.kind === 'written') {
       const { kind, slot, ballot } = observation.record;
       if (kind === 'accept') this.#checkSlot(slot, ballot);

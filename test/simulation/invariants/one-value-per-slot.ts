@@ -3,11 +3,11 @@
 import { formatBallot } from '../../../src/protocol/ballot.js';
 import type { Invariant, Observation } from '../observation.js';
 import { Violation } from '../observation.js';
-import { type Ledger, ledgerKinds } from './ledger.js';
+import type { Ledger } from './ledger.js';
 
 export class OneValuePerSlot implements Invariant {
   readonly name = 'one-value-per-slot';
-  readonly kinds = ledgerKinds;
+  readonly kinds = ['durable'] as const;
   readonly #ledger: Ledger;
 
   constructor(ledger: Ledger) {
@@ -15,9 +15,8 @@ export class OneValuePerSlot implements Invariant {
   }
 
   observe(observation: Observation): void {
-    this.#ledger.observe(observation);
     const { newlyChosen } = this.#ledger;
-    if (newlyChosen === null) return;
+    if (observation.kind !== 'durable' || newlyChosen === null) return;
     const { slot, ballot, value } = newlyChosen;
     const before = this.#ledger.chosen(slot)!;
     if (before.value !== value) {

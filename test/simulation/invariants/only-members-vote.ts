@@ -3,7 +3,7 @@
 import type { MessageKind } from '../../../src/protocol/messages.js';
 import type { Invariant, Observation } from '../observation.js';
 import { Violation } from '../observation.js';
-import { type Ledger, ledgerKinds } from './ledger.js';
+import type { Ledger } from './ledger.js';
 
 const votes: ReadonlySet<MessageKind> = new Set([
   'prepare',
@@ -17,7 +17,7 @@ const votes: ReadonlySet<MessageKind> = new Set([
 
 export class OnlyMembersVote implements Invariant {
   readonly name = 'only-members-vote';
-  readonly kinds = ledgerKinds;
+  readonly kinds = ['sent'] as const;
   readonly #ledger: Ledger;
 
   constructor(ledger: Ledger) {
@@ -25,7 +25,6 @@ export class OnlyMembersVote implements Invariant {
   }
 
   observe(observation: Observation): void {
-    this.#ledger.observe(observation);
     if (observation.kind !== 'sent') return;
     const { disk, configuration, message } = observation;
     if (!votes.has(message.kind) || this.#ledger.isMember(disk, configuration)) return;

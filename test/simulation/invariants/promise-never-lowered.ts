@@ -3,11 +3,11 @@
 import { formatBallot } from '../../../src/protocol/ballot.js';
 import type { Invariant, Observation } from '../observation.js';
 import { Violation } from '../observation.js';
-import { type Ledger, ledgerKinds } from './ledger.js';
+import type { Ledger } from './ledger.js';
 
 export class PromiseNeverLowered implements Invariant {
   readonly name = 'promise-never-lowered';
-  readonly kinds = ledgerKinds;
+  readonly kinds = ['written'] as const;
   readonly #ledger: Ledger;
 
   constructor(ledger: Ledger) {
@@ -15,7 +15,6 @@ export class PromiseNeverLowered implements Invariant {
   }
 
   observe(observation: Observation): void {
-    this.#ledger.observe(observation);
     if (observation.kind !== 'written') return;
     const { kind, ballot } = observation.record;
     const disk = this.#ledger.disk(observation.disk);

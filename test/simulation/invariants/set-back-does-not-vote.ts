@@ -3,11 +3,11 @@
 import type { Message } from '../../../src/protocol/messages.js';
 import type { Invariant, Observation } from '../observation.js';
 import { Violation } from '../observation.js';
-import { type Ledger, ledgerKinds } from './ledger.js';
+import type { Ledger } from './ledger.js';
 
 export class SetBackDoesNotVote implements Invariant {
   readonly name = 'set-back-does-not-vote';
-  readonly kinds = ledgerKinds;
+  readonly kinds = ['sent'] as const;
   readonly #ledger: Ledger;
 
   constructor(ledger: Ledger) {
@@ -15,7 +15,6 @@ export class SetBackDoesNotVote implements Invariant {
   }
 
   observe(observation: Observation): void {
-    this.#ledger.observe(observation);
     if (observation.kind !== 'sent' || !isVote(observation.message)) return;
     if (!this.#ledger.disk(observation.disk).hasForgotten) return;
     throw new Violation(this.name, `${observation.disk} sends ${observation.message.kind}`);
