@@ -124,6 +124,11 @@ class Opening {
   set failed(reject: ((error: SynodError) => void) | null) {
     this.#failed = reject;
   }
+
+  /** Whoever opens it hears of a fault that the engine meets before it is ready; nobody else could. */
+  fail(error: SynodError): void {
+    this.#failed?.(error);
+  }
 }
 
 function recover(
@@ -195,7 +200,10 @@ async function run(
     },
     schedule,
     wakeApplication: ends.wakeApplication,
-    emit: ends.emit,
+    emit: (event) => {
+      if (event.kind === 'fenced') opening.fail(event.error);
+      ends.emit(event);
+    },
     outbox: ends.outbox,
   });
   opening.engine = engine;

@@ -45,6 +45,11 @@ export class Disk {
   /** A write that was reported durable, or a byte that was, is not what it was. */
   isDamaged = false;
 
+  /** Damaged, or about to be. */
+  get isSuspect(): boolean {
+    return this.isDamaged || this.nextWriteFault !== null;
+  }
+
   constructor(name: string, model: DiskModel) {
     this.name = name;
     this.model = model;

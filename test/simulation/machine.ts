@@ -36,6 +36,8 @@ export class Machine {
   isPrimary = false;
   becamePrimary = 0;
   appliedSlot = 0;
+  /** Calls whose command this life's state machine has executed. */
+  executed: Set<number> = new Set();
   digest = '';
 
   constructor(index: number, id: string, clock: MachineClock, disk: Disk, tap: LogTap) {

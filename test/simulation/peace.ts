@@ -55,6 +55,7 @@ export class Peace {
     const recoveredAt = events.now;
     this.#checkCalm();
     this.#checkAgreement();
+    this.#checkDurability();
     return {
       progressIn: (progressAt - linkedAt) / electionTimeoutMs,
       recoveredIn: (recoveredAt - linkedAt) / electionTimeoutMs,
@@ -142,6 +143,18 @@ export class Peace {
   #checkAgreement(): void {
     const digests = new Set(this.#there.map(({ appliedSlot, digest }) => `${appliedSlot} ${digest}`));
     if (digests.size > 1) throw new Violation('equal-digests', [...digests].join(', '));
+  }
+
+  /** Everything that a caller was told is done has been done by everyone; nothing that was refused has by anyone. */
+  #checkDurability(): void {
+    for (const { call, outcome } of this.#world.calls) {
+      for (const { id, executed } of this.#there) {
+        if (outcome === 'committed' && !executed.has(call))
+          throw new Violation('acknowledged-is-kept', `call ${call} is not in the state of ${id}`);
+        if (outcome === 'not-applied' && executed.has(call))
+          throw new Violation('refused-is-not-executed', `call ${call} is in the state of ${id}`);
+      }
+    }
   }
 
   #describe(): string {

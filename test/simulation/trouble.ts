@@ -146,7 +146,7 @@ export class Trouble {
   #setBack(machine: Machine, ageMs: number, downMs: number): void {
     const world = this.#world;
     const { now } = world.events;
-    if (!this.#canLose(machine) || this.#mustStay || machine.disk.isDamaged || !machine.isOpen) return;
+    if (!this.#canLose(machine) || this.#mustStay || machine.disk.isSuspect || !machine.isOpen) return;
     const older = machine.backups.filter(({ at }) => at <= now - ageMs);
     const backup = older.at(-1);
     const isNewest = backup === machine.backups.at(-1);
@@ -220,12 +220,12 @@ export class Trouble {
       // The first configuration may be under way: whoever alone has it may not lose it.
       return (
         machine.tap.genesis === null ||
-        others.some((other) => other.tap.hasGenesisDurable && !other.disk.isDamaged)
+        others.some((other) => other.tap.hasGenesisDurable && !other.disk.isSuspect)
       );
     }
     const first = world.configurations[0]!.configuration;
     // What the cluster is must stay known.
-    if (!others.some((other) => other.tap.hasGenesisDurable && other.holds(first) && !other.disk.isDamaged))
+    if (!others.some((other) => other.tap.hasGenesisDurable && other.holds(first) && !other.disk.isSuspect))
       return false;
     if (world.script.settings.mode === 'unbounded') return true;
     const { members } = latest.configuration;
@@ -239,7 +239,7 @@ export class Trouble {
   isSettled(incarnation: string): boolean {
     const { machines, latest } = this.#world;
     const machine = machines.find((one) => one.incarnation === incarnation);
-    if (machine === undefined || machine.disk.isDamaged || machine.isSetBack) return false;
+    if (machine === undefined || machine.disk.isSuspect || machine.isSetBack) return false;
     return machine.tap.hasGenesisDurable && machine.tap.chosenDurable >= latest!.after;
   }
 }

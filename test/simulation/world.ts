@@ -148,6 +148,7 @@ export class World {
     machine.startsAt = Number.POSITIVE_INFINITY;
     machine.life += 1;
     machine.appliedSlot = 0;
+    machine.executed = new Set();
     const { life, id, tap } = machine;
     const { settings } = this.script;
     const isNow = (): boolean => machine.life === life;
@@ -167,16 +168,7 @@ export class World {
         heartbeatMs: settings.heartbeatMs,
         limits: { commandBytesMax: 4096, ...settings.limits },
       },
-      stateMachine: new SimulatedService((slot, call) =>
-        this.tell({
-          kind: 'executed',
-          at: this.events.now,
-          replica: id,
-          disk: machine.disk.name,
-          slot,
-          call,
-        }),
-      ),
+      stateMachine: new SimulatedService((slot, call) => this.#onExecuted(machine, slot, call)),
       logger: this.#loggerOf(machine),
       onStepsDone: () => this.crash(machine, false, machine.stepsDownMs),
       onSend: (connection, header, payload, start, end) =>
@@ -378,6 +370,13 @@ export class World {
       self: machine.process?.bridge.self ?? 0,
       message: decodeMessage(frame),
     });
+  }
+
+  #onExecuted(machine: Machine, slot: number, call: number): void {
+    if (machine.executed.has(call)) this.fail('executed-once', `call ${call} twice by ${machine.id}`);
+    machine.executed.add(call);
+    const { id: replica, disk } = machine;
+    this.tell({ kind: 'executed', at: this.events.now, replica, disk: disk.name, slot, call });
   }
 
   #onApplied(machine: Machine, delivery: Delivery, bytes: Uint8Array | null): void {
