@@ -105,10 +105,11 @@ export class LogTap {
     if (last > 0 && found?.checksum !== chain)
       throw new Violation('recovered-what-was-written', `record ${last} of ${this.#disk.name}`);
     if (last < this.#durable) {
-      if (this.#claimed > last)
+      const claimed = this.#claimedOnDisk();
+      if (claimed > last)
         throw new Violation(
           'damage-is-detected',
-          `${this.#disk.name}: ${last} records found, ${this.#durable} were durable, ${this.#claimed} said to be`,
+          `${this.#disk.name}: ${last} records found, ${this.#durable} were durable, ${claimed} said to be`,
         );
       return 'lost-unclaimed';
     }
@@ -153,6 +154,18 @@ export class LogTap {
     let claimed = 0;
     for (let index = this.#durable - 1; index >= 0 && index >= this.#durable - 64; index -= 1)
       claimed = Math.max(claimed, this.#records[index]!.durable);
+    return claimed;
+  }
+
+  /** The same, by what is still where it was written. */
+  #claimedOnDisk(): number {
+    let claimed = 0;
+    for (const { segment, offset, checksum, durable } of this.#records) {
+      const bytes = this.#disk.segments.get(segment);
+      if (bytes === undefined || durable <= claimed) continue;
+      const reading = readRecordHeader(byteView(bytes), offset, this.#header, crc32c);
+      if (reading === 'valid' && this.#header.headerChecksum === checksum) claimed = durable;
+    }
     return claimed;
   }
 

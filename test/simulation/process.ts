@@ -5,7 +5,7 @@
 
 import { ApplicationSide } from '../../src/application/application-side.js';
 import { crc32c } from '../../src/checksum.js';
-import { Bridge, type Delivery } from '../../src/engine/bridge.js';
+import { BLOCK_COUNT, Bridge, type Delivery } from '../../src/engine/bridge.js';
 import { Engine } from '../../src/engine/engine.js';
 import type { EngineEvent, EngineOptions } from '../../src/engine/engine-types.js';
 import { type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
@@ -51,6 +51,18 @@ export interface ProcessOptions {
 class WatchedBridge extends Bridge {
   onApplied: (delivery: Delivery) => void = () => {};
   #delivery: Delivery | null = null;
+  #blocks = 0;
+
+  override changeBlockState(index: number, from: number, to: number): boolean {
+    if (index > this.#blocks) this.#blocks = index;
+    return super.changeBlockState(index, from, to);
+  }
+  /** Nobody uses it any more. What was used of it is zeroed; a delivery is written before it is read. */
+  recycle(): void {
+    const blocks = Math.min(BLOCK_COUNT, this.#blocks + 2);
+    new Uint8Array(this.buffer, 0, BRIDGE_HEAD_BYTES + blocks * BLOCK_BYTES).fill(0);
+    spareBridges.push(this.buffer);
+  }
 
   override peekDelivery(into: Delivery): boolean {
     this.#delivery = into;
@@ -67,16 +79,12 @@ class WatchedBridge extends Bridge {
 
 /** Their memory is used again: it is great, and a short run would spend its time on it. */
 const spareBridges: SharedArrayBuffer[] = [];
-
-function takeBridge(): SharedArrayBuffer | undefined {
-  const buffer = spareBridges.pop();
-  // Words, figures and blocks; a delivery is written before it is read.
-  if (buffer !== undefined) new Uint8Array(buffer, 0, 64 * 1024 * 3).fill(0);
-  return buffer;
-}
+/** Bytes of a bridge before its blocks, rounded up, and of one block. */
+const BRIDGE_HEAD_BYTES = 256;
+const BLOCK_BYTES = 32;
 
 export class SimulatedProcess {
-  readonly bridge: Bridge;
+  readonly bridge: WatchedBridge;
   readonly side: ApplicationSide<Uint8Array>;
   readonly stateMachine: StateMachine<Uint8Array>;
   readonly engineThread: Thread;
@@ -125,7 +133,7 @@ export class SimulatedProcess {
       onStep,
       onSend: options.onSend,
     });
-    const bridge = new WatchedBridge(takeBridge());
+    const bridge = new WatchedBridge(spareBridges.pop());
     bridge.onApplied = (delivery) =>
       options.onApplied(delivery, delivery.bytes === 0 ? null : this.#memories.get(delivery.memory)!);
     this.bridge = bridge;
@@ -155,7 +163,7 @@ export class SimulatedProcess {
     this.applicationThread.die();
     this.#medium.abandon();
     this.#transport.abandon(isSilent);
-    spareBridges.push(this.bridge.buffer);
+    this.bridge.recycle();
   }
 
   /** Stands still, as a process that was sent SIGSTOP. */
