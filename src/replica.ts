@@ -100,8 +100,8 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
   /**
    * Opens the replica: recovers its log, listens, and joins its peers. Resolves before there is a primary; commands
    * given earlier wait. Rejects with `ERR_SYNOD_OPTION`, `ERR_SYNOD_DATA_DIRECTORY`, `ERR_SYNOD_LOG_CORRUPT`,
-   * `ERR_SYNOD_STORAGE_UNAVAILABLE`, `ERR_SYNOD_TRANSPORT_UNAVAILABLE`, `ERR_SYNOD_LISTEN`,
-   * `ERR_SYNOD_STORAGE_FULL` or `ERR_SYNOD_STORAGE_FAILED`.
+   * `ERR_SYNOD_STORAGE_UNAVAILABLE`, `ERR_SYNOD_TRANSPORT_UNAVAILABLE`, `ERR_SYNOD_LISTEN` or
+   * `ERR_SYNOD_STORAGE_FAILED`.
    *
    * The cluster begins its life when all members have met once; from then on any majority of them suffices.
    */

@@ -540,8 +540,7 @@ export class Engine {
   /** The first segment opens the log; the others are made ahead. */
   #onSegment(error: SynodError | null): void {
     if (this.#fenced !== null || this.#closing) return;
-    // Without a first segment there is nothing to wait with: whoever opens this replica is told, and may try again.
-    if (error !== null && (error.code !== 'ERR_SYNOD_STORAGE_FULL' || this.#log.segment === -1)) {
+    if (error !== null && error.code !== 'ERR_SYNOD_STORAGE_FULL') {
       this.fence(error);
       return;
     }

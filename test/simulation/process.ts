@@ -278,11 +278,11 @@ export class SimulatedProcess {
       onTurnEnd: () => engine.turn(),
     };
     this.#transport.listen(handler, Network.address(machine), () => engine.start(() => this.#onReady()));
+    this.#tickLater();
   }
 
   #onReady(): void {
     const { events, isInline, onOpened } = this.#options;
-    this.#tickLater();
     this.bridge.setEngineAsleep(true);
     this.#schedule();
     const open = (): void => {

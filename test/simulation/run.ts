@@ -1,12 +1,15 @@
 /** Runs one script, and judges it. */
 
 import type { CallRecord } from './client.js';
-import { checkHistory, invariants } from './judges.js';
+import { checkHistory, Invariants } from './invariants/index.js';
 import { Violation } from './observation.js';
 import { Peace, type PeaceResult } from './peace.js';
 import { drawScript, type Mode, type Script } from './script.js';
 import { Trouble } from './trouble.js';
 import { World } from './world.js';
+
+/** Steps of the search after which a history counts as neither; few are that hard. */
+const VISITED_MAX = 200_000;
 
 export interface RunResult {
   readonly seed: number;
@@ -25,7 +28,7 @@ export interface RunResult {
 }
 
 export function runScript(script: Script, print: ((line: string) => void) | null = null): RunResult {
-  const world = new World(script, { invariants: invariants(), print });
+  const world = new World(script, { invariants: new Invariants(), print });
   let violation: Violation | null = null;
   let peace: PeaceResult | null = null;
   try {
@@ -64,8 +67,10 @@ function live(world: World): PeaceResult | null {
   for (const client of world.clients) client.start();
   world.runUntil(settings.troubleMs);
   const peace = settings.mode === 'recoverable' ? new Peace(world, trouble).run() : null;
+  for (const client of world.clients) client.stop();
+  world.closeAll();
   world.tell({ kind: 'finished', at: world.events.now });
   if (world.violation !== null) throw world.violation;
-  checkHistory(world.calls);
+  checkHistory(world.calls, { visitedMax: VISITED_MAX });
   return peace;
 }

@@ -67,13 +67,14 @@ export class SimulatedService implements StateMachine<Uint8Array> {
   }
 
   apply(decree: Decree<Uint8Array>): void {
-    this.#inner.apply(decree);
     for (let index = 0; index < decree.count; index += 1) {
       const end = decree.end(index);
       let call = 0;
       for (let at = end - CALL_DIGITS; at < end; at += 1) call = call * 10 + decree.bytes[at]! - 48;
       this.#onExecuted(decree.slot, call);
     }
+    // It replies on the way: whoever hears of a reply has heard that its command is executed.
+    this.#inner.apply(decree);
   }
 
   digest(): string {

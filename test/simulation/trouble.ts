@@ -147,7 +147,8 @@ export class Trouble {
     const world = this.#world;
     const { now } = world.events;
     if (!this.#canLose(machine) || this.#mustStay || machine.disk.isSuspect || !machine.isOpen) return;
-    const older = machine.backups.filter(({ at }) => at <= now - ageMs);
+    // From before its first record on it would be another disk, with a name of its own.
+    const older = machine.backups.filter(({ at, records }) => at <= now - ageMs && records > 0);
     const backup = older.at(-1);
     const isNewest = backup === machine.backups.at(-1);
     if (backup === undefined || isNewest) return;

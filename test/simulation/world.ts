@@ -18,17 +18,18 @@ import { MachineClock } from './clock.js';
 import type { SimulatedConnection } from './connection.js';
 import { Disk } from './disk.js';
 import { EventQueue } from './event-queue.js';
+import type { Invariants } from './invariants/index.js';
 import { LogTap, valueText } from './log-tap.js';
 import { Machine } from './machine.js';
 import { Network } from './network.js';
-import { type Invariant, type Observation, Violation } from './observation.js';
+import { type Observation, Violation } from './observation.js';
 import { SimulatedProcess } from './process.js';
 import type { Script } from './script.js';
 import { decodeReply, encodeCall, SimulatedService } from './service.js';
 import { Trace } from './trace.js';
 
 export interface WorldOptions {
-  readonly invariants: readonly Invariant[];
+  readonly invariants: Invariants;
   /** Prints what happens. */
   readonly print: ((line: string) => void) | null;
 }
@@ -38,6 +39,8 @@ export interface InForce {
   readonly configuration: Configuration;
   readonly after: number;
 }
+
+const CLOSE_MS_MAX = 2000;
 
 export class World {
   readonly script: Script;
@@ -110,9 +113,7 @@ export class World {
   tell(observation: Observation): void {
     if (this.violation !== null) return;
     this.#options.print?.(describe(observation));
-    this.judge(() => {
-      for (const invariant of this.#options.invariants) invariant.observe(observation);
-    });
+    this.judge(() => this.#options.invariants.observe(observation));
   }
 
   print(line: () => string): void {
@@ -204,6 +205,29 @@ export class World {
       this.#end(machine, 'closed', '', false);
       if (!machine.isOff) this.startAt(machine, this.events.now + downMs);
     });
+  }
+
+  /** The end of the run: every process is asked to close, and nobody is left waiting. */
+  closeAll(): void {
+    let by = this.events.now;
+    for (const machine of this.machines) {
+      machine.isOff = true;
+      machine.stepsArmed = 0;
+      machine.disk.failsNext = false;
+      by = Math.max(by, machine.disk.stalledUntil);
+      const { process } = machine;
+      if (process === null) continue;
+      process.stepsLeft = Number.POSITIVE_INFINITY;
+      process.wake();
+      if (process.state === 'open') this.close(machine, 0);
+      else this.#end(machine, 'crashed', '', false);
+    }
+    const isDone = (): boolean => this.machines.every(({ isRunning }) => !isRunning);
+    if (!isDone() && !this.runUntil(by + CLOSE_MS_MAX, isDone))
+      throw new Violation(
+        'close-settles',
+        `${this.machines.filter(({ isRunning }) => isRunning).map(({ id }) => id)}`,
+      );
   }
 
   /** A new, empty disk. The process must be gone. */
