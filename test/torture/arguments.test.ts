@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseTorture, UsageError } from './arguments.js';
+import { commandOf, parseTorture, UsageError } from './arguments.js';
 
 const KINDS = ['kill', 'pause'];
 const parse = (...words: string[]) => parseTorture(words, KINDS, () => 42);
@@ -30,6 +30,13 @@ describe('the command line of torture', () => {
       ),
     ).toMatchObject({ minutes: 60, seed: 7, replicas: 5, storage: 'pmem', faults: ['pause', 'kill'] });
     expect(parse('--help')).toBe(null);
+  });
+
+  it('can be told again, with the seed', () => {
+    const words = ['--minutes', '2', '--replicas', '3', '--storage', 'file', '--faults', 'kill', '--json'];
+    expect(commandOf(parse(...words)!)).toBe(
+      'npm run torture -- --minutes 2 --seed 42 --rate 500 --replicas 3 --storage file --faults kill',
+    );
   });
 
   it.each([

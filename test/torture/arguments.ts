@@ -86,6 +86,17 @@ function oneOf<Choice extends string>(name: string, text: string, choices: reado
   return found;
 }
 
+/** The command that does the same again: the same plan of faults, though not the same moments. */
+export function commandOf(options: TortureOptions): string {
+  const { minutes, seed, replicas, storage, partitions, rate, faults } = options;
+  const words = [`--minutes ${minutes}`, `--seed ${seed}`, `--rate ${rate}`];
+  if (replicas !== null) words.push(`--replicas ${replicas}`);
+  if (storage !== 'mixed') words.push(`--storage ${storage}`);
+  if (partitions !== 'auto') words.push(`--partitions ${partitions}`);
+  if (faults !== null) words.push(`--faults ${faults.join(',')}`);
+  return `npm run torture -- ${words.join(' ')}`;
+}
+
 /** Null where help is asked for. `kinds` are the kinds of faults that there are. */
 export function parseTorture(
   words: readonly string[],

@@ -154,13 +154,13 @@ export class TortureCluster {
     }
   }
 
-  /** Resolves once all replicas are voting members that have applied the same; null where they do not in time. */
+  /** Resolves once all replicas are voting members that have applied the same; null where they do not in time, or one ended. */
   async untilSettled(timeoutMs: number): Promise<readonly Status[] | null> {
     const end = performance.now() + timeoutMs;
     for (;;) {
       const statuses = await this.statuses();
       if (statuses.length === this.replicas.length && isSettled(statuses)) return statuses;
-      if (performance.now() > end) return null;
+      if (performance.now() > end || this.replicas.some(({ state }) => state === 'ended')) return null;
       await delay(50);
     }
   }

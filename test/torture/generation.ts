@@ -213,7 +213,11 @@ export class Generation {
     const recovery = await measureRecovery(this.#cluster!, RECOVERY_MS_MAX);
     if (recovery !== null) this.recoveries.push(recovery);
     else if (!this.#stopping) {
-      const text = `not all replicas serve ${RECOVERY_MS_MAX} ms after the last fault was healed`;
+      const ended = this.#cluster!.replicas.filter(({ state }) => state === 'ended').map(({ id }) => id);
+      const text =
+        ended.length > 0
+          ? `ended by themselves: ${ended.join(' ')}`
+          : `not all replicas serve ${RECOVERY_MS_MAX} ms after the last fault was healed`;
       this.#found.push({ check: 'recovery', text });
       this.nemesis.stop();
     }
@@ -225,7 +229,10 @@ export class Generation {
     const statuses = await cluster.untilSettled(SETTLE_MS_MAX);
     if (statuses === null) {
       const now = JSON.stringify(await cluster.statuses());
-      this.#found.push({ check: 'convergence', text: `not settled within ${SETTLE_MS_MAX} ms: ${now}` });
+      this.#found.push({
+        check: 'convergence',
+        text: `not settled, at most ${SETTLE_MS_MAX} ms later: ${now}`,
+      });
     } else {
       this.#found.push(...checkDigests(statuses));
       this.#found.push(...(await checkHistory(this.history, random.pick(cluster.replicas), this.#ledger)));

@@ -13,17 +13,15 @@ export interface Recovery {
   readonly allMs: number;
 }
 
+/** False where it does not within the time, or ended by itself: then it will not. */
 async function untilServing(replica: ReplicaProcess, end: number): Promise<boolean> {
-  while (performance.now() < end) {
-    if (replica.state === 'running') {
-      try {
-        await replica.ask(TRY_MS, 'SET', `probe:${replica.id}`, '1');
-        return true;
-      } catch {
-        // Not yet.
-      }
+  while (performance.now() < end && replica.state !== 'ended') {
+    try {
+      await replica.ask(TRY_MS, 'SET', `probe:${replica.id}`, '1');
+      return true;
+    } catch {
+      await delay(10);
     }
-    await delay(10);
   }
   return false;
 }

@@ -24,8 +24,7 @@ export function reportOf(summary: Summary): string {
     if (lastFaults !== summary.violations[0]?.lastFaults || check === summary.violations[0]?.check)
       lines.push('last faults:', ...lastFaults.map(({ atMs, what }) => `  ${atMs} ms  ${what}`));
   }
-  if (summary.violations.length > 0)
-    lines.push('', `again: npm run torture -- --minutes ${summary.minutes} --seed ${summary.seed}`);
+  if (summary.violations.length > 0) lines.push('', `again: ${summary.command}`);
   if (summary.kept !== null) lines.push(`logs and data: ${summary.kept}`);
   return `${lines.join('\n')}\n`;
 }

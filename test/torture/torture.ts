@@ -1,7 +1,7 @@
 /** A whole run: one generation after the other, until the time is over or something was found. */
 
 import { join } from 'node:path';
-import type { TortureOptions } from './arguments.js';
+import { commandOf, type TortureOptions } from './arguments.js';
 import { type CheckName, checkNames, type Finding } from './checks.js';
 import { faultKinds } from './faults/all.js';
 import { Generation } from './generation.js';
@@ -22,6 +22,8 @@ export interface Violation extends Finding {
 }
 
 export interface Summary {
+  readonly command: string;
+  /** How long it ran. */
   readonly minutes: number;
   readonly seed: number;
   readonly operations: number;
@@ -178,6 +180,7 @@ export class Torture {
     const keeps = this.#violations.length > 0 || this.#options.keep;
     if (!keeps) removeFolder(this.#folder);
     return {
+      command: commandOf(this.#options),
       minutes: Math.round(this.elapsedMs / 600) / 100,
       seed: this.#options.seed,
       ...this.#counts(),
