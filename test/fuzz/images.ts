@@ -98,7 +98,7 @@ export function repairImages(packed: Uint8Array, random: Random): Uint8Array {
       if (random.chance(0.9)) view.setUint8(at + RecordField.version, FORMAT_VERSION);
       const isPad = view.getUint8(at + RecordField.kind) === 7;
       const payload = isPad ? 0 : crc32c(bytes, at + RECORD_HEADER_BYTES, end, 0);
-      if (random.chance(0.97)) view.setUint32(at + RecordField.payloadChecksum, payload, true);
+      if (random.chance(0.9)) view.setUint32(at + RecordField.payloadChecksum, payload, true);
       const checksum = crc32c(bytes, at + RecordField.payloadBytes, at + RECORD_HEADER_BYTES, 0);
       if (random.chance(0.98)) view.setUint32(at + RecordField.headerChecksum, checksum, true);
       chain = view.getUint32(at + RecordField.headerChecksum, true);

@@ -66,17 +66,20 @@ export function repairFrames(stream: Uint8Array, random: Random): Uint8Array {
       view.setUint32(at + FrameField.total, total, true);
     }
     const used = view.getUint16(at + FrameField.headerBytes, true);
-    if (total > left || used > total || used < FRAME_HEADER_BYTES) return stream;
     // Numbers have 53 bits: their upper words are small.
-    for (let word = FrameField.body + 4; word + 4 <= used; word += 8) {
+    for (let word = FrameField.body + 4; word + 4 <= Math.min(used, left); word += 8) {
       if (random.chance(0.8)) view.setUint8(at + word + 3, 0);
       if (random.chance(0.8)) view.setUint8(at + word + 2, view.getUint8(at + word + 2) & 31);
     }
-    view.setUint32(at + FrameField.payloadChecksum, crc32c(stream, at + used, at + total, 0), true);
-    if (random.chance(0.98)) {
+    const isWhole = total <= left && used <= total;
+    if (isWhole)
+      view.setUint32(at + FrameField.payloadChecksum, crc32c(stream, at + used, at + total, 0), true);
+    // Also where the length is wrong, or nothing but the checksum would ever refuse it.
+    if (used >= FRAME_HEADER_BYTES && used <= left && random.chance(0.98)) {
       const checksum = crc32c(stream, at + FrameField.version, at + used, total);
       view.setUint32(at + FrameField.checksum, checksum, true);
     }
+    if (!isWhole || used < FRAME_HEADER_BYTES) return stream;
     at += total;
   }
   return stream;
@@ -90,6 +93,20 @@ export const messageSamples = (): Uint8Array[] =>
 interface Result {
   readonly frames: readonly string[];
   readonly error: string | null;
+}
+
+/** Asked again here: a frame with another checksum must not come through. */
+function checkChecksums({ view, payload, payloadBytes, payloadChecksum }: Frame): void {
+  const header = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  const total = view.byteLength + payloadBytes;
+  must(view.getUint32(FrameField.total, true) === total, 'a frame of another length');
+  must(
+    crc32c(header, FrameField.version, header.length, total) === view.getUint32(FrameField.checksum, true),
+    'a header with another checksum',
+  );
+  const joined = join(payload.map(({ bytes, start, end }) => bytes.subarray(start, end)));
+  must(joined.length === payloadBytes, 'a payload of another length');
+  must(crc32c(joined, 0, joined.length, 0) === payloadChecksum, 'a payload with another checksum');
 }
 
 /** All frames of the stream, given in pieces of the lengths that `cut` yields. */
@@ -120,6 +137,7 @@ function readAll(stream: Uint8Array, cut: () => number, onFrame: (frame: Frame) 
             Buffer.from(joinPayload(frame)).toString('hex'),
           ].join(' '),
         );
+        checkChecksums(frame);
         onFrame(frame);
       }
       reader.releaseSpent();
@@ -148,6 +166,9 @@ function checkMessage(frame: Frame, trace: Trace): void {
     }
     const message = decodeMessage(frame);
     trace(message.kind);
+    for (const [name, value] of Object.entries(message))
+      if (typeof value === 'number')
+        must(Number.isSafeInteger(value), 'a number that is none', () => `${name} ${value}`);
     const payload = joinPayload(frame);
     const writer = new FrameWriter(crc32c);
     const headerBytes = writer.message(message, frame.configuration, payload.length, frame.payloadChecksum);

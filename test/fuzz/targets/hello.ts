@@ -55,12 +55,23 @@ export const hellos: FuzzTarget = {
       trace('hello');
       must(same(decodeHello(encodeHello(said)), said), 'a hello does not round-trip');
       must(Object.keys(said).length === 10, 'a hello has other keys');
+      for (const count of [said.start, said.sequence, said.promised, said.accepted])
+        must(Number.isSafeInteger(count) && count >= 0, 'a count that is none', () => String(count));
+      must(said.id.length <= 63 && said.cluster.length <= 63, 'a name without a bound');
     }
     const refusal = decodeRefusal(input);
     must(typeof refusal.reason === 'string' && refusal.reason.length <= 500, 'a reason without a bound');
     must(same(decodeRefusal(encodeRefusal(refusal)), refusal), 'a refusal does not round-trip');
     const decoded = decodeConfiguration(input);
     if (decoded === null) return;
+    for (const { number, id, incarnation } of decoded.members) {
+      must(/^[A-Za-z0-9._-]{1,63}$/.test(id), 'an id that is none', () => id);
+      must(/^[0-9a-f]{32}$/.test(incarnation), 'an incarnation that is none');
+      must(
+        Number.isSafeInteger(number) && number >= 1 && number < decoded.nextMember,
+        'a number that is none',
+      );
+    }
     trace(`configuration of ${decoded.members.length}`);
     const encoded = encodeConfiguration(decoded);
     must(same(decodeConfiguration(encoded), decoded), 'a configuration does not round-trip');

@@ -5,6 +5,7 @@ import { argumentsOf, Operation } from '../../../src/kv/operations.js';
 import { KeyValueStateMachine } from '../../../src/kv/state-machine.js';
 import { FakeDecree } from '../../kv/fake-replica.js';
 import { readReplies } from '../../kv/reply-reader.js';
+import { mutateBytes } from '../mutators.js';
 import { Choices, type FuzzTarget, must, words } from '../target.js';
 
 const decoder = new CommandDecoder();
@@ -154,6 +155,21 @@ export const kvCommand: FuzzTarget = {
       ]),
     ]),
   ],
+  mutate(input, random) {
+    const commands = commandsOf(input);
+    if (commands.length === 0) return input;
+    const at = random.below(commands.length);
+    const command = commands[at]!;
+    if (random.chance(0.2)) commands.splice(at, 0, random.pick(commands));
+    else if (random.chance(0.3)) {
+      // A number in one byte more than it needs.
+      const place = random.below(command.length + 1);
+      const longer = [...command];
+      longer.splice(place, 1, (command[place] ?? 0) | 128, 0);
+      commands[at] = Uint8Array.from(longer);
+    } else commands[at] = mutateBytes(command, random, this.dictionary!);
+    return pack(commands);
+  },
   run(input, trace) {
     const commands = commandsOf(input);
     if (commands.length === 0) return;
