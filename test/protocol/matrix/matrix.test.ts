@@ -1,4 +1,8 @@
-/** The outcome of every role × message × slot × ballot against the committed table, and the dispatch table against both. */
+/**
+ * The outcome of every role × message × slot × ballot against the committed table, and the dispatch table against both.
+ *
+ * `UPDATE_GOLDEN=1 npx vitest run --project unit test/protocol/matrix` makes table.md anew; then read what has changed.
+ */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

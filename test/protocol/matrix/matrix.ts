@@ -222,6 +222,82 @@ export const shapes: Record<MessageKind, Shape> = {
   },
 };
 
+interface Variant {
+  readonly title: string;
+  readonly kind: MessageKind;
+  readonly shape: Shape;
+}
+
+/** The same messages once more, where what they carry decides. */
+export const variants: readonly Variant[] = [
+  {
+    title: 'status-reply, there is a primary',
+    kind: 'status-reply',
+    shape: {
+      ...shapes['status-reply'],
+      note: 'slot: what the sender knows chosen; it hears a primary',
+      make: (_, slot) => ({ kind: 'status-reply', round: 1, promised: 0, chosen: slot, primaryAlive: true }),
+    },
+  },
+  {
+    title: 'promised, with an entry that did not arrive',
+    kind: 'promised',
+    shape: {
+      ...shapes.promised,
+      make: (role, slot, ballot) => ({
+        kind: 'promised',
+        ballot: replying(role, ballot),
+        entries: 1,
+        chosen: slot,
+      }),
+    },
+  },
+  {
+    title: 'accept, of another decree',
+    kind: 'accept',
+    shape: {
+      ...shapes.accept,
+      note: 'the decree is not the one that slot 11 has',
+      make: (role, slot, ballot) => ({
+        kind: 'accept',
+        ballot: proposing(role, ballot),
+        slot,
+        chosen: 10,
+        decree: decree('another'),
+      }),
+    },
+  },
+  {
+    title: 'accept, of all that is before it',
+    kind: 'accept',
+    shape: {
+      ...shapes.accept,
+      note: 'it says that every slot before its own is chosen',
+      make: (role, slot, ballot) => ({
+        kind: 'accept',
+        ballot: proposing(role, ballot),
+        slot,
+        chosen: slot - 1,
+        decree: open,
+      }),
+    },
+  },
+  {
+    title: 'learn, of another decree',
+    kind: 'learn',
+    shape: {
+      ...shapes.learn,
+      note: 'the decree is not the one that slot 11 has; the ballot is the one that the sender has it under',
+      make: (_, slot, ballot) => ({
+        kind: 'learn',
+        slot,
+        ballot: b({ lower: 4, same: 5, higher: 6 }[ballot], 2),
+        decree: decree('another'),
+      }),
+    },
+  },
+];
+
 /** What came of it, from the effects and the change of role. */
 function summarise(before: Role, scene: Scene, effects: readonly string[]): string {
   const words: string[] = [];
@@ -255,14 +331,20 @@ function summarise(before: Role, scene: Scene, effects: readonly string[]): stri
   return words.length === 0 ? 'ignored' : words.join(', ');
 }
 
-export function outcomeOf(role: Role, kind: MessageKind, slot: SlotRelation, ballot: BallotRelation): string {
+export function outcomeOf(
+  role: Role,
+  kind: MessageKind,
+  slot: SlotRelation,
+  ballot: BallotRelation,
+  shape: Shape = shapes[kind],
+): string {
   const scene = sceneOf(role);
   let from = 2;
   if (kind === 'join') {
     scene.feed({ kind: 'peer-down', peer: 3 });
     from = 65_538;
   }
-  const message = shapes[kind].make(role, slots[slot], ballot);
+  const message = shape.make(role, slots[slot], ballot);
   try {
     return summarise(role, scene, scene.receive(from, message));
   } catch (error) {
@@ -275,9 +357,8 @@ function row(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-function sectionOf(kind: MessageKind): string[] {
-  const shape = shapes[kind];
-  const lines = [`## ${kind}`, ''];
+function sectionOf(title: string, kind: MessageKind, shape: Shape): string[] {
+  const lines = [`## ${title}`, ''];
   if (shape.note !== '') lines.push(`${shape.note[0]!.toUpperCase()}${shape.note.slice(1)}.`, '');
   const head = [...(shape.ballot ? ['ballot'] : []), ...(shape.slot ? ['slot'] : []), ...roles];
   lines.push(row(head), row(head.map(() => '---')));
@@ -287,7 +368,7 @@ function sectionOf(kind: MessageKind): string[] {
         row([
           ...(shape.ballot ? [ballot] : []),
           ...(shape.slot ? [slot] : []),
-          ...roles.map((role) => outcomeOf(role, kind, slot, ballot)),
+          ...roles.map((role) => outcomeOf(role, kind, slot, ballot, shape)),
         ]),
       );
     }
@@ -352,7 +433,11 @@ export function renderTable(): string {
     '  replica can say so.',
     '',
   ];
-  for (const kind of Object.keys(shapes) as MessageKind[]) lines.push(...sectionOf(kind));
+  for (const kind of Object.keys(shapes) as MessageKind[]) {
+    lines.push(...sectionOf(kind, kind, shapes[kind]));
+    for (const { title, shape } of variants.filter((variant) => variant.kind === kind))
+      lines.push(...sectionOf(title, kind, shape));
+  }
   lines.push(...scopeSection());
   return lines.join('\n');
 }
