@@ -24,11 +24,16 @@ export type CheckName = (typeof checkNames)[number];
 
 export type Check =
   /** The cluster in a simulated world, from seed 1 on. */
-  | { readonly check: 'simulation'; readonly seeds: number }
+  | { readonly check: 'simulation'; readonly seeds: number; readonly mode?: 'unbounded' }
   /** All interleavings of a small scope. */
-  | { readonly check: 'explorer'; readonly scope: string }
+  | { readonly check: 'explorer'; readonly scope: string; readonly statesMax: number }
   /** All media that a power cut can leave. */
-  | { readonly check: 'crash-states'; readonly medium: string }
+  | {
+      readonly check: 'crash-states';
+      readonly medium: 'file' | 'uring' | 'pmem';
+      /** All programs of so many steps, or this one. */
+      readonly program: number | string;
+    }
   /** The protocol alone in a simulated world, from seed 1 on. */
   | {
       readonly check: 'properties';

@@ -26,18 +26,79 @@ export interface Ending {
 }
 
 /** Errors of a program that does not do what it says, not of one that does the wrong thing and is caught at it. */
-const SLIP = /^(?:Uncaught )?(?:SyntaxError|ReferenceError|TypeError|RangeError: Maximum call stack)/;
+const SLIP = /\b(?:SyntaxError|ReferenceError|TypeError|Maximum call stack)\b/;
 
 export function verdictOf(check: Check, ending: Ending): Verdict {
   if (ending.timedOut) return broken('it did not end in time');
   const report = parse(ending.stdout);
   if (report === null) return broken(`no report, exit code ${ending.exitCode}: ${lastLines(ending)}`);
-  const verdict = check.check === 'unit' ? ofTests(report) : ofTool(report);
-  if (verdict.kind === 'killed' && SLIP.test(verdict.message))
+  const verdict = read(check, report);
+  if (verdict.kind === 'killed' && SLIP.test(firstLine(verdict.message)))
     return broken(`the wrong reason: ${verdict.by}: ${firstLine(verdict.message)}`);
   if ((verdict.kind === 'survived') !== (ending.exitCode === 0))
     return broken(`exit code ${ending.exitCode} does not fit its report: ${lastLines(ending)}`);
   return verdict;
+}
+
+function read({ check }: Check, report: Report): Verdict {
+  switch (check) {
+    case 'unit':
+      return ofTests(report);
+    case 'crash-states':
+      return ofCrashStates(report);
+    case 'explorer':
+      return ofExplorer(report);
+    default:
+      return ofTool(report);
+  }
+}
+
+type Report = ToolReport & TestReport & CrashStatesReport & ExplorerReport;
+
+interface CrashStatesReport {
+  readonly results?: readonly {
+    readonly what: string;
+    readonly counts: { readonly images?: number };
+    readonly violations: readonly (string | { readonly what: string; readonly program: string })[];
+  }[];
+}
+
+function ofCrashStates({ results }: CrashStatesReport): Verdict {
+  if (results === undefined || results.length === 0) return broken('a report without results');
+  for (const { counts, violations } of results) {
+    const [violation] = violations;
+    if (violation === undefined) continue;
+    const what = typeof violation === 'string' ? violation : violation.what;
+    const program = typeof violation === 'string' ? '' : `"${violation.program}"`;
+    return {
+      kind: 'killed',
+      by: firstLine(what),
+      after: `${program}, ${counts.images ?? 0} images`,
+      message: what,
+    };
+  }
+  return {
+    kind: 'survived',
+    message: results.map(({ counts }) => `${counts.images ?? 0} images`).join(', '),
+  };
+}
+
+interface ExplorerReport {
+  readonly scopes?: readonly {
+    readonly states: number;
+    readonly depth: number;
+    readonly violation: { readonly property: string; readonly message: string } | null;
+  }[];
+}
+
+function ofExplorer({ scopes }: ExplorerReport): Verdict {
+  if (scopes === undefined || scopes.length === 0) return broken('a report without scopes');
+  for (const { states, depth, violation } of scopes) {
+    if (violation === null) continue;
+    const { property, message } = violation;
+    return { kind: 'killed', by: property, after: `${states} states, depth ${depth}`, message };
+  }
+  return { kind: 'survived', message: scopes.map(({ states }) => `${states} states`).join(', ') };
 }
 
 interface ToolReport {
@@ -88,7 +149,7 @@ function broken(message: string): Verdict {
 }
 
 /** The last line that is a JSON object: what a tool prints before it is progress. */
-function parse(stdout: string): (ToolReport & TestReport) | null {
+function parse(stdout: string): Report | null {
   const line = stdout.trimEnd().split('\n').at(-1) ?? '';
   try {
     const value: unknown = JSON.parse(line);

@@ -4,10 +4,10 @@
  */
 
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Check } from './mutant.js';
 import type { Ending } from './verdict.js';
 
@@ -42,15 +42,22 @@ export class Workspace {
   async change(texts: ReadonlyMap<string, string>): Promise<void> {
     for (const file of this.#changed) {
       if (!texts.has(file)) await cp(this.#pathIn(this.#original, file), this.#pathIn(this.root, file));
-      // Not by its time, which may be that of the change before.
-      await rm(path.join(this.root, 'out/src', file.replace(/\.ts$/, '.js')), { force: true });
     }
+    for (const [file, text] of texts) await writeFile(this.#pathIn(this.root, file), text);
+    // By name, not by time: that may be the time of the change before.
+    for (const file of [...this.#changed, ...texts.keys()])
+      await rm(path.join(this.root, 'out/src', file.replace(/\.ts$/, '.js')), { force: true });
     this.#changed.clear();
-    for (const [file, text] of texts) {
-      await writeFile(this.#pathIn(this.root, file), text);
-      await rm(path.join(this.root, 'out/src', file.replace(/\.ts$/, '.js')), { force: true });
-      this.#changed.add(file);
-    }
+    for (const file of texts.keys()) this.#changed.add(file);
+    await this.#transpile();
+  }
+
+  async #transpile(): Promise<void> {
+    const script = pathToFileURL(path.join(this.#original, 'scripts/transpile.mjs')).href;
+    const { transpileTree } = (await import(script)) as {
+      transpileTree: (root: string, target: string, folders: readonly string[]) => Promise<void>;
+    };
+    await transpileTree(this.root, path.join(this.root, 'out'), ['src', 'test']);
   }
 
   /** Runs the check on the present content. */
@@ -85,7 +92,7 @@ export class Workspace {
   }
 
   async remove(): Promise<void> {
-    if (existsSync(this.root)) await rm(this.root, { recursive: true, force: true });
+    await rm(this.root, { recursive: true, force: true });
   }
 
   #pathIn(root: string, file: string): string {
@@ -97,16 +104,26 @@ export class Workspace {
 export function commandOf(check: Check): string[] {
   switch (check.check) {
     case 'properties':
-      return tool('properties', [
-        ...['--seeds', `${check.seeds}`],
+      return [
+        'out/test/properties/main.js',
+        ...['--json', '--seeds', `${check.seeds}`],
         ...(check.agreementOnly ? ['--agreement-only'] : []),
-      ]);
+      ];
     case 'simulation':
-      return tool('simulation', ['--seeds', `${check.seeds}`]);
+      return ['out/test/mutants/simulate.js', `${check.seeds}`, check.mode ?? 'recoverable'];
     case 'explorer':
-      return tool('explorer', ['--scope', check.scope]);
+      return [
+        'out/test/explorer/main.js',
+        ...['--json', '--scope', check.scope, '--states-max', `${check.statesMax}`],
+      ];
     case 'crash-states':
-      return tool('crash-states', ['--medium', check.medium]);
+      return [
+        'out/test/crash-states/main.js',
+        ...['--json', '--medium', check.medium],
+        ...(typeof check.program === 'number'
+          ? ['--operations', `${check.program}`]
+          : ['--program', check.program]),
+      ];
     case 'unit':
       return [
         'node_modules/vitest/vitest.mjs',
@@ -116,21 +133,17 @@ export function commandOf(check: Check): string[] {
   }
 }
 
-function tool(name: string, options: readonly string[]): string[] {
-  return ['scripts/tool.mjs', name, ...options, '--json'];
-}
-
 /** One line for people. */
 export function describeCheck(check: Check): string {
   switch (check.check) {
     case 'properties':
       return `properties${check.agreementOnly ? ', agreement only' : ''}`;
     case 'simulation':
-      return 'simulation';
+      return `simulation${check.mode === undefined ? '' : `, ${check.mode}`}`;
     case 'explorer':
       return `explorer, ${check.scope}`;
     case 'crash-states':
-      return `crash-states, ${check.medium}`;
+      return `crash-states, ${check.medium}: ${check.program}`;
     case 'unit':
       return `unit, ${check.file.replace(/^test\//, '')}${check.name === undefined ? '' : `: ${check.name}`}`;
   }

@@ -69,6 +69,19 @@ export const execution: readonly Mutant[] = [
     killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
   },
   {
+    name: 'handed-over-before-it-is-chosen',
+    fault: 'execution',
+    mimics: 'CorfuDB#2470: what is not committed is visible',
+    edits: [
+      {
+        file: 'engine/engine.ts',
+        find: 'this.#deliveries.advance(this.#core.chosen)',
+        put: 'this.#deliveries.advance(this.#reader.find(this.#core.chosen + 1) === null ? this.#core.chosen : this.#core.chosen + 1)',
+      },
+    ],
+    killedBy: [{ check: 'simulation', seeds: 20 }],
+  },
+  {
     name: 'window-of-deliveries-has-no-bound',
     fault: 'back-pressure',
     mimics: 'ra#612: what a slow consumer has not taken piles up',
@@ -99,11 +112,7 @@ export const execution: readonly Mutant[] = [
     fault: 'memory',
     mimics: 'memory of an operation in flight is used again',
     edits: [
-      {
-        file: GRANTS,
-        find: 'if (batch.first + batch.count - 1 > resolved) break;\n      this.#bridge',
-        put: 'if (batch.first > resolved + 1) break;\n      this.#bridge',
-      },
+      { file: GRANTS, find: 'if (last > resolved) break;', put: 'if (batch.first > resolved + 1) break;' },
     ],
     killedBy: [{ check: 'unit', file: 'test/engine/interleavings.test.ts' }],
   },
