@@ -92,11 +92,25 @@ export const persistence: readonly Mutant[] = [
     edits: [
       {
         file: ACCEPTOR,
-        find: "this.#promiseWrite = this.#context.append({ kind: 'promise', ballot });",
-        put: '',
+        find: "if (!this.#isRecorded) this.#recordPromise(this.#context.append({ kind: 'promise', ballot }));",
+        put: 'this.#isRecorded = true;',
       },
     ],
     killedBy: [{ check: 'properties', seeds: 50 }],
+  },
+  {
+    name: 'prepare-behind-its-accept-answered-before-that-is-durable',
+    fault: 'persistence',
+    mimics:
+      'a bug of this project, found by the explorer: an acceptance that raises the promise is not waited for',
+    edits: [
+      {
+        file: ACCEPTOR,
+        find: '        this.#recordPromise(write);\n',
+        put: '        this.#isRecorded = true;\n',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/acceptor.test.ts' }],
   },
   {
     name: 'promise-is-forgotten-at-a-restart',
