@@ -28,12 +28,7 @@ export type Check =
   /** All interleavings of a small scope. */
   | { readonly check: 'explorer'; readonly scope: string; readonly statesMax: number }
   /** All media that a power cut can leave. */
-  | {
-      readonly check: 'crash-states';
-      readonly medium: 'file' | 'uring' | 'pmem';
-      /** All programs of so many steps, or this one. */
-      readonly program: number | string;
-    }
+  | { readonly check: 'crash-states'; readonly options: readonly string[] }
   /** The protocol alone in a simulated world, from seed 1 on. */
   | {
       readonly check: 'properties';

@@ -57,30 +57,23 @@ type Report = ToolReport & TestReport & CrashStatesReport & ExplorerReport;
 
 interface CrashStatesReport {
   readonly results?: readonly {
-    readonly what: string;
-    readonly counts: { readonly images?: number };
-    readonly violations: readonly (string | { readonly what: string; readonly program: string })[];
+    readonly counts: { readonly images?: number; readonly flips?: number };
+    readonly violations: readonly (string | { readonly what: string })[];
   }[];
 }
 
 function ofCrashStates({ results }: CrashStatesReport): Verdict {
   if (results === undefined || results.length === 0) return broken('a report without results');
-  for (const { counts, violations } of results) {
+  const done = results
+    .map(({ counts }) => (counts.flips === undefined ? `${counts.images} images` : `${counts.flips} flips`))
+    .join(', ');
+  for (const { violations } of results) {
     const [violation] = violations;
     if (violation === undefined) continue;
-    const what = typeof violation === 'string' ? violation : violation.what;
-    const program = typeof violation === 'string' ? '' : `"${violation.program}"`;
-    return {
-      kind: 'killed',
-      by: firstLine(what),
-      after: `${program}, ${counts.images ?? 0} images`,
-      message: what,
-    };
+    const message = typeof violation === 'string' ? violation : violation.what;
+    return { kind: 'killed', by: firstLine(message), after: done, message };
   }
-  return {
-    kind: 'survived',
-    message: results.map(({ counts }) => `${counts.images ?? 0} images`).join(', '),
-  };
+  return { kind: 'survived', message: done };
 }
 
 interface ExplorerReport {

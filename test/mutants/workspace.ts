@@ -117,13 +117,7 @@ export function commandOf(check: Check): string[] {
         ...['--json', '--scope', check.scope, '--states-max', `${check.statesMax}`],
       ];
     case 'crash-states':
-      return [
-        'out/test/crash-states/main.js',
-        ...['--json', '--medium', check.medium],
-        ...(typeof check.program === 'number'
-          ? ['--operations', `${check.program}`]
-          : ['--program', check.program]),
-      ];
+      return ['out/test/crash-states/main.js', '--json', ...check.options];
     case 'unit':
       return [
         'node_modules/vitest/vitest.mjs',
@@ -143,7 +137,7 @@ export function describeCheck(check: Check): string {
     case 'explorer':
       return `explorer, ${check.scope}`;
     case 'crash-states':
-      return `crash-states, ${check.medium}: ${check.program}`;
+      return `crash-states ${check.options.join(' ')}`;
     case 'unit':
       return `unit, ${check.file.replace(/^test\//, '')}${check.name === undefined ? '' : `: ${check.name}`}`;
   }

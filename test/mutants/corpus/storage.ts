@@ -133,8 +133,8 @@ export const storage: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/pmem/pmem-medium.ts',
-        find: 'this.#addon.flushRange(bytes, from, to);',
-        put: 'this.#addon.flushRange(bytes, from, Math.max(from, to - 64));',
+        find: 'this.#memory.flushRange(bytes, from, to);',
+        put: 'this.#memory.flushRange(bytes, from, Math.max(from, to - 64));',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/storage/pmem.test.ts' }],
