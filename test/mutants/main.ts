@@ -11,7 +11,7 @@ import type { Arguments } from './arguments.js';
 import { parseArguments, UsageError, usage } from './arguments.js';
 import { CANARY, mutants } from './corpus/index.js';
 import type { Check, Mutant } from './mutant.js';
-import { mutate, StaleMutantError } from './mutant.js';
+import { isFromOutside, leaveOutContracts, mutate, StaleMutantError } from './mutant.js';
 import type { Outcome } from './report.js';
 import { isKilled, summary, table } from './report.js';
 import { verdictOf } from './verdict.js';
@@ -49,6 +49,17 @@ function baseline(tasks: readonly Task[]): Check[] {
   return [...checks.values()];
 }
 
+function readSource(file: string): string {
+  return readFileSync(path.join(root, 'src', file), 'utf8');
+}
+
+/** The files of src/ that are not as they are, for this check. */
+function textsOf(mutant: Mutant | null, check: Check): Map<string, string> {
+  const texts: Map<string, string> = mutant === null ? new Map() : mutate(mutant, readSource);
+  if (isFromOutside(check)) texts.set('contracts.ts', leaveOutContracts(readSource('contracts.ts')));
+  return texts;
+}
+
 function progress(line: string): void {
   process.stderr.write(`${line}\n`);
 }
@@ -78,6 +89,7 @@ async function runBaseline(
 ): Promise<boolean> {
   let good = true;
   await inTurn(checks, workspaces, async (check, workspace) => {
+    await workspace.change(textsOf(null, check));
     const began = performance.now();
     // As it does not end at the first finding, it takes longer than any mutant.
     const verdict = verdictOf(check, await workspace.run(check, timeoutMs * 3));
@@ -99,7 +111,7 @@ async function runMutants(
   const outcomes: Outcome[] = new Array(tasks.length);
   let done = 0;
   await inTurn(tasks, workspaces, async ({ mutant, check }, workspace, index) => {
-    await workspace.change(mutate(mutant, (file) => readFileSync(path.join(root, 'src', file), 'utf8')));
+    await workspace.change(textsOf(mutant, check));
     const began = performance.now();
     const verdict = verdictOf(check, await workspace.run(check, timeoutMs));
     const seconds = (performance.now() - began) / 1000;
@@ -125,7 +137,7 @@ async function run(options: Arguments): Promise<number> {
   }
   if (tasks.length === 0) throw new UsageError('no mutant is left');
   // All of them first: a stale one is found in a second, not in the middle of the run.
-  for (const mutant of mutants) mutate(mutant, (file) => readFileSync(path.join(root, 'src', file), 'utf8'));
+  for (const mutant of mutants) mutate(mutant, readSource);
 
   const began = performance.now();
   const workspaces: Workspace[] = [];

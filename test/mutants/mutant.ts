@@ -35,6 +35,8 @@ export type Check =
       readonly seeds: number;
       /** To be found by who sees only what users see: two replicas that hold different decrees for chosen. */
       readonly agreementOnly?: true;
+      /** The mutant stumbles over the first contract that would stop it: what comes behind that is no run of the protocol. */
+      readonly withContracts?: true;
     }
   /** A file of tests, or those of its tests whose name matches. */
   | { readonly check: 'unit'; readonly file: string; readonly name?: string };
@@ -66,6 +68,24 @@ export class StaleMutantError extends Error {
     );
     this.name = 'StaleMutantError';
   }
+}
+
+const CONTRACT =
+  / {2}if \(!condition\) throw new ContractViolation\('(?:requires|ensures|invariant)', contract, detail\?\.\(\)\);\n/g;
+
+/**
+ * `src/contracts.ts` without its contracts. The checks that judge from outside get this one: a contract that trips on the way
+ * would hide whether they see what comes of the bug.
+ */
+export function leaveOutContracts(text: string): string {
+  if (text.match(CONTRACT)?.length !== 3) throw new Error('src/contracts.ts is not written as it was');
+  return text.replace(CONTRACT, '');
+}
+
+/** Whether the check judges by what can be seen from outside, so that contracts are left out. */
+export function isFromOutside(check: Check): boolean {
+  if (check.check === 'properties') return !check.withContracts;
+  return check.check === 'simulation' || check.check === 'explorer';
 }
 
 /** The mutated text of each file that the mutant changes, by its name under src/. `read` yields the present text. */

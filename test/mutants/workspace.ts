@@ -131,7 +131,7 @@ export function commandOf(check: Check): string[] {
 export function describeCheck(check: Check): string {
   switch (check.check) {
     case 'properties':
-      return `properties${check.agreementOnly ? ', agreement only' : ''}`;
+      return `properties${check.agreementOnly ? ', agreement only' : ''}${check.withContracts ? ', with contracts' : ''}`;
     case 'simulation':
       return `simulation${check.mode === undefined ? '' : `, ${check.mode}`}`;
     case 'explorer':

@@ -27,11 +27,11 @@ export const learning: readonly Mutant[] = [
     edits: [
       {
         file: LEARNER,
-        find: 'return Math.max(chosen, Math.min(this.#claim, through));',
-        put: 'return Math.max(chosen, this.#claim);',
+        find: 'const believed = Math.max(chosen, Math.min(this.#claim, through));',
+        put: 'const believed = Math.max(chosen, this.#claim);',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 200 }],
+    killedBy: [{ check: 'properties', seeds: 200, withContracts: true }],
   },
   {
     name: 'learned-out-of-order',

@@ -61,8 +61,8 @@ export const persistence: readonly Mutant[] = [
     edits: [
       {
         file: PROPOSER,
-        find: 'this.#openBytes += decree.bytes;',
-        put: 'this.#openBytes += decree.bytes;\n    const own = this.#progress.get(context.self);\n    if (own !== undefined) own.through = slot;',
+        find: 'this.#openBytes += countedBytes(decree);',
+        put: 'this.#openBytes += countedBytes(decree);\n    const own = this.#progress.get(context.self);\n    if (own !== undefined) own.through = slot;',
       },
     ],
     killedBy: [{ check: 'properties', seeds: 50 }],
@@ -74,8 +74,8 @@ export const persistence: readonly Mutant[] = [
     edits: [
       {
         file: PROPOSER,
-        find: 'if (!this.#promises.get(context.self)?.complete) return;\n    context.forEachConnectedMember',
-        put: 'context.forEachConnectedMember',
+        find: 'if (!this.#promises.get(context.self)?.complete) return;\n    requires(this.#acceptor',
+        put: 'requires(this.#acceptor',
       },
       {
         file: PROPOSER,

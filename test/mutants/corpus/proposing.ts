@@ -5,7 +5,7 @@ import type { Mutant } from '../mutant.js';
 const ACCEPTOR = 'protocol/acceptor.ts';
 const PROPOSER = 'protocol/proposer.ts';
 
-const FIRST_VALUE_WINS = 'if (best !== undefined && best.ballot >= acceptance.ballot) return;';
+const HIGHEST_BALLOT_WINS = 'if (best === undefined || best.ballot < acceptance.ballot) {';
 
 export const proposing: readonly Mutant[] = [
   {
@@ -31,7 +31,7 @@ export const proposing: readonly Mutant[] = [
         put: 'nextBallot(this.ballot, context.self)',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 200 }],
+    killedBy: [{ check: 'properties', seeds: 200, withContracts: true }],
   },
   {
     name: 'ballots-compared-by-their-rounds',
@@ -40,8 +40,8 @@ export const proposing: readonly Mutant[] = [
     edits: [
       {
         file: PROPOSER,
-        find: FIRST_VALUE_WINS,
-        put: 'if (best !== undefined && Math.floor(best.ballot / 65536) >= Math.floor(acceptance.ballot / 65536)) return;',
+        find: HIGHEST_BALLOT_WINS,
+        put: 'if (best === undefined || Math.floor(best.ballot / 65536) < Math.floor(acceptance.ballot / 65536)) {',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/matrix/matrix.test.ts' }],
@@ -53,14 +53,15 @@ export const proposing: readonly Mutant[] = [
     edits: [
       {
         file: ACCEPTOR,
-        find: 'const context = this.#context;\n    if (ballot < this.promised) {',
-        put: 'const context = this.#context;\n    if (ballot < this.run.ballot) {',
+        find: "'decree-is-whole',\n    );\n    if (ballot < this.promised) {",
+        put: "'decree-is-whole',\n    );\n    if (ballot < this.run.ballot) {",
       },
       {
         file: ACCEPTOR,
         find: 'if (durable < from || ballot < this.promised) return;',
         put: 'if (durable < from) return;',
       },
+      { file: ACCEPTOR, find: "invariant(ballot <= this.promised, 'accepted-at-most-promised');", put: '' },
     ],
     killedBy: [{ check: 'properties', seeds: 200 }],
   },
@@ -71,8 +72,8 @@ export const proposing: readonly Mutant[] = [
     edits: [
       {
         file: ACCEPTOR,
-        find: 'const context = this.#context;\n    if (ballot < this.promised) {',
-        put: 'const context = this.#context;\n    if (ballot < this.promised - 1) {',
+        find: "'decree-is-whole',\n    );\n    if (ballot < this.promised) {",
+        put: "'decree-is-whole',\n    );\n    if (ballot < this.promised - 1) {",
       },
     ],
     killedBy: [{ check: 'properties', seeds: 1000 }],
@@ -84,8 +85,8 @@ export const proposing: readonly Mutant[] = [
     edits: [
       {
         file: ACCEPTOR,
-        find: 'prepare(ballot: Ballot, from: Slot): boolean {\n    if (ballot < this.promised) {',
-        put: 'prepare(ballot: Ballot, from: Slot): boolean {\n    if (ballot <= this.promised) {',
+        find: "requires(from >= 1, 'slots-begin-at-one');\n    if (ballot < this.promised) {",
+        put: "requires(from >= 1, 'slots-begin-at-one');\n    if (ballot <= this.promised) {",
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/acceptor.test.ts' }],
@@ -94,7 +95,7 @@ export const proposing: readonly Mutant[] = [
     name: 'first-decree-adopted-instead-of-the-highest',
     fault: 'phase 1',
     mimics: 'OCons#21: recovery merges promises wrongly',
-    edits: [{ file: PROPOSER, find: FIRST_VALUE_WINS, put: 'if (best !== undefined) return;' }],
+    edits: [{ file: PROPOSER, find: HIGHEST_BALLOT_WINS, put: 'if (best === undefined) {' }],
     killedBy: [
       { check: 'properties', seeds: 1000 },
       { check: 'properties', seeds: 1000, agreementOnly: true },
@@ -281,7 +282,7 @@ export const proposing: readonly Mutant[] = [
       },
       { file: ACCEPTOR, find: 'slot === this.run.durable + 1', put: 'slot > this.run.durable' },
     ],
-    killedBy: [{ check: 'properties', seeds: 1000 }],
+    killedBy: [{ check: 'properties', seeds: 1000, withContracts: true }],
   },
   {
     name: 'votes-of-former-members-counted',
