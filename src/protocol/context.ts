@@ -2,7 +2,7 @@
 
 import { requires } from '../contracts.js';
 import type { Ballot, MemberNumber } from './ballot.js';
-import type { Configuration } from './configuration.js';
+import type { Configuration, Member } from './configuration.js';
 import { quorumSize } from './configuration.js';
 import type { Slot } from './decree.js';
 import type { Effect, LogRecord, Role } from './effects.js';
@@ -70,13 +70,18 @@ export class Context {
     return quorumSize(this.configuration);
   }
 
+  get members(): readonly Member[] {
+    requires(this.configuration !== null, 'configured-before-counting');
+    return this.configuration.members;
+  }
+
   isMember(peer: PeerNumber): boolean {
-    return this.configuration?.members.some((member) => member.number === peer) ?? false;
+    return this.members.some((member) => member.number === peer);
   }
 
   /** Calls `visit` with the number of each other member that a link stands to. */
   forEachConnectedMember(visit: (member: MemberNumber) => void): void {
-    for (const member of this.configuration?.members ?? []) {
+    for (const member of this.members) {
       if (member.number !== this.self && this.connected.has(member.number)) visit(member.number);
     }
   }

@@ -113,6 +113,6 @@ function isSameAsHeld(
 
 /** A configuration decree for an open slot is the one behind the configuration in force, or it was not to be proposed. */
 function isNextConfiguration(context: Context, { configuration }: DecreeReference): string | null {
-  const next = (context.configuration?.number ?? 0) + 1;
+  const next = context.configuration!.number + 1;
   return peerOwes(configuration === null || configuration.number === next, 'configurations-one-by-one');
 }

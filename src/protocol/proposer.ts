@@ -103,7 +103,6 @@ export class Proposer {
 
   onOwnPromiseDurable(ballot: Ballot): void {
     if (this.#context.role !== 'preparing' || ballot !== this.ballot) return;
-    if (this.#promises.get(this.#context.self)?.complete) return;
     for (const [slot, acceptance] of this.#acceptor.accepted) this.#offer(slot, acceptance);
     this.#promises.set(this.#context.self, { slots: new Set(), complete: true });
     this.sendPrepare();
@@ -154,7 +153,7 @@ export class Proposer {
     requires(this.#acceptor.promised === this.ballot, 'primary-promised-its-ballot');
     this.last = context.chosen;
     this.#heartbeatAt = context.now;
-    for (const member of context.configuration?.members ?? []) {
+    for (const member of context.members) {
       if (member.number === context.self) continue;
       this.#progress.set(member.number, {
         from: context.chosen + 1,
@@ -176,7 +175,7 @@ export class Proposer {
       chosenSent: 0,
       heardAt: context.now,
     });
-    const nextConfiguration = (context.configuration?.number ?? 0) + 1;
+    const nextConfiguration = context.configuration!.number + 1;
     let highest = context.chosen;
     for (const slot of this.#best.keys()) if (slot > highest) highest = slot;
     for (let slot = context.chosen + 1; slot <= highest; slot += 1) {
@@ -209,9 +208,9 @@ export class Proposer {
 
   onAccepted(from: MemberNumber, message: Accepted | HeartbeatReply): void {
     if (message.ballot !== this.ballot) return;
-    const progress = this.#progress.get(from);
-    if (progress === undefined) return;
     requires(this.#context.role === 'primary' && this.#isOther(from), 'votes-by-other-members');
+    // There is one for each member, as the role ends with the configuration.
+    const progress = this.#progress.get(from)!;
     progress.heardAt = this.#context.now;
     invariant(message.through <= this.last, 'accepted-only-what-was-proposed');
     if (message.through >= message.from && message.through >= progress.through) {
@@ -223,17 +222,17 @@ export class Proposer {
   onHeartbeatReply(from: MemberNumber, message: HeartbeatReply): void {
     if (message.ballot !== this.ballot) return;
     this.onAccepted(from, message);
-    const progress = this.#progress.get(from);
-    if (progress === undefined || progress.synchronised) return;
+    const progress = this.#progress.get(from)!;
+    if (progress.synchronised) return;
     progress.synchronised = true;
     const chosen = this.#context.chosen;
     progress.next = message.from <= chosen + 1 && message.through > chosen ? message.through + 1 : chosen + 1;
   }
 
   onOwnAccepted(from: Slot, through: Slot): void {
-    const progress = this.#progress.get(this.#context.self);
-    if (progress === undefined || this.#context.role !== 'primary') return;
+    if (this.#context.role !== 'primary') return;
     requires(through <= this.last, 'accepted-only-what-was-proposed');
+    const progress = this.#progress.get(this.#context.self)!;
     progress.from = from;
     progress.through = through;
   }
@@ -281,8 +280,7 @@ export class Proposer {
       this.#round += 1;
     }
     context.forEachConnectedMember((member) => {
-      const progress = this.#progress.get(member);
-      if (progress === undefined) return;
+      const progress = this.#progress.get(member)!;
       if (progress.synchronised && !progress.congested) {
         if (progress.next <= context.chosen) progress.next = context.chosen + 1;
         for (; progress.next <= this.last; progress.next += 1) {
@@ -429,8 +427,7 @@ export class Proposer {
   #sendHeartbeat(member: MemberNumber): void {
     const { chosen } = this.#context;
     this.#context.send(member, { kind: 'heartbeat', ballot: this.ballot, chosen, round: this.#round });
-    const progress = this.#progress.get(member);
-    if (progress !== undefined) progress.chosenSent = chosen;
+    this.#progress.get(member)!.chosenSent = chosen;
   }
 }
 

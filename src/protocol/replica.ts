@@ -558,8 +558,9 @@ export class Replica {
 
   #onConfigurationChosen(configuration: Configuration): void {
     const context = this.#context;
-    invariant(configuration.number === (context.configuration?.number ?? 0) + 1, 'configurations-one-by-one');
-    requires(givesNumbersOnce(context.configuration!, configuration), 'member-numbers-given-once');
+    const current = context.configuration!;
+    invariant(configuration.number === current.number + 1, 'configurations-one-by-one');
+    requires(givesNumbersOnce(current, configuration), 'member-numbers-given-once');
     const led = context.role === 'primary';
     this.#configure(configuration);
     // Slots from here on need promises from a quorum of the new members (rule 7).

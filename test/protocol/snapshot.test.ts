@@ -1,0 +1,108 @@
+/** Snapshots: equal after the same inputs, and another one after any input that changes what the replica will do. */
+
+import { describe, expect, it } from 'vitest';
+import { b, configurationOf, decree, Scene } from './harness.js';
+
+const accept = { kind: 'accept', ballot: b(5, 2), slot: 1, chosen: 0, decree: decree('x') } as const;
+const reply = { kind: 'status-reply', round: 1, promised: 0, chosen: 0, primaryAlive: false } as const;
+
+/** By name: how a replica gets into a state. Each is another one. */
+const states: readonly (readonly [name: string, make: () => Scene])[] = [
+  ['inactive', () => new Scene({ size: 0 })],
+  ['learner', () => new Scene({ life: 2, linked: [1, 2, 3] })],
+  [
+    'learner that fetches',
+    () => {
+      const scene = new Scene({ life: 2, linked: [1, 2, 3] });
+      scene.receive(2, { kind: 'defunct', chosen: 7 });
+      return scene;
+    },
+  ],
+  ['secondary', () => new Scene()],
+  ['secondary of 2', () => new Scene().toSecondaryOf(2)],
+  [
+    'secondary that was promised to',
+    () => {
+      const scene = new Scene();
+      scene.receive(3, { kind: 'prepare', ballot: b(5, 3), from: 1 });
+      return scene;
+    },
+  ],
+  [
+    'secondary that accepted',
+    () => {
+      const scene = new Scene();
+      scene.receive(2, accept);
+      return scene;
+    },
+  ],
+  [
+    'secondary whose acceptance is durable',
+    () => {
+      const scene = new Scene();
+      scene.receive(2, accept);
+      scene.durable();
+      return scene;
+    },
+  ],
+  ['candidate', () => new Scene({ size: 5 }).toCandidate()],
+  [
+    'candidate with two answers',
+    () => {
+      const scene = new Scene({ size: 7 }).toCandidate();
+      scene.receive(5, reply);
+      scene.receive(2, reply);
+      return scene;
+    },
+  ],
+  ['preparing', () => new Scene().toPreparing()],
+  [
+    'preparing with two entries of two members',
+    () => {
+      const scene = new Scene({ size: 5, promised: b(5, 3) }).toPreparing();
+      scene.durable();
+      const ballot = scene.preparing;
+      const entry = { kind: 'promise-entry', ballot, acceptedBallot: b(1, 3), decree: decree('x') } as const;
+      for (const member of [3, 2]) for (const slot of [2, 1]) scene.receive(member, { ...entry, slot });
+      return scene;
+    },
+  ],
+  ['primary', () => new Scene().toPrimary()],
+  [
+    'primary with an open decree',
+    () => {
+      const scene = new Scene().toPrimary();
+      scene.propose(decree('x'));
+      return scene;
+    },
+  ],
+  [
+    'whose first configuration is not durable',
+    () => {
+      const scene = new Scene({ size: 0 });
+      scene.receive(65_540, { kind: 'genesis', configuration: configurationOf(3) });
+      return scene;
+    },
+  ],
+];
+
+describe('a snapshot', () => {
+  it.each(states)('of a replica is plain data, and that of any other with the same past: %s', (_, make) => {
+    const one = make().replica.snapshot();
+    expect(structuredClone(one)).toEqual(one);
+    expect(make().replica.snapshot()).toEqual(one);
+  });
+
+  it('tells the states apart', () => {
+    const texts = states.map(([, make]) => JSON.stringify(make().replica.snapshot()));
+    expect(new Set(texts).size).toBe(states.length);
+  });
+
+  it('does not tell when it was taken, as long as nothing depends on it', () => {
+    const one = new Scene({ size: 0 });
+    const other = new Scene({ size: 0 });
+    for (const scene of [one, other]) scene.wait(5000);
+    other.wait(5000);
+    expect(other.replica.snapshot()).toEqual(one.replica.snapshot());
+  });
+});
