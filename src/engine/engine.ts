@@ -273,11 +273,12 @@ export class Engine {
     }
     this.#guard(() => {
       const now = this.#parts.now();
+      // Before the tick that judges by it: a primary whose disk has space again need not step down for having had none.
+      const able = !this.#keeper.isFull || this.#log.hasRoom(this.#parts.options.limits.decreeBytesMax);
+      this.#core.step({ kind: 'able', able }, now);
       this.#core.step({ kind: 'tick' }, now);
       this.#links.tick(now);
       this.#keeper.tick(now);
-      const able = !this.#keeper.isFull || this.#log.hasRoom(this.#parts.options.limits.decreeBytesMax);
-      this.#core.step({ kind: 'able', able }, now);
       this.#links.checkCongestion(now);
       this.#releaseDue = true;
       this.#keeper.mark(now);
