@@ -116,8 +116,10 @@ export class Engine {
       drawNonce: parts.drawNonce,
       now: parts.wallNow,
       onSegment: (error) => this.#onSegment(error),
-      onMemory: (memory) =>
-        parts.emit({ kind: 'memory', segment: memory.segment, reference: memory.reference }),
+      onMemory: (memory) => {
+        parts.emit({ kind: 'memory', segment: memory.segment, reference: memory.reference });
+        this.#keeper.onRolled();
+      },
     });
     this.#peers = new PeerTable({
       ids: options.members.map(({ id }) => id),
@@ -551,7 +553,6 @@ export class Engine {
         this.#log.roll();
         this.#log.append(RecordKind.start, 0, 0, this.#startNumber, null);
         this.#log.flush();
-        this.#log.prepareStandby();
       });
     }
     this.#parts.schedule();

@@ -39,7 +39,15 @@ export class LogKeeper {
 
   onAppended(): void {
     this.#appendedAt = this.#options.now();
-    if (!this.#options.log.hasStandby && !this.isFull) this.#options.log.prepareStandby();
+  }
+
+  /**
+   * The segment made ahead is in use: another one is made at once, not at the next record. The application may be lent all of
+   * this segment, and when that is taken back there is no room for any record; nor for frames, which would be left unread
+   * for ever.
+   */
+  onRolled(): void {
+    if (!this.isFull) this.#options.log.prepareStandby();
   }
 
   /** The medium answered for the segment that was to be made ahead: `null`, or that it is full. */

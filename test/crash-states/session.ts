@@ -252,9 +252,8 @@ export class Session {
           log.append(RecordKind.start, write, 0, startNumber, null),
         );
         log.flush();
-        log.prepareStandby();
       },
-      onMemory: () => {},
+      onMemory: () => this.#keeper!.onRolled(),
     });
     this.#log = log;
     this.#keeper = new LogKeeper({
