@@ -24,6 +24,8 @@ export class Machine {
   /** Counts the lives of processes here, so that what was meant for one does not meet the next. */
   life = 0;
   startsAt = Number.POSITIVE_INFINITY;
+  /** The process was asked to close, and has not done so yet. */
+  isClosing = false;
   /** No process is started here any more. */
   isOff = false;
   /** The steps after which the next life, or this one, ends. */

@@ -126,7 +126,7 @@ export function drawScript(seed: number, mode: Mode): Script {
 
 function drawSettings(random: Random, mode: Mode): Settings {
   const replicas = random.pick([3, 3, 3, 3, 3, 3, 3, 5, 5, 7]);
-  const electionTimeoutMs = random.pick([200, 500, 1000, 2000]);
+  const electionTimeoutMs = random.pick([100, 300, 1000, 2000, 3000]);
   const segmentBytes = random.pick([32, 32, 64]) * KIBIBYTE;
   const decreeBytesMax = 8 * KIBIBYTE;
   return {
@@ -157,12 +157,12 @@ function drawSettings(random: Random, mode: Mode): Settings {
       windowBytes: random.pick([4, 32, 256]) * KIBIBYTE,
     },
     clients: random.pick([1, 2, 3, 4]),
-    thinkMs: electionTimeoutMs * random.pick([0.1, 0.3, 0.8, 2]),
+    thinkMs: electionTimeoutMs * random.pick([0.15, 0.4, 1, 3]),
     burst: random.pick([1, 1, 1, 2, 5]),
     keys: random.pick([1, 3, 6]),
     valueBytes: random.pick([1, 16, 200]),
     timeoutMs: electionTimeoutMs * random.pick([1, 4, 20]),
-    troubleMs: electionTimeoutMs * random.pick([4, 6, 9, 15]),
+    troubleMs: electionTimeoutMs * random.pick([3, 5, 7, 12]),
   };
 }
 
@@ -260,7 +260,7 @@ function drawFaults(random: Random, settings: Settings): Fault[] {
   const faults: Fault[] = [];
   for (const [name, draw] of Object.entries(draws)) {
     if (random.chance(name === 'back' ? 0.8 : 0.5)) continue;
-    const most = (often.has(name) ? 8 : 3) * harshness * (troubleMs / (15 * electionTimeoutMs));
+    const most = (often.has(name) ? 8 : 3) * harshness * (troubleMs / (12 * electionTimeoutMs));
     const count = Math.ceil(random.real() ** 2 * most);
     for (let index = 0; index < count; index += 1) faults.push(draw(random.between(0.02, 1) * troubleMs));
   }

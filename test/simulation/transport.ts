@@ -141,7 +141,10 @@ export class SimulatedTransport implements Transport {
       if (!far.isClosed && !peer.isGone) far.announce();
     });
     this.thread.run(() => {
-      if (!near.isClosed && !this.isGone) near.announce();
+      if (this.isGone) return;
+      // Broken before the dialler had a look at it.
+      if (near.isClosed) this.#refuse(token, 'ERR_SYNOD_CONNECT', 'reset at once');
+      else near.announce();
     });
   }
 

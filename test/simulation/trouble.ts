@@ -6,8 +6,21 @@
 
 import { quorumSize } from '../../src/protocol/configuration.js';
 import type { Machine } from './machine.js';
-import type { Fault, Target } from './script.js';
+import type { Fault, FaultKind, Target } from './script.js';
 import type { World } from './world.js';
+
+/** What ends a process, at once or some time later. */
+const ending: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  'crash',
+  'crash-at-step',
+  'crash-all',
+  'close',
+  'wipe',
+  'set-back',
+  'fail-disk',
+  'flip-durable',
+  'bad-write',
+]);
 
 export class Trouble {
   readonly #world: World;
@@ -42,6 +55,7 @@ export class Trouble {
     const world = this.#world;
     const { events, network } = world;
     const until = 'forMs' in fault ? events.now + fault.forMs : 0;
+    if (this.#mustStay && ending.has(fault.kind)) return;
     world.print(() => `fault ${JSON.stringify(fault)} ${target?.id ?? ''}`);
     world.trace.addText(fault.kind);
     switch (fault.kind) {
@@ -124,12 +138,11 @@ export class Trouble {
   }
 
   #crash(machine: Machine, isPower: boolean, downMs: number): void {
-    if (!machine.isRunning || this.#mustStay) return;
+    if (!machine.isRunning) return;
     this.#world.crash(machine, isPower, downMs);
   }
 
   #armSteps(machine: Machine, steps: number, downMs: number): void {
-    if (this.#mustStay) return;
     machine.stepsDownMs = downMs;
     if (machine.process !== null) machine.process.stepsLeft = steps;
     else machine.stepsArmed = steps;
@@ -146,15 +159,21 @@ export class Trouble {
   #setBack(machine: Machine, ageMs: number, downMs: number): void {
     const world = this.#world;
     const { now } = world.events;
-    if (!this.#canLose(machine) || this.#mustStay || machine.disk.isSuspect || !machine.isOpen) return;
+    if (!this.#canLose(machine) || machine.disk.isSuspect || !machine.isOpen) return;
     // From before its first record on it would be another disk, with a name of its own.
     const older = machine.backups.filter(({ at, records }) => at <= now - ageMs && records > 0);
     const backup = older.at(-1);
     const isNewest = backup === machine.backups.at(-1);
     if (backup === undefined || isNewest) return;
     const others = world.machines.filter((other) => other !== machine);
-    if (!others.every((other) => other.isOpen && other.process!.metLife.get(machine.index) === machine.life))
-      return;
+    const staysAndKnows = ({ process, isOpen, isClosing, disk }: Machine): boolean =>
+      isOpen &&
+      !isClosing &&
+      !disk.isSuspect &&
+      !disk.failsNext &&
+      process!.stepsLeft === Number.POSITIVE_INFINITY &&
+      process!.metLife.get(machine.index) === machine.life;
+    if (!others.every(staysAndKnows)) return;
     world.crash(machine, true, downMs);
     machine.disk.restore(backup.segments);
     machine.tap.setBack(backup.records);
@@ -179,7 +198,7 @@ export class Trouble {
     if (bytes === undefined || offset >= bytes.length) return;
     bytes[offset]! ^= 1 << random.below(8);
     machine.disk.isDamaged = true;
-    if (random.chance(0.7) && machine.isRunning && !this.#mustStay) world.crash(machine, false, downMs);
+    if (random.chance(0.7) && machine.isRunning) world.crash(machine, false, downMs);
   }
 
   #partition(fault: Extract<Fault, { kind: 'partition' }>, around: Machine | null, until: number): void {

@@ -200,6 +200,7 @@ export class World {
   close(machine: Machine, downMs: number): void {
     const { process, life } = machine;
     if (process === null || process.state !== 'open') return;
+    machine.isClosing = true;
     process.close(() => {
       if (machine.life !== life || machine.process !== process) return;
       this.#end(machine, 'closed', '', false);
@@ -274,6 +275,7 @@ export class World {
     if (process === null) return;
     machine.process = null;
     machine.isPrimary = false;
+    machine.isClosing = false;
     machine.stepsArmed = 0;
     process.die(isPower);
     machine.tap.onEnded();
