@@ -34,12 +34,15 @@ async function main(): Promise<number> {
     });
   }
   const summary = await torture.run();
-  process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : reportOf(summary));
+  const text = options.json ? `${JSON.stringify(summary)}\n` : reportOf(summary);
+  await new Promise((resolve) => process.stdout.write(text, resolve));
   return summary.violations.length > 0 || interrupts > 0 ? 1 : 0;
 }
 
 try {
-  process.exitCode = await main();
+  const code = await main();
+  // Not left to an empty loop: Node.js waits for ever for a socket whose reset failed.
+  process.exit(code);
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   say(`${error.message}\n\n${usage}`);

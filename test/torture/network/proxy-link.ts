@@ -103,6 +103,14 @@ export class ProxyLink {
     this.#passages.delete(passage);
     passage.forth.drop();
     passage.back.drop();
-    for (const socket of [passage.near, passage.far]) if (!socket.destroyed) socket.resetAndDestroy();
+    for (const socket of [passage.near, passage.far]) breakOff(socket);
   }
+}
+
+/** With a reset where that is possible. One that is connecting, or has something to send still, would wait for that first. */
+function breakOff(socket: Socket): void {
+  if (socket.destroyed) return;
+  const isQuiet = !socket.connecting && !socket.writableEnded && socket.writableLength === 0;
+  if (isQuiet) socket.resetAndDestroy();
+  else socket.destroy();
 }
