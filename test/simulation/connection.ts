@@ -161,6 +161,7 @@ export class SimulatedConnection implements DialledConnection {
         for (const frame of messages) this.#network.remember(this.from, this.to, frame);
       if (fault === 'flip') {
         joined[random.below(joined.length)]! ^= 1 << random.below(8);
+        this.#network.injections += 1;
       } else if (fault !== null && messages.length === whole.length && parts.length > 0) {
         const head = joined.subarray(0, joined.length - whole.reduce((sum, frame) => sum + frame.length, 0));
         if (fault === 'duplicate') whole.splice(random.below(whole.length + 1), 0, random.pick(whole));
@@ -169,6 +170,7 @@ export class SimulatedConnection implements DialledConnection {
           const old = this.#network.recall(this.from, this.to);
           if (old !== null) whole.splice(random.below(whole.length + 1), 0, old);
         }
+        this.#network.injections += 1;
         joined = join(
           [head, ...whole],
           whole.reduce((sum, frame) => sum + frame.length, head.length),

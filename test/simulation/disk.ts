@@ -38,6 +38,8 @@ export class Disk {
   fullUntil = 0;
   /** Nothing is answered until then. */
   stalledUntil = 0;
+  /** From now on it is never slow by chance. */
+  isHealed = false;
   /** The next write or sync fails. */
   failsNext = false;
   /** The next write does something else. */

@@ -127,7 +127,8 @@ export class SimulatedMedium implements LogMedium {
     let last = 0;
     for (const write of writes) {
       // They complete in any order; what is reported waits for all before it.
-      const delay = random.between(least, most) * (random.chance(0.02) ? 10 : 1);
+      const slowness = random.chance(0.02) && !disk.isHealed ? 10 : 1;
+      const delay = random.between(least, most) * slowness;
       events.at(Math.max(events.now + delay, disk.stalledUntil), () => this.#complete(write, thread));
       last = Math.max(last, delay);
     }

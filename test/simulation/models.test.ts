@@ -358,7 +358,7 @@ describe('the network', () => {
   test('flips one bit of one delivery when told to', () => {
     const world = pair();
     while (world.events.step(100));
-    world.network.setFault(0, 1, 'flip');
+    world.network.setFault(0, 1, 'flip', 1);
     send(world, 'aaaa');
     send(world, 'aaaa');
     while (world.events.step(1000));

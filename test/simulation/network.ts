@@ -36,6 +36,8 @@ interface Route {
   slowMs: number;
   slowUntil: number;
   fault: FrameFault | null;
+  /** To so many deliveries more. */
+  faultTimes: number;
   /** Frames that once went this way, on any connection. */
   readonly remembered: Uint8Array[];
 }
@@ -45,6 +47,8 @@ export class Network {
   readonly random: Random;
   model: NetworkModel;
   readonly listeners: Map<number, SimulatedTransport> = new Map();
+  /** Things done to single frames. */
+  injections = 0;
   /** Frames are kept for replays. */
   remembers = false;
   /** Bits were flipped on the wire: from then on receivers may find checksums wrong. */
@@ -65,6 +69,7 @@ export class Network {
       slowMs: 0,
       slowUntil: 0,
       fault: null,
+      faultTimes: 0,
       remembered: [],
     }));
   }
@@ -127,17 +132,19 @@ export class Network {
       if (!connection.inbound && connection.isBetween(a, b)) connection.break('reset by the network');
   }
 
-  /** Once; the next frame, or what is there to be replayed. */
-  setFault(from: number, to: number, fault: FrameFault): void {
-    this.#route(from, to).fault = fault;
+  /** Is done to the next `times` deliveries. */
+  setFault(from: number, to: number, fault: FrameFault, times: number): void {
+    const route = this.#route(from, to);
+    route.fault = fault;
+    route.faultTimes = times;
     if (fault === 'flip') this.isCorrupting = true;
   }
 
   takeFault(from: number, to: number): FrameFault | null {
     const route = this.#route(from, to);
-    const { fault } = route;
-    route.fault = null;
-    return fault;
+    if (route.faultTimes === 0) return null;
+    route.faultTimes -= 1;
+    return route.fault;
   }
 
   remember(from: number, to: number, frame: Uint8Array): void {
@@ -158,7 +165,7 @@ export class Network {
     for (const route of this.#routes) {
       route.blockedUntil = 0;
       route.slowUntil = 0;
-      route.fault = null;
+      route.faultTimes = 0;
     }
     for (const connection of [...this.#connections]) connection.deliver();
   }

@@ -15,6 +15,8 @@ export const PROGRESS_TIMEOUTS_MAX = 3;
 const LINKED_MS_MAX = 6000;
 const RECOVERY_TIMEOUTS_MAX = 60;
 const CALM_TIMEOUTS = 3;
+/** A replica without space asks again this often, and a little. */
+const SPACE_RETRY_MS = 600;
 
 export interface PeaceResult {
   /** Election timeouts from a linked quorum to the first slot that is chosen in peace. */
@@ -77,6 +79,7 @@ export class Peace {
       machine.clock.setRate(1);
       const { disk } = machine;
       disk.fullUntil = 0;
+      disk.isHealed = true;
       disk.failsNext = false;
       disk.nextWriteFault = null;
       if (machine.process !== null) {
@@ -132,8 +135,9 @@ export class Peace {
   #checkCalm(): void {
     const world = this.#world;
     const { electionTimeoutMs } = world.script.settings;
-    // Whoever was behind may have begun an election before it heard.
-    world.runUntil(world.events.now + electionTimeoutMs);
+    // Whoever was behind may have begun an election before it heard; and a primary whose disk was full may step down
+    // before it asks for space again.
+    world.runUntil(world.events.now + 2 * electionTimeoutMs + SPACE_RETRY_MS);
     const before = this.#there.map(({ becamePrimary }) => becamePrimary).join();
     world.runUntil(world.events.now + CALM_TIMEOUTS * electionTimeoutMs);
     const after = this.#there.map(({ becamePrimary }) => becamePrimary).join();

@@ -22,6 +22,8 @@ export interface RunResult {
   readonly wipes: number;
   readonly primaries: number;
   readonly configurations: number;
+  /** Frames that were damaged, doubled, swapped or played again. */
+  readonly injections: number;
   readonly calls: number;
   readonly committed: number;
   readonly peace: PeaceResult | null;
@@ -49,6 +51,7 @@ export function runScript(script: Script, print: ((line: string) => void) | null
     wipes: world.wipes,
     primaries: world.machines.reduce((sum, { becamePrimary }) => sum + becamePrimary, 0),
     configurations: world.configurations.length,
+    injections: world.network.injections,
     calls: world.calls.length,
     committed: world.calls.filter(({ outcome }: CallRecord) => outcome === 'committed').length,
     peace,

@@ -89,6 +89,8 @@ export type Fault = { readonly at: number } & (
   | {
       readonly kind: 'frame';
       readonly what: 'flip' | 'duplicate' | 'swap' | 'replay';
+      /** To so many deliveries. */
+      readonly times: number;
       readonly target: Target;
       readonly other: number;
     }
@@ -227,7 +229,7 @@ function drawFaults(random: Random, settings: Settings): Fault[] {
       around: target(),
       forMs: forMs() * 2,
     }),
-    flip: (at) => ({ at, kind: 'frame', what: 'flip', target: target(), other: other() }),
+    flip: (at) => ({ at, kind: 'frame', what: 'flip', times: 1, target: target(), other: other() }),
     clock: (at) => {
       const which = random.below(3);
       if (which === 0)
@@ -253,7 +255,14 @@ function drawFaults(random: Random, settings: Settings): Fault[] {
   };
   if (mode === 'unbounded') {
     for (const what of ['duplicate', 'swap', 'replay'] as const)
-      draws[what] = (at) => ({ at, kind: 'frame', what, target: target(), other: other() });
+      draws[what] = (at) => ({
+        at,
+        kind: 'frame',
+        what,
+        times: 1 + random.below(random.pick([1, 5, 30])),
+        target: target(),
+        other: other(),
+      });
   }
   const often = new Set(['duplicate', 'swap', 'replay', 'crash', 'step', 'cut', 'reset']);
   const harshness = random.pick([0.3, 1, 2]);

@@ -54,6 +54,7 @@ export class Trouble {
   #do(fault: Fault, target: Machine | null): void {
     const world = this.#world;
     const { events, network } = world;
+    const other = 'other' in fault ? this.#other(target!, fault.other) : 0;
     const until = 'forMs' in fault ? events.now + fault.forMs : 0;
     if (this.#mustStay && ending.has(fault.kind)) return;
     world.print(() => `fault ${JSON.stringify(fault)} ${target?.id ?? ''}`);
@@ -84,24 +85,24 @@ export class Trouble {
         this.#setBack(target!, fault.ageMs, fault.downMs);
         break;
       case 'cut':
-        network.block(target!.index, fault.other, until);
-        network.block(fault.other, target!.index, until);
-        if (world.random.chance(0.5)) network.reset(target!.index, fault.other);
+        network.block(target!.index, other, until);
+        network.block(other, target!.index, until);
+        if (world.random.chance(0.5)) network.reset(target!.index, other);
         break;
       case 'cut-one-way':
-        network.block(target!.index, fault.other, until);
+        network.block(target!.index, other, until);
         break;
       case 'reset':
-        network.reset(target!.index, fault.other);
+        network.reset(target!.index, other);
         break;
       case 'slow':
-        network.slow(target!.index, fault.other, fault.byMs, until);
+        network.slow(target!.index, other, fault.byMs, until);
         break;
       case 'partition':
         this.#partition(fault, target, until);
         break;
       case 'frame':
-        network.setFault(target!.index, fault.other, fault.what);
+        network.setFault(target!.index, other, fault.what, fault.times);
         break;
       case 'step-clock':
         target!.clock.stepWall(fault.byMs);
@@ -130,6 +131,11 @@ export class Trouble {
       default:
         fault satisfies never;
     }
+  }
+
+  /** The machine named, or the one behind it where that is the target itself. */
+  #other(target: Machine, other: number): number {
+    return other === target.index ? (other + 1) % this.#world.machines.length : other;
   }
 
   /** While a disk that was set back is not found out, those who can find it out stay. */

@@ -235,6 +235,7 @@ export class World {
   replaceDisk(machine: Machine): void {
     machine.disk.discard();
     const { disk, tap } = this.#makeDisk(() => machine);
+    disk.isHealed = machine.disk.isHealed;
     machine.disk = disk;
     machine.tap = tap;
     machine.incarnation = '';
