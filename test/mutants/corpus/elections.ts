@@ -11,7 +11,10 @@ export const elections: readonly Mutant[] = [
     fault: 'election',
     mimics: 'aeron#1932: no leader is elected again',
     edits: [{ file: ELECTION, find: 'return this.#context.now >= this.#deadline;', put: 'return false;' }],
-    killedBy: [{ check: 'properties', seeds: 10 }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 10 },
+    ],
   },
   {
     name: 'candidates-do-not-ask-around',

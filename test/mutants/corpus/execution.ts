@@ -19,7 +19,10 @@ export const execution: readonly Mutant[] = [
         put: 'if (session < known.session || first > known.next) return false;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'unit', file: 'test/application/executor.test.ts' },
+    ],
   },
   {
     name: 'executed-before-what-came-before-it',
@@ -59,7 +62,10 @@ export const execution: readonly Mutant[] = [
         put: 'const isOwn = origin === bridge.self;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
+    killedBy: [
+      { check: 'simulation', seeds: 200 },
+      { check: 'unit', file: 'test/application/executor.test.ts' },
+    ],
   },
   {
     name: 'callers-without-a-result-wait-for-ever',
@@ -79,7 +85,7 @@ export const execution: readonly Mutant[] = [
         put: 'this.#deliveries.advance(this.#reader.find(this.#core.chosen + 1) === null ? this.#core.chosen : this.#core.chosen + 1)',
       },
     ],
-    killedBy: [{ check: 'simulation', seeds: 20 }],
+    killedBy: [{ check: 'simulation', seeds: 50 }],
   },
   {
     name: 'window-of-deliveries-has-no-bound',
@@ -145,7 +151,10 @@ export const execution: readonly Mutant[] = [
         put: 'if (!this.#open) return;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/engine/interleavings.test.ts' }],
+    killedBy: [
+      { check: 'simulation', seeds: 200 },
+      { check: 'unit', file: 'test/engine/interleavings.test.ts' },
+    ],
   },
   {
     name: 'memory-of-a-revoked-burst-given-away',

@@ -18,7 +18,10 @@ export const learning: readonly Mutant[] = [
         put: 'if (ballot === 0 || from > chosen + 1) return chosen;',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 2000 }],
+    killedBy: [
+      { check: 'explorer', scope: 'rivals', statesMax: 50000 },
+      { check: 'properties', seeds: 2000 },
+    ],
   },
   {
     name: 'claims-believed-beyond-what-was-accepted',
@@ -57,7 +60,11 @@ export const learning: readonly Mutant[] = [
         put: '      through: Math.max(chosen, ...this.#acceptor.accepted.keys()),\n      bytesMax',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 500 }],
+    killedBy: [
+      { check: 'explorer', scope: 'rivals', statesMax: 50000 },
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 500 },
+    ],
   },
   {
     name: 'fetches-from-one-slot-too-far',
@@ -66,7 +73,10 @@ export const learning: readonly Mutant[] = [
     edits: [
       { file: LEARNER, find: 'const from = context.chosen + 1;', put: 'const from = context.chosen + 2;' },
     ],
-    killedBy: [{ check: 'properties', seeds: 50 }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 50 },
+    ],
   },
   {
     name: 'fetches-nothing',
@@ -79,7 +89,10 @@ export const learning: readonly Mutant[] = [
         put: 'if (this.known >= 0) return;',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 50 }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 50 },
+    ],
   },
   {
     name: 'asks-again-at-once-who-had-nothing',
@@ -93,7 +106,10 @@ export const learning: readonly Mutant[] = [
     fault: 'learning',
     mimics: 'etcd-io/raft 85e68cf: a follower stays unreachable after ReportUnreachable',
     edits: [{ file: PROPOSER, find: 'progress.synchronised = true;', put: '' }],
-    killedBy: [{ check: 'properties', seeds: 50 }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 50 },
+    ],
   },
   {
     name: 'messages-of-other-configurations-count',
@@ -119,7 +135,10 @@ export const learning: readonly Mutant[] = [
         put: 'if (!this.#acceptor.accept(message.ballot, message.slot, message.decree)) return;\n    if (message.decree.configuration !== null) this.#configure(message.decree.configuration);',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 500 }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 500 },
+    ],
   },
   {
     name: 'decrees-behind-a-configuration-chosen-by-its-predecessor',
@@ -133,14 +152,27 @@ export const learning: readonly Mutant[] = [
       },
       { file: REPLICA, find: '        last = slot;\n', put: '' },
     ],
-    killedBy: [{ check: 'properties', seeds: 1000 }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 1000 },
+    ],
   },
   {
     name: 'new-members-are-not-asked-for-promises',
     fault: 'configuration',
     mimics: 'openraft 6c0ccaf3: a leader goes on without the quorum of the new members',
-    edits: [{ file: REPLICA, find: 'if (led && context.self !== 0) this.#becomePreparing();', put: '' }],
-    killedBy: [{ check: 'properties', seeds: 1000 }],
+    edits: [
+      {
+        file: PROPOSER,
+        find: 'const progress = this.#progress.get(member)!;\n      if (progress.synchronised',
+        put: 'const progress = this.#progress.get(member);\n      if (progress === undefined) return;\n      if (progress.synchronised',
+      },
+      { file: REPLICA, find: 'if (led && context.self !== 0) this.#becomePreparing();', put: '' },
+    ],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 1000 },
+    ],
   },
   {
     name: 'outdated-configuration-is-proposed-again',
@@ -166,7 +198,10 @@ export const learning: readonly Mutant[] = [
         put: '? { number: member.number, id, incarnation } : member',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 200 }],
+    killedBy: [
+      { check: 'simulation', seeds: 200 },
+      { check: 'properties', seeds: 200 },
+    ],
   },
   {
     name: 'wiped-disk-votes-under-its-old-number',
@@ -184,7 +219,10 @@ export const learning: readonly Mutant[] = [
         put: 'if (member !== undefined) return member.number;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/membership.test.ts' }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'unit', file: 'test/protocol/membership.test.ts' },
+    ],
   },
   {
     name: 'newcomer-let-in-without-a-quorum-that-does-without-it',
@@ -204,6 +242,9 @@ export const learning: readonly Mutant[] = [
         put: "if (context.role !== 'primary') return;",
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/membership.test.ts' }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'unit', file: 'test/protocol/membership.test.ts' },
+    ],
   },
 ];

@@ -46,7 +46,10 @@ export const log: readonly Mutant[] = [
         put: "{ name: 'torn-write', when: { found: ['unreadable'] }, ruling: 'corrupt' },",
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/log/recovery.test.ts' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'file', '--operations', '2'] },
+      { check: 'unit', file: 'test/log/recovery.test.ts' },
+    ],
   },
   {
     name: 'lost-segment-not-missed',
@@ -95,7 +98,10 @@ export const log: readonly Mutant[] = [
         put: 'crc32c(source.bytes, payloadAt, payloadEnd, 0) < 0',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/log/recovery.test.ts' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'file', '--operations', '2'] },
+      { check: 'unit', file: 'test/log/recovery.test.ts' },
+    ],
   },
   {
     name: 'header-checksum-not-checked',
@@ -108,7 +114,10 @@ export const log: readonly Mutant[] = [
         put: 'if (crc32c(bytes, at + RecordField.payloadBytes, at + RECORD_HEADER_BYTES, 0) < 0) {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/log/record.test.ts' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'pmem', '--operations', '2'] },
+      { check: 'unit', file: 'test/log/record.test.ts' },
+    ],
   },
   {
     name: 'header-checksum-leaves-out-the-chain',
@@ -126,7 +135,10 @@ export const log: readonly Mutant[] = [
         put: 'if (crc32c(bytes, at + RecordField.payloadBytes, at + RECORD_HEADER_BYTES - 8, 0) !== checksum) {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/log/record.test.ts' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'pmem', '--operations', '2'] },
+      { check: 'unit', file: 'test/log/record.test.ts' },
+    ],
   },
   {
     name: 'tail-one-block-short',
@@ -139,7 +151,10 @@ export const log: readonly Mutant[] = [
         put: 'this.#uses.push({ segment: header.segment, bytes: scan.endOffset - 64 });',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/log/recovery.test.ts' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'file', '--operations', '2'] },
+      { check: 'unit', file: 'test/log/recovery.test.ts' },
+    ],
   },
   {
     name: 'stale-bytes-of-a-reused-segment-count',
@@ -161,7 +176,10 @@ export const log: readonly Mutant[] = [
         put: 'untilSequence: Number.POSITIVE_INFINITY,',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/log/recovery.test.ts' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'file', '--operations', '2'] },
+      { check: 'unit', file: 'test/log/recovery.test.ts' },
+    ],
   },
   {
     name: 'void-segments-count',
@@ -214,7 +232,11 @@ export const log: readonly Mutant[] = [
         put: 'sequence: this.#sequence,\n        durable: this.#sequence - 1,',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/engine/log-writer.test.ts' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'file', '--operations', '2'] },
+      { check: 'simulation', seeds: 200 },
+      { check: 'unit', file: 'test/engine/log-writer.test.ts' },
+    ],
   },
   {
     name: 'record-claims-no-durability',
@@ -240,7 +262,11 @@ export const log: readonly Mutant[] = [
         put: 'previous: 0,\n        durable: this.#durable,',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/engine/log-writer.test.ts' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'file', '--operations', '2'] },
+      { check: 'simulation', seeds: 50 },
+      { check: 'unit', file: 'test/engine/log-writer.test.ts' },
+    ],
   },
   {
     name: 'what-is-read-back-is-not-checked',

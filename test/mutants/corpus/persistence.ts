@@ -23,7 +23,10 @@ export const persistence: readonly Mutant[] = [
         put: '',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 50 }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 50 },
+    ],
   },
   {
     name: 'acceptance-acknowledged-before-it-is-durable',
@@ -37,6 +40,8 @@ export const persistence: readonly Mutant[] = [
       },
     ],
     killedBy: [
+      { check: 'explorer', scope: 'succession', statesMax: 1000 },
+      { check: 'simulation', seeds: 50 },
       { check: 'properties', seeds: 50 },
       { check: 'properties', seeds: 1000, agreementOnly: true },
     ],
@@ -52,7 +57,11 @@ export const persistence: readonly Mutant[] = [
         put: 'const { ballot, from: runFrom, through: durable } =',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 100 }],
+    killedBy: [
+      { check: 'explorer', scope: 'rivals', statesMax: 50000 },
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 100 },
+    ],
   },
   {
     name: 'primary-counts-its-own-vote-before-it-is-durable',
@@ -65,7 +74,11 @@ export const persistence: readonly Mutant[] = [
         put: 'this.#openBytes += countedBytes(decree);\n    const own = this.#progress.get(context.self);\n    if (own !== undefined) own.through = slot;',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 50 }],
+    killedBy: [
+      { check: 'explorer', scope: 'succession', statesMax: 1000 },
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 50 },
+    ],
   },
   {
     name: 'prepare-leaves-before-the-own-promise-is-durable',
@@ -83,7 +96,10 @@ export const persistence: readonly Mutant[] = [
         put: 'this.#acceptor.prepare(this.ballot, context.chosen + 1);\n    this.sendPrepare();',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 50 }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 50 },
+    ],
   },
   {
     name: 'promise-is-not-recorded',
@@ -96,7 +112,10 @@ export const persistence: readonly Mutant[] = [
         put: 'this.#isRecorded = true;',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 50 }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 50 },
+    ],
   },
   {
     name: 'prepare-behind-its-accept-answered-before-that-is-durable',
@@ -123,7 +142,11 @@ export const persistence: readonly Mutant[] = [
         put: 'this.#acceptor.promised = Math.max(0, ...[...recovered.accepted.values()].map((one) => one.ballot));',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 200 }],
+    killedBy: [
+      { check: 'explorer', scope: 'quick-crash', statesMax: 1000 },
+      { check: 'simulation', seeds: 200 },
+      { check: 'properties', seeds: 200 },
+    ],
   },
   {
     name: 'log-forgets-promises',
@@ -149,7 +172,10 @@ export const persistence: readonly Mutant[] = [
         put: 'case RecordKind.accept:',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/log/log-state.test.ts' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'file', '--operations', '2'] },
+      { check: 'unit', file: 'test/log/log-state.test.ts' },
+    ],
   },
   {
     name: 'acceptances-are-forgotten-at-a-restart',
@@ -157,6 +183,7 @@ export const persistence: readonly Mutant[] = [
     mimics: 'openraft a9f696a9: a restart hides what was committed',
     edits: [{ file: REPLICA, find: 'this.#acceptor.accepted.set(slot, acceptance);', put: '' }],
     killedBy: [
+      { check: 'simulation', seeds: 200 },
       { check: 'properties', seeds: 200 },
       { check: 'properties', seeds: 1000, agreementOnly: true },
     ],
@@ -172,7 +199,10 @@ export const persistence: readonly Mutant[] = [
         put: 'this.#set(segment, scan, at, slot, ballot);\n    if (slot > this.chosenThrough) this.chosenThrough = slot;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/log/log-state.test.ts' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'file', '--operations', '2'] },
+      { check: 'unit', file: 'test/log/log-state.test.ts' },
+    ],
   },
   {
     name: 'late-write-confirms-what-was-accepted-since',
@@ -185,7 +215,10 @@ export const persistence: readonly Mutant[] = [
         put: '} else if (slot === this.run.durable + 1) {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/acceptor.test.ts' }],
+    killedBy: [
+      { check: 'explorer', scope: 'succession', statesMax: 100000 },
+      { check: 'unit', file: 'test/protocol/acceptor.test.ts' },
+    ],
   },
   {
     name: 'first-configuration-is-told-before-it-is-durable',
@@ -198,6 +231,9 @@ export const persistence: readonly Mutant[] = [
         put: 'this.#configure(configuration);\n    this.#election.restart();\n    this.#passOnGenesis(Number.POSITIVE_INFINITY);\n  }',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/membership.test.ts' }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'unit', file: 'test/protocol/membership.test.ts' },
+    ],
   },
 ];

@@ -16,6 +16,8 @@ export const proposing: readonly Mutant[] = [
       { file: 'protocol/context.ts', find: 'return quorumSize(this.configuration);', put: 'return 1;' },
     ],
     killedBy: [
+      { check: 'explorer', scope: 'succession', statesMax: 1000 },
+      { check: 'simulation', seeds: 50 },
       { check: 'properties', seeds: 50 },
       { check: 'properties', seeds: 200, agreementOnly: true },
     ],
@@ -31,7 +33,10 @@ export const proposing: readonly Mutant[] = [
         put: 'nextBallot(this.ballot, context.self)',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 200, withContracts: true }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 200, withContracts: true },
+    ],
   },
   {
     name: 'ballots-compared-by-their-rounds',
@@ -63,7 +68,11 @@ export const proposing: readonly Mutant[] = [
       },
       { file: ACCEPTOR, find: "invariant(ballot <= this.promised, 'accepted-at-most-promised');", put: '' },
     ],
-    killedBy: [{ check: 'properties', seeds: 200 }],
+    killedBy: [
+      { check: 'explorer', scope: 'succession', statesMax: 10000 },
+      { check: 'simulation', seeds: 200 },
+      { check: 'properties', seeds: 200 },
+    ],
   },
   {
     name: 'refuses-one-ballot-too-few',
@@ -76,7 +85,10 @@ export const proposing: readonly Mutant[] = [
         put: "'decree-is-whole',\n    );\n    if (ballot < this.promised - 1) {",
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 1000 }],
+    killedBy: [
+      { check: 'explorer', scope: 'election', statesMax: 100000 },
+      { check: 'properties', seeds: 1000 },
+    ],
   },
   {
     name: 'refuses-a-prepare-that-comes-again',
@@ -129,6 +141,7 @@ export const proposing: readonly Mutant[] = [
       },
     ],
     killedBy: [
+      { check: 'simulation', seeds: 200 },
       { check: 'properties', seeds: 1000 },
       { check: 'properties', seeds: 1000, agreementOnly: true },
     ],
@@ -163,6 +176,7 @@ export const proposing: readonly Mutant[] = [
       },
     ],
     killedBy: [
+      { check: 'simulation', seeds: 200 },
       { check: 'properties', seeds: 200 },
       { check: 'properties', seeds: 1000, agreementOnly: true },
     ],
@@ -230,6 +244,7 @@ export const proposing: readonly Mutant[] = [
       },
     ],
     killedBy: [
+      { check: 'simulation', seeds: 200 },
       { check: 'properties', seeds: 1000 },
       { check: 'properties', seeds: 1000, agreementOnly: true },
     ],
@@ -252,7 +267,11 @@ export const proposing: readonly Mutant[] = [
     fault: 'phase 2',
     mimics: 'openraft#1802: the quorum scan assumes a sorted prefix',
     edits: [{ file: PROPOSER, find: 'throughs.sort((a, b) => b - a);', put: '' }],
-    killedBy: [{ check: 'properties', seeds: 200 }],
+    killedBy: [
+      { check: 'explorer', scope: 'rivals', statesMax: 50000 },
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 200 },
+    ],
   },
   {
     name: 'chosen-with-one-vote-too-few',
@@ -266,6 +285,8 @@ export const proposing: readonly Mutant[] = [
       },
     ],
     killedBy: [
+      { check: 'explorer', scope: 'rivals', statesMax: 50000 },
+      { check: 'simulation', seeds: 50 },
       { check: 'properties', seeds: 200 },
       { check: 'properties', seeds: 1000, agreementOnly: true },
     ],
@@ -290,12 +311,20 @@ export const proposing: readonly Mutant[] = [
     mimics: 'openraft beb0302b: entries are committed by who has no vote',
     edits: [
       {
+        file: PROPOSER,
+        find: 'const progress = this.#progress.get(member)!;\n      if (progress.synchronised',
+        put: 'const progress = this.#progress.get(member);\n      if (progress === undefined) return;\n      if (progress.synchronised',
+      },
+      {
         file: 'protocol/replica.ts',
         find: 'if (led && context.self !== 0) this.#becomePreparing();',
         put: 'if (led) this.#proposer.pausedForConfiguration = false;',
       },
     ],
-    killedBy: [{ check: 'properties', seeds: 1000 }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'properties', seeds: 1000 },
+    ],
   },
   {
     name: 'window-has-no-bound',

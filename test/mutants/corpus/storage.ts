@@ -19,7 +19,7 @@ export const storage: readonly Mutant[] = [
         put: '((_: unknown, __: string, next: (error: null) => void) => next(null))(fileSystem, this.path, (directoryError) => {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'any call may fail' }],
+    killedBy: [{ check: 'crash-states', options: ['--medium', 'file', '--operations', '2'] }],
   },
   {
     name: 'segment-made-without-a-sync',
@@ -32,7 +32,10 @@ export const storage: readonly Mutant[] = [
         put: '((_: number, next: (error: null) => void) => next(null))(fd, (syncError) => {\n          if (syncError !== null) return fail(syncError);',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'a segment gets its name' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'uring', '--operations', '2'] },
+      { check: 'unit', file: 'test/storage/file.test.ts', name: 'a segment gets its name' },
+    ],
   },
   {
     name: 'writes-not-synced',
@@ -42,10 +45,13 @@ export const storage: readonly Mutant[] = [
       {
         file: FILE,
         find: 'this.#fileSystem.fdatasync(live.fd, (error) => {',
-        put: '((_: number, next: (error: null) => void) => setImmediate(next, null))(live.fd, (error) => {',
+        put: 'this.#fileSystem.fstat(live.fd, (error) => {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'after a failed' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'file', '--operations', '2'] },
+      { check: 'unit', file: 'test/storage/file.test.ts', name: 'after a failed' },
+    ],
   },
   {
     name: 'failed-sync-tried-again',
@@ -111,7 +117,13 @@ export const storage: readonly Mutant[] = [
         put: 'for (const [index, write] of this.#writes.entries()) if (write.done) count = index + 1;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/uring.test.ts', name: 'a write that ends before' }],
+    killedBy: [
+      {
+        check: 'crash-states',
+        options: ['--medium', 'uring', '--program', 'small flush small flush newest'],
+      },
+      { check: 'unit', file: 'test/storage/uring.test.ts', name: 'a write that ends before' },
+    ],
   },
   {
     name: 'last-block-of-a-write-left-out',
@@ -124,7 +136,10 @@ export const storage: readonly Mutant[] = [
         put: 'writeFully(this.#fileSystem, live.fd, live.memory.bytes, from, Math.max(from, to - 4096), from, (error) => {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'what was persisted reads back' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'file', '--operations', '2'] },
+      { check: 'unit', file: 'test/storage/file.test.ts', name: 'what was persisted reads back' },
+    ],
   },
   {
     name: 'last-cache-line-not-flushed',
@@ -137,7 +152,10 @@ export const storage: readonly Mutant[] = [
         put: 'this.#memory.flushRange(bytes, from, Math.max(from, to - 64));',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/pmem.test.ts' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'pmem', '--operations', '2'] },
+      { check: 'unit', file: 'test/storage/pmem.test.ts' },
+    ],
   },
   {
     name: 'found-segments-not-synced-before-they-are-read',
@@ -150,7 +168,10 @@ export const storage: readonly Mutant[] = [
         put: '((_: number, next: (error: null) => void) => next(null))(fd, (syncError) => {\n          close(syncError',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/storage/reopen-sync.test.ts' }],
+    killedBy: [
+      { check: 'crash-states', options: ['--medium', 'uring', '--operations', '3'] },
+      { check: 'unit', file: 'test/storage/reopen-sync.test.ts' },
+    ],
   },
   {
     name: 'error-of-a-truncation-ignored',
@@ -189,6 +210,9 @@ export const storage: readonly Mutant[] = [
         put: 'this.#pending[0]!.ticket <= ticket + 1) {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/engine/log-writer.test.ts' }],
+    killedBy: [
+      { check: 'simulation', seeds: 50 },
+      { check: 'unit', file: 'test/engine/log-writer.test.ts' },
+    ],
   },
 ];
