@@ -1,8 +1,10 @@
 /** Deliberately broken variants that the explorer must find out, each in a scope that is just large enough. */
 
 import { Acceptor } from '../../src/protocol/acceptor.js';
+import { Context } from '../../src/protocol/context.js';
+import { Learner } from '../../src/protocol/learner.js';
 import { Proposer } from '../../src/protocol/proposer.js';
-import { variants as simulated } from '../properties/variants.js';
+import { Replica } from '../../src/protocol/replica.js';
 import type { Faults } from './node.js';
 import type { Scope } from './scope.js';
 
@@ -20,18 +22,57 @@ export interface Variant {
   readonly disagreement?: Scope;
 }
 
-/** Replaces a method of a class until the result is called. */
-function replace(owner: { prototype: object }, name: string, value: unknown): () => void {
+/** Replaces a method or a getter of a class until the result is called. */
+function replaceProperty(
+  owner: { prototype: object },
+  name: string,
+  property: PropertyDescriptor,
+): () => void {
   const before = Object.getOwnPropertyDescriptor(owner.prototype, name)!;
-  Object.defineProperty(owner.prototype, name, { ...before, value });
+  Object.defineProperty(owner.prototype, name, { ...before, ...property });
   return () => Object.defineProperty(owner.prototype, name, before);
 }
 
-/** The patch of a variant that random runs are tested with too. */
-function patchOf(name: string): () => () => void {
-  const variant = simulated.find((one) => one.name === name);
-  if (variant?.patch === undefined) throw new Error(`no patch is called ${name}`);
-  return variant.patch;
+function replace(owner: { prototype: object }, name: string, value: unknown): () => void {
+  return replaceProperty(owner, name, { value });
+}
+
+/** Believes every claim for whatever it holds in the slots. */
+function believeEverything(): () => void {
+  const claims: WeakMap<Learner, number> = new WeakMap();
+  let current: Replica | null = null;
+  const { step, takeEffects } = Replica.prototype;
+  const { onClaim } = Learner.prototype;
+  const undo = [
+    replaceProperty(Replica, 'step', {
+      value(this: Replica, ...parameters: Parameters<typeof step>) {
+        current = this;
+        step.apply(this, parameters);
+      },
+    }),
+    replaceProperty(Replica, 'takeEffects', {
+      value(this: Replica) {
+        current = this;
+        return takeEffects.call(this);
+      },
+    }),
+    replaceProperty(Learner, 'onClaim', {
+      value(this: Learner, ...parameters: Parameters<typeof onClaim>) {
+        claims.set(this, Math.max(claims.get(this) ?? 0, parameters[2]));
+        onClaim.apply(this, parameters);
+      },
+    }),
+    replaceProperty(Learner, 'believable', {
+      value(this: Learner) {
+        let slot = current!.chosen;
+        while (slot < (claims.get(this) ?? 0) && current!.accepted.has(slot + 1)) slot += 1;
+        return slot;
+      },
+    }),
+  ];
+  return () => {
+    for (const one of undo) one();
+  };
 }
 
 const tiny: Scope = {
@@ -166,7 +207,17 @@ export const variants: readonly Variant[] = [
     finds: 'prepare-after-own-promise',
     rule: 1,
     scope: { ...tiny, beginning: 'idle' },
-    patch: patchOf('an acceptor answers prepare without recording its promise'),
+    patch: () => {
+      const { prepare } = Acceptor.prototype;
+      return replace(
+        Acceptor,
+        'prepare',
+        function (this: Acceptor, ...[ballot, from]: Parameters<typeof prepare>) {
+          if (ballot > this.promised) this.promised = ballot;
+          return prepare.call(this, ballot, from);
+        },
+      );
+    },
   },
   {
     name: 'an acceptor accepts below what it promised',
@@ -212,7 +263,7 @@ export const variants: readonly Variant[] = [
     rule: 4,
     scope: tiny,
     disagreement: tiny,
-    patch: patchOf('a quorum is one member'),
+    patch: () => replaceProperty(Context, 'quorum', { get: () => 1 }),
   },
   {
     name: 'a new primary adopts nothing that others accepted',
@@ -243,7 +294,17 @@ export const variants: readonly Variant[] = [
     rule: 4,
     scope: { ...tiny, opening: overtaken, timeouts: [2, 1, 0], silences: [0, 0, 2] },
     disagreement: { ...tiny, opening: overtaken, timeouts: [2, 1, 0], silences: [0, 0, 2] },
-    patch: patchOf('a new primary does not adopt the decree of the highest ballot'),
+    patch: () => {
+      const { onPromiseEntry } = Proposer.prototype;
+      return replace(
+        Proposer,
+        'onPromiseEntry',
+        function (this: Proposer, ...[from, message]: Parameters<typeof onPromiseEntry>) {
+          // Ranked by who reports it, and below everything of its own.
+          onPromiseEntry.call(this, from, { ...message, acceptedBallot: from });
+        },
+      );
+    },
   },
   {
     name: 'a new primary does not learn first what an acceptor knows to be chosen',
@@ -268,7 +329,7 @@ export const variants: readonly Variant[] = [
     rule: 5,
     scope: { ...tiny, opening: overtaken, timeouts: [1, 1, 0], silences: [0, 0, 2], breaks: 1 },
     disagreement: { ...tiny, opening: overtaken, timeouts: [1, 1, 0], silences: [0, 0, 2], breaks: 1 },
-    patch: patchOf('claims are believed for decrees of another ballot'),
+    patch: believeEverything,
   },
   {
     name: 'what was accepted is taken for chosen at a restart',

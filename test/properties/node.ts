@@ -23,9 +23,6 @@ export interface Faults {
   /** The protocol is told that a write is durable as soon as it was made. */
   readonly acknowledgeEarly?: boolean;
   readonly recover?: (recovered: Recovered) => Recovered;
-  readonly receive?: (message: Message, to: Replica) => Message | null;
-  /** Messages are taken for ones of the configuration that is in force at the receiver. */
-  readonly ignoreConfigurations?: boolean;
   /** A new disk takes the name of the one before. */
   readonly keepIncarnation?: boolean;
   /** A crash also loses the last record that was reported durable. */
@@ -225,10 +222,8 @@ export class Node {
   }
 
   #receive(end: End, configuration: number, sent: Message): void {
-    const { faults, now } = this.#around;
-    const received = faults.receive === undefined ? sent : faults.receive(sent, this.core!);
-    if (received === null) return;
-    let message = received;
+    const { now } = this.#around;
+    let message = sent;
     if ('decree' in message) {
       const source: Place = { place: 'frame' };
       this.#frames.push(source);
@@ -236,8 +231,7 @@ export class Node {
     }
     if (message.kind === 'genesis') this.#genesis ??= message.configuration;
     this.#trace(() => `<- ${this.#around.ids[end.peer]} ${describe(sent)} (configuration ${configuration})`);
-    const number = faults.ignoreConfigurations ? (this.core!.configuration?.number ?? 0) : configuration;
-    this.core!.step({ kind: 'message', from: end.number, configuration: number, message }, now);
+    this.core!.step({ kind: 'message', from: end.number, configuration, message }, now);
   }
 
   #link(link: Link, end: End): void {
