@@ -82,6 +82,8 @@ export class Peace {
       disk.isHealed = true;
       disk.failsNext = false;
       disk.nextWriteFault = null;
+      // It would be gone for as long as the trouble had it.
+      if (machine.isClosing) world.crash(machine, false, 0);
       if (machine.process !== null) {
         machine.process.stepsLeft = Number.POSITIVE_INFINITY;
         machine.process.wake();
