@@ -28,6 +28,7 @@ export class Peace {
   readonly #world: World;
   readonly #trouble: Trouble;
   #there: Machine[] = [];
+  #spaceKnownBy = 0;
 
   constructor(world: World, trouble: Trouble) {
     this.#world = world;
@@ -40,7 +41,7 @@ export class Peace {
     const { electionTimeoutMs } = script.settings;
     this.#heal();
     const before = world.appliedMost;
-    const linkedBy = this.#goodBy + LINKED_MS_MAX + 10 * electionTimeoutMs;
+    const linkedBy = Math.max(events.now, this.#goodBy) + LINKED_MS_MAX + 10 * electionTimeoutMs;
     this.#demand('linked-in-peace', linkedBy, () => this.#isLinked);
     const linkedAt = events.now;
     // Something to choose, wherever the primary will be.
@@ -78,6 +79,7 @@ export class Peace {
     for (const machine of machines) {
       machine.clock.setRate(1);
       const { disk } = machine;
+      if (disk.fullUntil > 0) this.#spaceKnownBy = events.now + SPACE_RETRY_MS;
       disk.fullUntil = 0;
       disk.isHealed = true;
       disk.failsNext = false;
@@ -107,15 +109,15 @@ export class Peace {
     return random.shuffled(machines).slice(0, count);
   }
 
-  /** Disks that are stalled answer in the end. */
+  /** Disks that are stalled answer in the end; one that was full is asked again after a while. */
   get #goodBy(): number {
-    return Math.max(this.#world.events.now, ...this.#there.map(({ disk }) => disk.stalledUntil));
+    return Math.max(this.#spaceKnownBy, ...this.#there.map(({ disk }) => disk.stalledUntil));
   }
 
   get #isLinked(): boolean {
-    const { now } = this.#world.events;
+    if (this.#world.events.now < this.#goodBy) return false;
     return this.#there.every((machine) => {
-      if (!machine.isOpen || now < machine.disk.stalledUntil) return false;
+      if (!machine.isOpen) return false;
       const { peers } = machine.process!.engine!.status();
       return this.#there.every(
         (other) => other === machine || peers.some(({ id, connected }) => id === other.id && connected),
