@@ -44,24 +44,28 @@ export function makeInvariants(slotsKept: number = SLOTS_KEPT): readonly Invaria
   ];
 }
 
+type Observe = (observation: Observation) => void;
+
 /** Shows each observation to the invariants that look at its kind, and to no others. */
 export class Invariants {
-  readonly #byKind: Map<Observation['kind'], Invariant[]> = new Map();
+  /** Bound beforehand: this is called for everything that happens in a run. */
+  readonly #byKind: Map<Observation['kind'], Observe[]> = new Map();
 
   constructor(invariants: readonly Invariant[] = makeInvariants()) {
     for (const invariant of invariants) {
+      const observe: Observe = invariant.observe.bind(invariant);
       for (const kind of invariant.kinds) {
         const others = this.#byKind.get(kind);
-        if (others === undefined) this.#byKind.set(kind, [invariant]);
-        else others.push(invariant);
+        if (others === undefined) this.#byKind.set(kind, [observe]);
+        else others.push(observe);
       }
     }
   }
 
   /** Throws `Violation`. */
   observe(observation: Observation): void {
-    const invariants = this.#byKind.get(observation.kind);
-    if (invariants === undefined) return;
-    for (const invariant of invariants) invariant.observe(observation);
+    const all = this.#byKind.get(observation.kind);
+    if (all === undefined) return;
+    for (let index = 0; index < all.length; index += 1) all[index]!(observation);
   }
 }
