@@ -45,7 +45,7 @@ export class Peace {
     this.#demand('linked-in-peace', linkedBy, () => this.#isLinked);
     const linkedAt = events.now;
     // Something to choose, wherever the primary will be.
-    for (const machine of this.#there) world.call(0, machine.index, ['INCR', 'n0'], () => {});
+    for (const machine of this.#there) world.calls.make(0, machine.index, ['INCR', 'n0'], () => {});
     this.#demand(
       'progress-in-peace',
       linkedAt + PROGRESS_TIMEOUTS_MAX * electionTimeoutMs,
@@ -127,7 +127,7 @@ export class Peace {
 
   get #isRecovered(): boolean {
     const world = this.#world;
-    if (world.hasWaiting) return false;
+    if (world.calls.hasWaiting) return false;
     const { appliedMost, latest } = world;
     return this.#there.every((machine) => {
       if (!machine.isOpen || machine.appliedSlot < appliedMost || latest === null) return false;
@@ -155,7 +155,7 @@ export class Peace {
 
   /** Everything that a caller was told is done has been done by everyone; nothing that was refused has by anyone. */
   #checkDurability(): void {
-    for (const { call, outcome } of this.#world.calls) {
+    for (const { call, outcome } of this.#world.calls.records) {
       for (const { id, executed } of this.#there) {
         if (outcome === 'committed' && !executed.has(call))
           throw new Violation('acknowledged-is-kept', `call ${call} is not in the state of ${id}`);

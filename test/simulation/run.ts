@@ -52,8 +52,8 @@ export function runScript(script: Script, print: ((line: string) => void) | null
     primaries: world.machines.reduce((sum, { becamePrimary }) => sum + becamePrimary, 0),
     configurations: world.configurations.length,
     injections: world.network.injections,
-    calls: world.calls.length,
-    committed: world.calls.filter(({ outcome }: CallRecord) => outcome === 'committed').length,
+    calls: world.calls.records.length,
+    committed: world.calls.records.filter(({ outcome }: CallRecord) => outcome === 'committed').length,
     peace,
   };
 }
@@ -74,6 +74,6 @@ function live(world: World): PeaceResult | null {
   world.closeAll();
   world.tell({ kind: 'finished', at: world.events.now });
   if (world.violation !== null) throw world.violation;
-  checkHistory(world.calls, { visitedMax: VISITED_MAX });
+  checkHistory(world.calls.records, { visitedMax: VISITED_MAX });
   return peace;
 }

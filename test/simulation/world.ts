@@ -13,7 +13,8 @@ import { DecreeKind } from '../../src/protocol/decree.js';
 import { decodeMessage } from '../../src/wire/codec.js';
 import { FrameKind } from '../../src/wire/frame.js';
 import { Random } from '../properties/random.js';
-import { type CallRecord, Client } from './client.js';
+import { Calls } from './calls.js';
+import { Client } from './client.js';
 import { MachineClock } from './clock.js';
 import type { SimulatedConnection } from './connection.js';
 import { Disk } from './disk.js';
@@ -25,7 +26,7 @@ import { Network } from './network.js';
 import { type Observation, Violation } from './observation.js';
 import { SimulatedProcess } from './process.js';
 import type { Script } from './script.js';
-import { decodeReply, encodeCall, SimulatedService } from './service.js';
+import { SimulatedService } from './service.js';
 import { Trace } from './trace.js';
 
 export interface WorldOptions {
@@ -49,7 +50,7 @@ export class World {
   readonly network: Network;
   readonly machines: Machine[];
   readonly clients: Client[];
-  readonly calls: CallRecord[] = [];
+  readonly calls = new Calls(this);
   /** In order of their numbers. */
   readonly configurations: InForce[] = [];
   /** For decisions of the world itself. */
@@ -62,10 +63,6 @@ export class World {
 
   readonly #options: WorldOptions;
   readonly #randoms: { disk: Random; process: Random };
-  readonly #waiting: Map<
-    number,
-    { readonly life: number; readonly machine: Machine; readonly done: () => void }
-  > = new Map();
   #disks = 0;
 
   constructor(script: Script, options: WorldOptions) {
@@ -82,7 +79,7 @@ export class World {
       const { disk, tap } = this.#makeDisk(() => this.machines[index]!);
       return new Machine(index, id, new MachineClock(this.events), disk, tap);
     });
-    const call = this.call.bind(this);
+    const call = this.calls.make.bind(this.calls);
     this.clients = Array.from(
       { length: settings.clients },
       (_, number) =>
@@ -99,11 +96,6 @@ export class World {
     }
     if (this.violation !== null) throw this.violation;
     return isDone();
-  }
-
-  /** Calls that nobody has heard of yet. */
-  get hasWaiting(): boolean {
-    return this.#waiting.size > 0;
   }
 
   get latest(): InForce | null {
@@ -245,7 +237,7 @@ export class World {
     this.print(() => `${machine.id} has a new disk, ${disk.name}`);
   }
 
-  /** Calls that nobody will answer any more. */
+  /** The run is over: what it used is used again. */
   dispose(): void {
     for (const machine of this.machines) {
       machine.process?.die(false);
@@ -281,8 +273,7 @@ export class World {
     process.die(isPower);
     machine.tap.onEnded();
     this.tell({ ...this.#seen(machine), kind: 'ended', how, reason });
-    for (const [call, { machine: at, life }] of this.#waiting)
-      if (at === machine && life === machine.life) this.#settle(call, 'unknown', undefined, 'KILLED');
+    this.calls.onEnded(machine);
   }
 
   #onRecovered(machine: Machine, recovered: RecoveredLog, incarnation: Uint8Array): boolean {
@@ -469,68 +460,6 @@ export class World {
       error: log('error'),
       fatal: log('fatal'),
     };
-  }
-
-  // Calls.
-
-  call(client: number, replica: number, input: readonly string[], done: () => void): boolean {
-    const machine = this.machines[replica]!;
-    const { process, life } = machine;
-    if (process === null || process.state !== 'open') return false;
-    const call = this.calls.length + 1;
-    const record: CallRecord = {
-      call,
-      client,
-      replica: machine.id,
-      input,
-      calledAt: this.events.now,
-      outcome: null,
-      output: undefined,
-      returnedAt: Number.POSITIVE_INFINITY,
-    };
-    this.calls.push(record);
-    this.#waiting.set(call, { life, machine, done });
-    this.tell({ kind: 'called', at: this.events.now, replica: machine.id, client, call });
-    const command = encodeCall(input, call, machine.clock.wall);
-    process.applicationThread.run(() =>
-      process.side.submit(
-        command,
-        { timeoutMs: this.script.settings.timeoutMs },
-        {
-          resolve: (result) => this.judge(() => this.#onResult(call, result)),
-          reject: (error) =>
-            this.judge(() => this.#settle(call, error.outcome ?? 'unknown', undefined, error.code)),
-        },
-      ),
-    );
-    return true;
-  }
-
-  #onResult(call: number, result: Uint8Array | undefined): void {
-    if (result === undefined) throw new Violation('reply-for-each-command', `call ${call}`);
-    const { output, call: answered } = decodeReply(result);
-    if (answered !== call) throw new Violation('reply-of-the-call', `call ${call} got that of ${answered}`);
-    this.#settle(call, 'committed', result === undefined ? undefined : output, null);
-  }
-
-  #settle(
-    call: number,
-    outcome: 'committed' | 'not-applied' | 'unknown',
-    output: CallRecord['output'],
-    code: string | null,
-  ): void {
-    const waiting = this.#waiting.get(call);
-    if (waiting === undefined) throw new Violation('settled-once', `call ${call}, now ${outcome} ${code}`);
-    this.#waiting.delete(call);
-    const record = this.calls[call - 1]!;
-    record.outcome = outcome;
-    if (outcome === 'committed') {
-      record.output = output;
-      record.returnedAt = this.events.now;
-    }
-    this.trace.add(call);
-    this.tell({ kind: 'settled', at: this.events.now, replica: record.replica, call, outcome, code });
-    this.events.after(0, waiting.done);
   }
 }
 

@@ -1,0 +1,100 @@
+/** The calls of a run's clients, from the moment they are made until their one outcome. */
+
+import type { CallRecord } from './client.js';
+import type { Machine } from './machine.js';
+import { Violation } from './observation.js';
+import { decodeReply, encodeCall } from './service.js';
+import type { World } from './world.js';
+
+interface Waiting {
+  readonly machine: Machine;
+  /** The life of the process that it was given to. */
+  readonly life: number;
+  readonly done: () => void;
+}
+
+export class Calls {
+  /** In order of their numbers, from 1. */
+  readonly records: CallRecord[] = [];
+
+  readonly #world: World;
+  readonly #waiting: Map<number, Waiting> = new Map();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  get hasWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Gives a request to a replica; `done` once its outcome is told. False where nobody takes it. */
+  make(client: number, replica: number, input: readonly string[], done: () => void): boolean {
+    const world = this.#world;
+    const machine = world.machines[replica]!;
+    const { process, life } = machine;
+    if (process === null || process.state !== 'open') return false;
+    const { now } = world.events;
+    const call = this.records.length + 1;
+    this.records.push({
+      call,
+      client,
+      replica: machine.id,
+      input,
+      calledAt: now,
+      outcome: null,
+      output: undefined,
+      returnedAt: Number.POSITIVE_INFINITY,
+    });
+    this.#waiting.set(call, { life, machine, done });
+    world.tell({ kind: 'called', at: now, replica: machine.id, client, call });
+    const command = encodeCall(input, call, machine.clock.wall);
+    const { timeoutMs } = world.script.settings;
+    process.applicationThread.run(() =>
+      process.side.submit(
+        command,
+        { timeoutMs },
+        {
+          resolve: (result) => world.judge(() => this.#onResult(call, result)),
+          reject: ({ outcome, code }) =>
+            world.judge(() => this.#settle(call, outcome ?? 'unknown', undefined, code)),
+        },
+      ),
+    );
+    return true;
+  }
+
+  /** The process is gone: nobody will answer what it was asked. */
+  onEnded(machine: Machine): void {
+    for (const [call, { machine: at, life }] of this.#waiting)
+      if (at === machine && life === machine.life) this.#settle(call, 'unknown', undefined, 'KILLED');
+  }
+
+  #onResult(call: number, result: Uint8Array | undefined): void {
+    if (result === undefined) throw new Violation('reply-for-each-command', `call ${call}`);
+    const { output, call: answered } = decodeReply(result);
+    if (answered !== call) throw new Violation('reply-of-the-call', `call ${call} got that of ${answered}`);
+    this.#settle(call, 'committed', output, null);
+  }
+
+  #settle(
+    call: number,
+    outcome: 'committed' | 'not-applied' | 'unknown',
+    output: CallRecord['output'],
+    code: string | null,
+  ): void {
+    const { events, trace } = this.#world;
+    const waiting = this.#waiting.get(call);
+    if (waiting === undefined) throw new Violation('settled-once', `call ${call}, now ${outcome} ${code}`);
+    this.#waiting.delete(call);
+    const record = this.records[call - 1]!;
+    record.outcome = outcome;
+    if (outcome === 'committed') {
+      record.output = output;
+      record.returnedAt = events.now;
+    }
+    trace.add(call);
+    this.#world.tell({ kind: 'settled', at: events.now, replica: record.replica, call, outcome, code });
+    events.after(0, waiting.done);
+  }
+}
