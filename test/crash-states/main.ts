@@ -1,9 +1,10 @@
 /**
  * Crash states: every medium that a power cut may leave, recovered from by the real code.
  *
- *     npm run crash-states -- [--medium file|uring|pmem] [--operations N] [--samples N] [--bit-flips BYTES] [--seed S] [--json]
+ *     npm run crash-states -- [--medium file|uring|pmem] [--operations N] [--samples N] [--bit-flips BYTES] [--program STEPS]
+ *         [--dax-vm RUN [--rounds N]] [--seed S] [--json]
  *
- * Without any of the three in the middle: all programs of up to four steps, 20,000 images of random programs, and all bits of a log
+ * Without anything of that but a medium: all programs of up to four steps, 20,000 images of random programs, and all bits of a log
  * of 64 KiB. Exit status 1 where something was lost, invented or refused.
  */
 
@@ -12,11 +13,20 @@ import { crc32c as portableCrc32c } from '../../src/checksum.js';
 import { loadAddon } from '../../src/native/addon.js';
 import { flipBits, makeFlipCounts, makeFlipLog, VIOLATIONS_MAX } from './bit-flips.js';
 import { type Counts, Explorer, type Violation } from './explorer.js';
+import { cutPower } from './power-cuts.js';
 import { exploreProgram, explorePrograms, exploreRandom } from './programs.js';
 import { type MediumKind, mediumKinds, shapes } from './session.js';
 
-const USAGE =
-  'usage: npm run crash-states -- [--medium file|uring|pmem] [--operations N] [--samples N] [--bit-flips BYTES] [--program STEPS] [--seed S] [--json]';
+const USAGE = `usage: npm run crash-states -- [OPTION...]
+  --medium file|uring|pmem   only this one
+  --operations N             all programs of up to N steps
+  --samples N                so many images of random programs, for each medium
+  --bit-flips BYTES          each bit of a log of so many bytes
+  --program 'STEP STEP ...'  one program
+  --dax-vm RUN               power cuts in a virtual machine with persistent memory, which RUN boots
+  --rounds N                 so many of them (20)
+  --seed S                   what chance begins with (1)
+  --json                     the result as one object`;
 const PROGRESS_MS = 2000;
 const RANDOM_STEPS = 30;
 const FLIPS_AT_ONCE = 4096;
@@ -27,11 +37,16 @@ interface Choices {
   readonly samples: number;
   readonly bitFlips: number;
   readonly program: readonly string[] | null;
+  readonly machine: string | null;
+  readonly rounds: number;
   readonly seed: number;
   readonly json: boolean;
 }
 
 class UsageError extends Error {}
+
+/** Options that say what to do: with none of them, some of each is done. */
+const selections = ['operations', 'samples', 'bit-flips', 'program', 'dax-vm'];
 
 function readChoices(): Choices {
   let values: Record<string, string | boolean | undefined>;
@@ -43,6 +58,8 @@ function readChoices(): Choices {
         samples: { type: 'string' },
         'bit-flips': { type: 'string' },
         program: { type: 'string' },
+        'dax-vm': { type: 'string' },
+        rounds: { type: 'string' },
         seed: { type: 'string' },
         json: { type: 'boolean' },
       },
@@ -61,9 +78,7 @@ function readChoices(): Choices {
   if (medium !== undefined && !mediumKinds.includes(medium)) {
     throw new UsageError(`--medium ${medium}: none of ${mediumKinds.join(', ')}`);
   }
-  const isPlain = ['operations', 'samples', 'bit-flips', 'program'].every(
-    (name) => values[name] === undefined,
-  );
+  const isPlain = !selections.some((name) => values[name] !== undefined);
   const bitFlips = number('bit-flips', isPlain ? 65_536 : 0, 64 * 1024 * 1024);
   if (bitFlips % shapes.pmem.segmentBytes !== 0) {
     throw new UsageError(`--bit-flips ${bitFlips}: not a multiple of ${shapes.pmem.segmentBytes}, a segment`);
@@ -74,6 +89,8 @@ function readChoices(): Choices {
     samples: number('samples', isPlain ? 20_000 : 0, 1_000_000_000),
     bitFlips,
     program: typeof values.program === 'string' ? values.program.split(/\s+/).filter(Boolean) : null,
+    machine: typeof values['dax-vm'] === 'string' ? values['dax-vm'] : null,
+    rounds: number('rounds', 20, 10_000),
     seed: number('seed', 1, Number.MAX_SAFE_INTEGER),
     json: values.json === true,
   };
@@ -108,8 +125,8 @@ function text({ programs, points, completePoints, images, secondCrashes }: Count
   return `${programs} programs, ${points} points (${completePoints} complete), ${images} images, ${secondCrashes} second crashes`;
 }
 
-function main(): number {
-  const { media, operations, samples, bitFlips, program, seed, json } = readChoices();
+async function main(): Promise<number> {
+  const { media, operations, samples, bitFlips, program, machine, rounds, seed, json } = readChoices();
   const crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
   const results: Result[] = [];
   for (const kind of media) {
@@ -169,6 +186,13 @@ function main(): number {
       }),
     );
   }
+  if (machine !== null) {
+    const began = performance.now();
+    const onProgress = (line: string): void => void process.stderr.write(`${line}\n`);
+    const { violations, ...counts } = await cutPower({ machine, rounds, seed, onProgress });
+    const seconds = Math.round((performance.now() - began) / 1000);
+    results.push({ what: 'power cuts on persistent memory', seconds, counts, violations });
+  }
   report(results, seed, json);
   return results.some(({ violations }) => violations.length > 0) ? 1 : 0;
 }
@@ -191,7 +215,7 @@ function report(results: readonly Result[], seed: number, json: boolean): void {
 }
 
 try {
-  process.exitCode = main();
+  process.exitCode = await main();
 } catch (error) {
   if (!(error instanceof UsageError) && !(error instanceof RangeError)) throw error;
   process.stderr.write(`${error.message}\n${USAGE}\n`);
