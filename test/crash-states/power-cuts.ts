@@ -27,6 +27,7 @@ export interface PowerCutCounts {
 }
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+export const builtAddon: string = path.join(root, 'build/Release/synod_native.node');
 const BOOT_SECONDS_MAX = 280;
 const POWER_CUT = 137;
 
@@ -43,7 +44,7 @@ function boot(machine: string, memory: string, cutAfter: number, seed: number): 
     machine,
     [
       ...['--dir', root, '--pmem-file', memory, '--size', '256M', '--timeout', String(BOOT_SECONDS_MAX)],
-      ...['--env', `SYNOD_NATIVE=${path.join(root, 'build/Release/synod_native.node')}`],
+      ...['--env', `SYNOD_NATIVE=${builtAddon}`],
       ...cut,
       ...['--', 'sh', '-c', `exec node ${replica} "$DAX_VM_PMEM/replica" ${seed} ${cutAfter}`],
     ],
