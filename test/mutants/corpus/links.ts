@@ -109,10 +109,7 @@ export const links: readonly Mutant[] = [
         put: 'if (seen === undefined || !wasSetBack(hello, hello)) return null;',
       },
     ],
-    killedBy: [
-      { check: 'simulation', seeds: 800 },
-      { check: 'unit', file: 'test/engine/links.test.ts' },
-    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/links.test.ts' }],
   },
   {
     name: 'acknowledgements-of-this-life-not-remembered',

@@ -70,7 +70,7 @@ export const proposing: readonly Mutant[] = [
     ],
     killedBy: [
       { check: 'explorer', scope: 'succession', statesMax: 10000 },
-      { check: 'simulation', seeds: 200 },
+
       { check: 'properties', seeds: 200 },
     ],
   },
