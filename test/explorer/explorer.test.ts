@@ -77,6 +77,11 @@ describe('equal snapshots have equal futures', () => {
   }
 });
 
+it('a replica with a new disk is let in, and the slot behind is decided with it', { timeout: 60_000 }, () => {
+  const exploration = explore({ ...tiny, isWiped: true, timeouts: [0, 0, 1] }, {});
+  expect(exploration).toMatchObject({ complete: true, violation: null, slotsChosen: 2 });
+});
+
 describe('the command line', () => {
   it('takes all scopes, or those that are named', () => {
     expect(parseRequest([])).toMatchObject({ scopes, json: false });

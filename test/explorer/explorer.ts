@@ -1,6 +1,6 @@
 /** Breadth first through all states of a scope, each once; so what is violated is found by a shortest way. */
 
-import type { Violation } from '../properties/checker.js';
+import { Violation } from '../properties/checker.js';
 import type { ClusterOptions } from './cluster.js';
 import { Cluster, WIDTH } from './cluster.js';
 import type { Code } from './node-table.js';
@@ -58,7 +58,8 @@ export function explore(
     deadline: Number.POSITIVE_INFINITY,
   },
 ): Exploration {
-  const cluster = new Cluster(scope, options);
+  const cluster = begin(scope, options);
+  if (cluster instanceof Violation) return stillborn(cluster);
   const states = new StateSet(WIDTH);
   states.add(cluster.initial, 0);
   const words = new Uint32Array(WIDTH);
@@ -88,7 +89,7 @@ export function explore(
       });
       if (Date.now() >= deadline) break;
     }
-    if (states.size >= statesMax) break;
+    if (states.size >= Math.min(statesMax, scope.statesMax ?? statesMax)) break;
     states.read(current, words);
     cluster.visit(words, visit);
   }
@@ -104,6 +105,31 @@ export function explore(
     audited,
     slotsChosen: cluster.slotsChosen,
     violation: describeViolation(cluster, states, current - 1, found),
+  };
+}
+
+/** Even the way to the first state of a scope may violate something. */
+function begin(scope: Scope, options: ClusterOptions): Cluster | Violation {
+  try {
+    return new Cluster(scope, options);
+  } catch (error) {
+    if (error instanceof Violation) return error;
+    throw error;
+  }
+}
+
+function stillborn({ property, message }: Violation): Exploration {
+  const trace = ['on the way to the first state of the scope', `=> ${message}`];
+  return {
+    states: 0,
+    transitions: 0,
+    depth: 0,
+    complete: false,
+    nodeStates: 0,
+    nodeSteps: 0,
+    audited: 0,
+    slotsChosen: 0,
+    violation: { property, message, trace },
   };
 }
 

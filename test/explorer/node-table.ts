@@ -75,6 +75,13 @@ interface Origin {
   readonly code: Code;
 }
 
+/** A replica must stop for a broken contract; and whatever else it throws is worse. */
+function asViolation(error: unknown): Violation {
+  if (error instanceof Violation) return error;
+  if (error instanceof ContractViolation) return new Violation(error.contract, error.message);
+  return new Violation('no-unexpected-error', String(error));
+}
+
 const LIVE_MAX = 2000;
 
 export class NodeTable {
@@ -167,9 +174,7 @@ export class NodeTable {
       const sent = node.sent.map((items) => this.#sequences.of(items.map((item) => this.item(item))));
       return { next: this.#intern(node, { boot: null, before: id, code }), sent, violation: null };
     } catch (error) {
-      if (error instanceof Violation) return { next: -1, sent: [], violation: error };
-      if (!(error instanceof ContractViolation)) throw error;
-      return { next: -1, sent: [], violation: new Violation(error.contract, error.message) };
+      return { next: -1, sent: [], violation: asViolation(error) };
     }
   }
 

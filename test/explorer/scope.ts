@@ -31,6 +31,8 @@ export interface Scope {
   /** Disks lost at any time, and whose. */
   readonly wipes?: number;
   readonly mayLose?: readonly number[];
+  /** Too large to be finished: the states that are reached first, breadth first, up to so many. */
+  readonly statesMax?: number;
   /** Of the protocol's timers: whether heartbeats and requests are repeated within an election timeout. */
   readonly repeats?: boolean;
 }

@@ -27,7 +27,31 @@ const elected: readonly string[] = [
   'b <- c promised 2.2: 0 entries, chosen 0',
 ];
 
-/** Each is explored to its end by `npm run explore`. */
+/** a has two decrees on their way when c agrees that b may ask for promises. */
+const succeeded: readonly string[] = [
+  'a is given decree 1',
+  'a is given decree 2',
+  'a has 2 more on its disk',
+  'c hears nothing for an election timeout, and cannot stand',
+  'b loses patience',
+  'c <- b status-query round 1',
+  'b <- c status-reply round 1: promised 1.1, chosen 0, hears no primary',
+  'b has 1 more on its disk',
+];
+
+/** Decree 1 of a is on its disk and on its way to c, when decree 2 of b is chosen for the same slot by b and c. */
+const overtaken: readonly string[] = [
+  ...elected,
+  'a is given decree 1',
+  'a has 1 more on its disk',
+  'b is given decree 2',
+  'b has 1 more on its disk',
+  'c <- b heartbeat 2.2 round 0: chosen 0',
+  'c <- b accept 2.2: slot 1 #2, chosen 0',
+  'c has 1 more on its disk',
+];
+
+/** `npm run explore` goes through them; to the end, except where a scope says how far. */
 export const scopes: readonly Scope[] = [
   {
     ...base,
@@ -52,6 +76,31 @@ export const scopes: readonly Scope[] = [
   },
   {
     ...base,
+    name: 'three-slots',
+    about: 'the same with three decrees in up to three slots',
+    opening: elected,
+    proposals: 3,
+    silences: [0, 0, 1],
+  },
+  {
+    ...base,
+    name: 'pipeline',
+    about: 'two decrees of a are under way, in two slots, while b takes over',
+    opening: succeeded,
+    proposals: 2,
+    silences: [0, 0, 1],
+  },
+  {
+    ...base,
+    name: 'comeback',
+    about: 'the decree of b is chosen over that of a, and a takes over again',
+    opening: overtaken,
+    proposals: 2,
+    timeouts: [2, 1, 0],
+    silences: [0, 0, 2],
+  },
+  {
+    ...base,
     name: 'crash',
     about: 'one replica crashes, whichever, with every prefix of what it wrote; b may take over',
     crashes: 1,
@@ -66,9 +115,13 @@ export const scopes: readonly Scope[] = [
   {
     ...base,
     name: 'disorder',
-    about: 'messages arrive in any order, any number of times, or never; b takes over',
+    about:
+      'messages arrive in any order, any number of times, or never; the decree of b is chosen over that of a',
     network: 'unordered',
+    opening: overtaken,
+    proposals: 2,
     silences: [0, 0, 1],
+    statesMax: 2_000_000,
   },
   {
     ...base,
@@ -94,6 +147,15 @@ export const quick: readonly Scope[] = [
     name: 'quick-pipeline',
     about: 'a leads and gets two decrees; b asks around',
     proposals: 2,
+  },
+  {
+    ...base,
+    name: 'quick-overtaken',
+    about: 'the decree of b is chosen over that of a, and a link breaks',
+    opening: overtaken,
+    proposals: 2,
+    silences: [0, 0, 1],
+    breaks: 1,
   },
   {
     ...base,

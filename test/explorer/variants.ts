@@ -98,6 +98,14 @@ const elected: readonly string[] = [
   'c has 1 more on its disk',
   'b <- c promised 2.2: 0 entries, chosen 0',
 ];
+/** Both have proposed a decree for the same slot. */
+const rivals: readonly string[] = [
+  ...elected,
+  'a is given decree 1',
+  'a has 1 more on its disk',
+  'b is given decree 2',
+  'b has 1 more on its disk',
+];
 /** The decree of a is chosen by a and c, and nobody knows. */
 const chosen: readonly string[] = [
   'a is given decree 1',
@@ -128,14 +136,12 @@ const lost: readonly string[] = [
   'b <- c the link is down',
   'b <- c the link is up',
   'c <- b the link is up',
+  'c <- b genesis 1=a 2=b 3=c',
+  'b loses patience',
 ];
 /** Decree 2 of b is chosen by b and c over decree 1 of a, which a alone accepted before. */
 const overtaken: readonly string[] = [
-  ...elected,
-  'a is given decree 1',
-  'a has 1 more on its disk',
-  'b is given decree 2',
-  'b has 1 more on its disk',
+  ...rivals,
   'c <- b heartbeat 2.2 round 0: chosen 0',
   'c <- b accept 2.2: slot 1 #2, chosen 0',
   'c has 1 more on its disk',
@@ -240,7 +246,7 @@ export const variants: readonly Variant[] = [
     finds: 'promise-survives-restart',
     rule: 2,
     scope: { ...crash, opening: elected },
-    disagreement: { ...crash, opening: elected },
+    disagreement: { ...crash, opening: rivals },
     faults: {
       recover: (found) => {
         let promised = 0;
