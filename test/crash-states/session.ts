@@ -121,10 +121,10 @@ export class Session {
     const { queue } = system;
     let summaries: readonly SegmentSummary[] | null = null;
     this.#medium.start(
-      { onPersisted: (ticket) => this.#onPersisted(ticket), onFailure: (error) => this.#fail(error.message) },
+      { onPersisted: (ticket) => this.#onPersisted(ticket), onFailure: (error) => this.fail(error.message) },
       (error, segments) => {
         if (error === null) summaries = segments!;
-        else this.#fail(error.message);
+        else this.fail(error.message);
       },
     );
     queue.runAll();
@@ -132,7 +132,7 @@ export class Session {
     let recovered: RecoveredLog | null = null;
     recoverLog(this.#medium, summaries!, identity, this.#options.crc32c, (error, found) => {
       if (error === null) recovered = found!;
-      else this.#fail(`refused: ${error.message}`);
+      else this.fail(`refused: ${error.message}`);
     });
     queue.runAll();
     if (recovered === null) return;
@@ -207,7 +207,7 @@ export class Session {
   flush(): boolean {
     if (!this.#log!.hasUnpersisted) return false;
     this.#log!.flush();
-    if (this.#options.breakage === 'durability-overstated') this.#log!.onPersisted(Number.MAX_SAFE_INTEGER);
+    if (this.#options.breakage === 'durability-overstated') this.#log!.onPersisted(this.#log!.persists);
     return true;
   }
 
@@ -245,7 +245,7 @@ export class Session {
       drawNonce,
       now: () => 0,
       onSegment: (error) => {
-        if (error !== null) return this.#fail(error.message);
+        if (error !== null) return this.fail(error.message);
         if (log.segment !== -1) return;
         log.roll();
         this.#note(RecordKind.start, 0, startNumber, new Uint8Array(0), (write) =>
@@ -267,7 +267,10 @@ export class Session {
       onMemoryGone: () => {},
     });
     history.ballot = Math.max(history.ballot, protocol.promised);
-    if (breakage === 'unused-removed-early') this.#keeper.dropUnused();
+    if (breakage === 'unused-removed-early') {
+      // The keeper itself refuses to.
+      for (const segment of verdict.unused) this.#medium.remove(segment, () => {});
+    }
     log.prepareStandby();
   }
 
@@ -331,7 +334,8 @@ export class Session {
     if (this.#options.breakage !== 'unused-removed-early') this.#keeper!.dropUnused();
   }
 
-  #fail(what: string): void {
+  /** No more of it, and why. */
+  fail(what: string): void {
     if (this.#failed) return;
     this.#failed = true;
     this.#options.onViolation(what);

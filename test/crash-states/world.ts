@@ -42,9 +42,15 @@ export class World {
     this.openedAt = this.history.entries.at(-1)?.sequence ?? 0;
   }
 
-  /** A program step: what changed in it is looked at in the end. */
-  run<T>(action: () => T): T {
-    const result = this.options.kind === 'pmem' ? this.system.recording(action) : action();
+  /** A program step: what changed in it is looked at in the end. False where it changed nothing, or could not be made. */
+  run<Result>(action: () => Result): Result | false {
+    let result: Result | false = false;
+    try {
+      result = this.options.kind === 'pmem' ? this.system.recording(action) : action();
+    } catch (error) {
+      // A broken contract, most likely: the engine would be fenced.
+      this.session.fail(`thrown: ${(error as Error).message}`);
+    }
     if (this.disk.growth !== this.#growthSeen) this.point();
     return result;
   }
