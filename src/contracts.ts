@@ -2,11 +2,11 @@
  * Contracts: conditions that hold unless this library itself is wrong.
  *
  * `requires` is checked on entry, `ensures` on exit, `invariant` at any time. Each has a stable name, so
- * that a failing contract, the test that trips it and the property that exercises it share that name; docs/contracts.md
- * lists them all. A broken contract is never caught and continued from: the engine fences the replica
+ * that a failing contract, the test that trips it and the property that exercises it share that name. A broken
+ * contract is never caught and continued from: the engine fences the replica
  * (`ERR_SYNOD_CONTRACT`).
  *
- * `npm run build -- --without-contracts` leaves these three out, condition and all. So a condition must have no effect of
+ * A build may leave these three out, condition and all. So a condition must have no effect of
  * its own, and none may be the only thing that stands between this replica and bytes from a peer or a disk:
  * those are errors, and stay. What a peer owes is told by `peerOwes`.
  */

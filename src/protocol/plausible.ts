@@ -2,7 +2,7 @@
  * What every message owes, whoever sent it. Replicas do not lie, but a peer may be of another version, or wrong: it is
  * cut off before its message changes anything, and this replica goes on.
  *
- * None of this is needed among correct replicas: each condition follows from the rule that docs/contracts.md names.
+ * None of this is needed among correct replicas: each condition follows from a rule of docs/protocol.md.
  */
 
 import { ContractViolation, contracts, peerOwes } from '../contracts.js';

@@ -1,6 +1,6 @@
 /**
  * Every contract of the protocol bites. Most are tripped by an impossible input, in the test of the role that has them;
- * here are those that take a corrupted state. docs/contracts.md says which is tripped where, and a test that none was forgotten.
+ * here are those that take a corrupted state.
  */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
