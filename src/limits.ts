@@ -60,7 +60,7 @@ export interface Limits {
   readonly fetchBytesMax: number;
 }
 
-interface Bounds {
+export interface Bounds {
   readonly min: number;
   readonly max: number;
   readonly default: number;
@@ -183,41 +183,54 @@ export function limitConflicts(limits: Limits, segmentBytes: number): readonly L
 
 const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
 
-function assertBounds(name: string, bounds: Bounds): void {
+/** What the bounds of this file are, for `checkBounds`. */
+export interface AllBounds {
+  readonly limits: { readonly [Name in keyof Limits]: Bounds };
+  readonly segmentBytes: Bounds;
+  readonly electionTimeoutMs: Bounds;
+  readonly blockBytesMax: number;
+  readonly frameBytesMax: number;
+}
+
+export const allBounds: AllBounds = {
+  limits: limitBounds,
+  segmentBytes: segmentBytesBounds,
+  electionTimeoutMs: electionTimeoutMsBounds,
+  blockBytesMax: BLOCK_BYTES_MAX,
+  frameBytesMax: FRAME_BYTES_MAX,
+};
+
+/** The relations between bounds that no option can change. */
+export function checkBounds(all: AllBounds): void {
+  const { limits, segmentBytes, electionTimeoutMs, blockBytesMax, frameBytesMax } = all;
+  for (const [name, bounds] of Object.entries({ ...limits, segmentBytes, electionTimeoutMs })) {
+    invariant(
+      Number.isSafeInteger(bounds.min) && bounds.min <= bounds.default && bounds.default <= bounds.max,
+      'limits-default-within-bounds',
+      () => name,
+    );
+  }
+  for (const bytes of [segmentBytes.min, segmentBytes.default, segmentBytes.max]) {
+    invariant(isPowerOfTwo(bytes), 'limits-segment-power-of-two');
+    invariant(limitConflicts(completeLimits({}, bytes), bytes).length === 0, 'limits-defaults-agree', () =>
+      JSON.stringify(limitConflicts(completeLimits({}, bytes), bytes)),
+    );
+  }
   invariant(
-    Number.isSafeInteger(bounds.min) && bounds.min <= bounds.default && bounds.default <= bounds.max,
-    'limits-default-within-bounds',
-    () => name,
+    isPowerOfTwo(blockBytesMax) && segmentBytes.min % blockBytesMax === 0,
+    'limits-block-divides-segment',
+  );
+  // Lengths travel in 32 bits, and a frame is parsed with 32-bit integer arithmetic.
+  invariant(frameBytesMax < 0x7fff_ffff && segmentBytes.max < 0x7fff_ffff, 'limits-lengths-fit-32-bits');
+  invariant(
+    limits.decreeBytesMax.max + SEGMENT_OVERHEAD_BYTES <= segmentBytes.max,
+    'limits-decree-fits-segment',
+  );
+  invariant(limits.fetchBytesMax.max + FRAME_OVERHEAD_BYTES <= frameBytesMax, 'limits-fetch-fits-frame');
+  invariant(
+    defaultHeartbeatMs(electionTimeoutMs.min) * HEARTBEATS_PER_ELECTION_TIMEOUT_MIN <= electionTimeoutMs.min,
+    'limits-heartbeats-fit-election-timeout',
   );
 }
 
-for (const [name, bounds] of Object.entries(limitBounds)) assertBounds(name, bounds);
-assertBounds('segmentBytes', segmentBytesBounds);
-assertBounds('electionTimeoutMs', electionTimeoutMsBounds);
-for (const segmentBytes of [segmentBytesBounds.min, segmentBytesBounds.default, segmentBytesBounds.max]) {
-  invariant(isPowerOfTwo(segmentBytes), 'limits-segment-power-of-two');
-  invariant(
-    limitConflicts(completeLimits({}, segmentBytes), segmentBytes).length === 0,
-    'limits-defaults-agree',
-    () => JSON.stringify(limitConflicts(completeLimits({}, segmentBytes), segmentBytes)),
-  );
-}
-invariant(
-  isPowerOfTwo(BLOCK_BYTES_MAX) && segmentBytesBounds.min % BLOCK_BYTES_MAX === 0,
-  'limits-block-divides-segment',
-);
-invariant(
-  limitBounds.decreeBytesMax.max + SEGMENT_OVERHEAD_BYTES <= segmentBytesBounds.max,
-  'limits-decree-fits-segment',
-);
-invariant(limitBounds.fetchBytesMax.max + FRAME_OVERHEAD_BYTES <= FRAME_BYTES_MAX, 'limits-fetch-fits-frame');
-// Lengths travel in 32 bits, and a frame is parsed with 32-bit integer arithmetic.
-invariant(
-  FRAME_BYTES_MAX < 0x7fff_ffff && segmentBytesBounds.max < 0x7fff_ffff,
-  'limits-lengths-fit-32-bits',
-);
-invariant(
-  defaultHeartbeatMs(electionTimeoutMsBounds.min) * HEARTBEATS_PER_ELECTION_TIMEOUT_MIN <=
-    electionTimeoutMsBounds.min,
-  'limits-heartbeats-fit-election-timeout',
-);
+checkBounds(allBounds);

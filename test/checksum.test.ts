@@ -56,6 +56,7 @@ describe('crc32c', () => {
       [Number.NaN, 4],
     ] as const) {
       expect(() => crc32c(bytes, start, end, 0)).toThrow(ContractViolation);
+      expect(() => crc32c(bytes, start, end, 0)).toThrow('checksum-range-in-bytes');
     }
   });
 });
