@@ -9,6 +9,7 @@ import { ContractViolation, contracts, peerOwes } from '../contracts.js';
 import type { Acceptor } from './acceptor.js';
 import type { Ballot } from './ballot.js';
 import { ownerOf, ROUND_OF_PEERS_MAX, roundOf } from './ballot.js';
+import { givesNumbersOnce } from './configuration.js';
 import type { Context } from './context.js';
 import type { DecreeReference, Slot } from './decree.js';
 import { sameDecree } from './decree.js';
@@ -113,6 +114,10 @@ function isSameAsHeld(
 
 /** A configuration decree for an open slot is the one behind the configuration in force, or it was not to be proposed. */
 function isNextConfiguration(context: Context, { configuration }: DecreeReference): string | null {
-  const next = context.configuration!.number + 1;
-  return peerOwes(configuration === null || configuration.number === next, 'configurations-one-by-one');
+  if (configuration === null) return null;
+  const current = context.configuration!;
+  return (
+    peerOwes(configuration.number === current.number + 1, 'configurations-one-by-one') ??
+    peerOwes(givesNumbersOnce(current, configuration), 'member-numbers-given-once')
+  );
 }

@@ -39,7 +39,8 @@ export class Recorder implements StateMachine<string> {
 
 export const bytesOf = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
-async function freePorts(count: number): Promise<number[]> {
+/** Ports that nobody listens on, most likely. */
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from(
       { length: count },

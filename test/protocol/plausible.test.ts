@@ -8,7 +8,15 @@ import { contracts } from '../../src/contracts.js';
 import { makeBallot, ROUND_OF_PEERS_MAX } from '../../src/protocol/ballot.js';
 import type { Message } from '../../src/protocol/messages.js';
 import { PeerFault } from '../../src/protocol/plausible.js';
-import { b, configurationDecree, configurationOf, contractOf, decree, Scene } from './harness.js';
+import {
+  b,
+  configurationDecree,
+  configurationOf,
+  contractOf,
+  decree,
+  incarnationOf,
+  Scene,
+} from './harness.js';
 
 beforeAll(() => {
   contracts.level = 'cheap';
@@ -19,6 +27,14 @@ afterAll(() => {
 
 const tooFar = makeBallot(ROUND_OF_PEERS_MAX + 1, 2);
 const outOfTurn = configurationDecree({ ...configurationOf(3), number: 3 });
+/** Member 3 got another disk, and kept its number. */
+const numberTwice = configurationDecree({
+  ...configurationOf(3),
+  number: 2,
+  members: configurationOf(3).members.map((member) =>
+    member.number === 3 ? { ...member, incarnation: incarnationOf('c', 2) } : member,
+  ),
+});
 const accept = { kind: 'accept', ballot: b(1, 2), slot: 1, chosen: 0, decree: decree('x') } as const;
 const learn = { kind: 'learn', ballot: b(1, 2), slot: 1, decree: decree('x') } as const;
 
@@ -74,6 +90,8 @@ const faults: readonly (readonly [contract: string, scene: () => Scene, message:
   ],
   ['configurations-one-by-one', () => new Scene(), { ...accept, decree: outOfTurn }],
   ['configurations-one-by-one', () => new Scene(), { ...learn, decree: outOfTurn }],
+  ['member-numbers-given-once', () => new Scene(), { ...accept, decree: numberTwice }],
+  ['member-numbers-given-once', () => new Scene(), { ...learn, decree: numberTwice }],
   ['promise-reports-lower-ballots', preparing, { ...entry, acceptedBallot: b(1, 1) }],
   ['accepted-only-what-was-proposed', proposed, { kind: 'accepted', ballot: b(1, 1), from: 1, through: 2 }],
   [

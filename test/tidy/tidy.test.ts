@@ -113,6 +113,8 @@ it('folders of test/ mirror rooms that exist', () => {
     'bench',
     'cluster',
     'conformance',
+    'contract-cost',
+    'contracts',
     'crash-states',
     'explorer',
     'format',
