@@ -65,6 +65,11 @@ export function repairFrames(stream: Uint8Array, random: Random): Uint8Array {
       total = Math.min(left, headerBytes + (random.chance(0.5) ? 0 : random.below(64)));
       view.setUint32(at + FrameField.total, total, true);
     }
+    if (random.chance(0.03)) {
+      // At and beyond the bounds, with a right checksum.
+      total = random.pick([FRAME_BYTES_MAX, FRAME_BYTES_MAX + 1, 2 ** 21 + 1, 2 ** 31 - 1, 2 ** 32 - 1]);
+      view.setUint32(at + FrameField.total, total, true);
+    }
     const used = view.getUint16(at + FrameField.headerBytes, true);
     // Numbers have 53 bits: their upper words are small.
     for (let word = FrameField.body + 4; word + 4 <= Math.min(used, left); word += 8) {
