@@ -1,6 +1,7 @@
 /** Runs one input and judges what happened. */
 
 import { getHeapStatistics } from 'node:v8';
+import { startCounting, stopCounting } from './allocations.js';
 import type { FuzzTarget, Trace } from './target.js';
 
 export interface Finding {
@@ -35,24 +36,31 @@ function describe(error: unknown): string {
 
 /** Null where all that must hold did. */
 export async function judge(target: FuzzTarget, input: Uint8Array, trace: Trace): Promise<Finding | null> {
+  const bytesMax = (target.memoryBytesMax ?? MEMORY_BYTES_MAX) + input.length * MEMORY_PER_BYTE;
   const memoryBefore = memoryBytes();
   const begun = performance.now();
+  let asked = 0;
+  let failure: Finding | null = null;
+  startCounting(bytesMax);
   try {
     const result = target.run(input.slice(), trace);
     if (result !== undefined) await result;
   } catch (error) {
-    return { kind: 'exception', message: describe(error) };
+    failure = { kind: 'exception', message: describe(error) };
+  } finally {
+    asked = stopCounting();
   }
   const ms = performance.now() - begun;
-  // Garbage counts until it is collected, so this is what was allocated, or less.
-  const bytes = memoryBytes() - memoryBefore;
-  const bytesMax = (target.memoryBytesMax ?? MEMORY_BYTES_MAX) + input.length * MEMORY_PER_BYTE;
+  // Of the heap, garbage counts until it is collected: this is what was allocated, or less.
+  const bytes = Math.max(asked, memoryBytes() - memoryBefore);
   if (bytes > bytesMax) {
+    const where = failure === null ? '' : `\n${failure.message}`;
     return {
       kind: 'memory',
-      message: `${bytes} bytes allocated for ${input.length} bytes, bound ${bytesMax}`,
+      message: `${bytes} bytes for an input of ${input.length}, bound ${bytesMax}${where}`,
     };
   }
+  if (failure !== null) return failure;
   for (const [index, one] of guarded.entries()) {
     if (Reflect.ownKeys(one).length !== guardedKeys[index]) {
       return {
@@ -64,7 +72,7 @@ export async function judge(target: FuzzTarget, input: Uint8Array, trace: Trace)
   return ms > MS_MAX ? { kind: 'slow', message: `${Math.round(ms)} ms for ${input.length} bytes` } : null;
 }
 
-/** As `judge`, but what may be the machine's doing must happen three times. */
+/** As `judge`, but what may be another's doing must happen three times: caches are filled once, and a machine may be slow. */
 export async function judgeAgain(
   target: FuzzTarget,
   input: Uint8Array,
