@@ -145,8 +145,9 @@ export class CommandWriter {
       this.#epoch = epoch;
       this.#segment = bridge.grantSegment;
       this.#grantedEnd = bridge.grantStart;
-      this.#limit = bridge.grantLimit;
     }
+    // It may be extended meanwhile. If it is that of a later grant by now, this batch's block was revoked.
+    this.#limit = bridge.grantLimit;
     const start = this.#grantedEnd + RECORD_HEADER_BYTES + GROUP_HEADER_BYTES;
     if (start + needed > this.#limit) return null;
     const limit = Math.min(this.#limit, start + Math.max(this.#options.batchBytesTarget, needed));

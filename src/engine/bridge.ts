@@ -123,13 +123,17 @@ export class Bridge {
     return this.#words[Word.grantStart]!;
   }
   get grantLimit(): number {
-    return this.#words[Word.grantLimit]!;
+    return Atomics.load(this.#words, Word.grantLimit);
   }
   openGrant(epoch: number, segment: number, start: number, limit: number): void {
     this.#words[Word.grantSegment] = segment;
     this.#words[Word.grantStart] = start;
     this.#words[Word.grantLimit] = limit;
     Atomics.store(this.#words, Word.grantEpoch, epoch);
+  }
+  /** The open grant goes further than it did. */
+  extendGrant(limit: number): void {
+    Atomics.store(this.#words, Word.grantLimit, limit);
   }
   closeGrant(): void {
     Atomics.store(this.#words, Word.grantEpoch, 0);

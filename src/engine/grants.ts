@@ -17,6 +17,9 @@ export interface OwnBatch extends BatchBlock {
   submitted: number;
 }
 
+/** Room for records, and padding, that is never lent where there is no other segment to go to. */
+const RESERVE_BYTES = 4 * 4096;
+
 export class Grants {
   /** In the order of their commands. */
   readonly batches: OwnBatch[] = [];
@@ -33,6 +36,7 @@ export class Grants {
   #executed: { readonly last: number; readonly memory: number }[] = [];
   #epoch = 0;
   #open = false;
+  #short = false;
   /** While open: where the application's next batch in granted memory begins. */
   #limit = 0;
 
@@ -44,6 +48,11 @@ export class Grants {
 
   get isOpen(): boolean {
     return this.#open;
+  }
+
+  /** Less is lent than could be by now: there was no other segment then. */
+  get isShort(): boolean {
+    return this.#open && this.#short && this.#log.hasStandby;
   }
 
   /** Whether there is a batch to take. */
@@ -65,13 +74,23 @@ export class Grants {
   /** Lends what is behind the tail, which must be at a block's beginning and the engine's own. */
   lend(): void {
     if (this.#open) return;
-    const limit = this.#log.segmentBytes - this.#log.blockBytes - RECORD_HEADER_BYTES;
-    if (this.#log.tail + this.#batchBytesMax > limit) return;
-    requires(this.#log.tail % this.#log.blockBytes === 0, 'grant-begins-a-block');
+    const { tail, segment, blockBytes, hasStandby } = this.#log;
+    const limit = this.#limitNow;
+    if (tail + this.#batchBytesMax > limit) return;
+    requires(tail % blockBytes === 0, 'grant-begins-a-block');
     this.#epoch += 1;
-    this.#limit = limit;
     this.#open = true;
-    this.#bridge.openGrant(this.#epoch, this.#log.segment, this.#log.tail, limit);
+    this.#short = !hasStandby;
+    this.#setLimit(limit);
+    this.#bridge.openGrant(this.#epoch, segment, tail, limit);
+  }
+
+  /** Where less is lent than could be: all of it. The application goes on in the same grant. */
+  extend(): void {
+    if (!this.isShort) return;
+    this.#short = false;
+    this.#setLimit(this.#limitNow);
+    this.#bridge.extendGrant(this.#limit);
   }
 
   /**
@@ -93,6 +112,7 @@ export class Grants {
       }
     }
     this.#open = false;
+    this.#log.lentEnd = 0;
     return true;
   }
 
@@ -105,7 +125,8 @@ export class Grants {
     if (!this.#open) return;
     this.#bridge.closeGrant();
     this.#open = false;
-    const { segment, blockBytes } = this.#log;
+    const { segment, blockBytes, lentEnd } = this.#log;
+    this.#log.lentEnd = 0;
     let end = this.#log.tail;
     for (;;) {
       const state = this.#bridge.blockState(this.#next);
@@ -116,7 +137,7 @@ export class Grants {
         this.#next += 1;
         end = Math.min(
           batchEnd(end + RECORD_HEADER_BYTES + GROUP_HEADER_BYTES + this.#batchBytesMax, blockBytes),
-          this.#end,
+          lentEnd,
         );
         continue;
       }
@@ -130,7 +151,7 @@ export class Grants {
         blockBytes,
       );
     }
-    invariant(end <= this.#log.segmentBytes, 'grant-within-segment');
+    invariant(end <= lentEnd, 'grant-within-segment');
     if (end > this.#log.tail) this.#log.skipTo(end);
   }
 
@@ -177,6 +198,22 @@ export class Grants {
       ({ index }) => this.#bridge.blockState(index) === BlockState.revoked,
     );
     for (const { segment } of this.#revoked) used.add(segment);
+  }
+
+  /**
+   * Where no segment was made ahead, on a full disk, say, room for a few more records is kept: of what is lent nothing may be
+   * left when it must be taken back.
+   */
+  get #limitNow(): number {
+    const { segmentBytes, blockBytes, hasStandby } = this.#log;
+    const kept = hasStandby ? 0 : this.#batchBytesMax + RESERVE_BYTES;
+    return segmentBytes - kept - blockBytes - RECORD_HEADER_BYTES;
+  }
+
+  /** Before the application may know it. */
+  #setLimit(limit: number): void {
+    this.#limit = limit;
+    this.#log.lentEnd = Math.min(batchEnd(limit + RECORD_HEADER_BYTES, this.#log.blockBytes), this.#end);
   }
 
   get #end(): number {

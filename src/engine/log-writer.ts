@@ -66,6 +66,8 @@ export class LogWriter {
   chosenRecorded: number;
   bytesLogged = 0;
   persists = 0;
+  /** Where the records may begin that come behind what the application was lent of this segment; 0 where nothing is lent. */
+  lentEnd = 0;
 
   readonly #options: LogWriterOptions;
   readonly #medium: LogMedium;
@@ -142,10 +144,14 @@ export class LogWriter {
     });
   }
 
-  /** Whether records with `bytes` bytes of payload in all, `records` of them, can be appended without waiting. */
+  /**
+   * Whether records with `bytes` bytes of payload in all, `records` of them, can be appended without waiting. What is lent counts
+   * as used: it may have to be given up, with all that the application has put there.
+   */
   hasRoom(bytes: number, records = 1): boolean {
     const needed = bytes + records * (RECORD_HEADER_BYTES + 8) + PADDING_MAX;
-    if (this.#memory !== null && this.#tail + needed <= this.segmentBytes) return true;
+    const from = Math.max(this.#tail, this.lentEnd);
+    if (this.#memory !== null && from + needed <= this.segmentBytes) return true;
     return this.#standby !== null && SEGMENT_HEADER_BYTES + needed <= this.segmentBytes;
   }
 

@@ -118,6 +118,7 @@ export class Submitter {
     if (this.#submitted < grants.batches.length || this.forwarded.length > 0) return;
     // Before the segment is used up: what does not fit into it any more would be copied twice.
     if (grants.isOpen && !this.#isWorthLending && log.hasStandby) grants.reclaim(false);
+    grants.extend();
     if (!grants.isOpen) this.#lend();
   }
 

@@ -67,3 +67,44 @@ test('a segment that was lent whole and taken back leaves room for records: anot
   expect(log.segmentBytes - log.tail).toBeLessThanOrEqual(DECREE_BYTES_MAX);
   expect(log.hasRoom(DECREE_BYTES_MAX)).toBe(true);
 });
+
+test('what is lent is no room of the log, and without another segment some is never lent', () => {
+  const rig = new LogRig({ segmentBytes: 128 * 1024 });
+  const { log } = rig;
+  const bridge = new Bridge();
+  const grants = new Grants(bridge, log, DECREE_BYTES_MAX);
+  log.roll();
+  log.padToBlock();
+  expect(log.hasStandby).toBe(false);
+  grants.lend();
+  expect(grants.isOpen).toBe(true);
+  expect(log.hasRoom(DECREE_BYTES_MAX)).toBe(true);
+  expect(log.hasRoom(64 * 1024)).toBe(false);
+  const { grantStart, grantLimit, grantSegment } = bridge;
+  bridge.writeBlock(0, grantSegment, grantStart + 112, grantLimit - grantStart - 112, 1, 1);
+  bridge.setBlockState(0, BlockState.ready);
+  grants.revoke();
+  expect(log.tail).toBeGreaterThan(grantLimit);
+  expect(log.hasRoom(DECREE_BYTES_MAX)).toBe(true);
+});
+
+test('all of the segment is lent as soon as there is another one', () => {
+  const rig = new LogRig({ segmentBytes: 128 * 1024 });
+  const { log } = rig;
+  const bridge = new Bridge();
+  const grants = new Grants(bridge, log, DECREE_BYTES_MAX);
+  log.roll();
+  log.padToBlock();
+  grants.lend();
+  const short = bridge.grantLimit;
+  expect(grants.isShort).toBe(false);
+  log.prepareStandby();
+  rig.queue.run();
+  expect(grants.isShort).toBe(true);
+  const { grantEpoch } = bridge;
+  grants.extend();
+  expect(grants.isShort).toBe(false);
+  // The same grant: a batch that is being written there stays where it is.
+  expect(bridge.grantEpoch).toBe(grantEpoch);
+  expect(bridge.grantLimit).toBeGreaterThan(short + DECREE_BYTES_MAX);
+});

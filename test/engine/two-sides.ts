@@ -54,6 +54,11 @@ class WatchedBridge extends Bridge {
     super.openGrant(epoch, segment, start, limit);
     this.between();
   }
+  override extendGrant(limit: number): void {
+    this.between();
+    super.extendGrant(limit);
+    this.between();
+  }
   override closeGrant(): void {
     this.between();
     super.closeGrant();

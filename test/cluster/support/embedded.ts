@@ -111,7 +111,7 @@ export class EmbeddedCluster {
           replica,
           members,
           dataDir: join(folder, replica),
-          storage: { segmentBytes: 4 * 1024 * 1024, ...kind.storage } as ReplicaOptions['storage'],
+          storage: { segmentBytes: 16 * 1024 * 1024, ...kind.storage } as ReplicaOptions['storage'],
           ...more,
         }),
     );
