@@ -10,6 +10,7 @@ import {
   readRecordHeader,
   writeRecordHeader,
 } from '../../src/log/record.js';
+import { readWithAByteChanged } from '../every-byte.js';
 
 const payload = new TextEncoder().encode('the payload of a record');
 
@@ -62,16 +63,7 @@ describe.each(Object.entries(RecordKind))('a record of kind %s', (_, kind) => {
   });
 
   it('is not read with any byte changed to any other', () => {
-    const read: string[] = [];
-    const damaged = bytes.slice();
-    for (let at = 0; at < bytes.length; at += 1) {
-      for (let change = 1; change < 256; change += 1) {
-        damaged[at] = bytes[at]! ^ change;
-        if (isRead(damaged)) read.push(`byte ${at} as ${damaged[at]}`);
-      }
-      damaged[at] = bytes[at]!;
-    }
-    expect(read).toEqual([]);
+    expect(readWithAByteChanged(bytes, isRead)).toEqual([]);
   });
 
   it('is not read while its end is missing, or is zeros', () => {

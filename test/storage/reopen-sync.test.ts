@@ -32,44 +32,11 @@ function create(medium: LogMedium, segment: number): Promise<SegmentMemory> {
 
 const close = (medium: LogMedium): Promise<void> => new Promise((resolve) => medium.close(() => resolve()));
 
-it('every segment that is there is synced before start yields it', async () => {
-  const first = createFileMedium({ directory, segmentBytes });
-  await start(first);
-  await create(first, 1);
-  await create(first, 2);
-  await close(first);
-
+/** node:fs that remembers the path of every file and folder that was synced, in order. */
+function recordSyncs(): { readonly synced: string[]; readonly fileSystem: FileSystem } {
   const opened = new Map<number, string>();
   const synced: string[] = [];
-  const recording = {
-    ...fs,
-    open: (
-      file: string,
-      flags: fs.OpenMode,
-      done: (error: NodeJS.ErrnoException | null, fd: number) => void,
-    ) =>
-      fs.open(file, flags, (error, fd) => {
-        if (error === null) opened.set(fd, path.basename(file));
-        done(error, fd);
-      }),
-    fsync: (fd: number, done: fs.NoParamCallback) => {
-      synced.push(opened.get(fd) ?? '?');
-      fs.fsync(fd, done);
-    },
-  } as unknown as FileSystem;
-  const second = createFileMedium({ directory, segmentBytes, fileSystem: recording });
-  expect(await start(second)).toBe(2);
-  expect(synced.filter((name) => name.endsWith('.segment')).sort()).toEqual([
-    '0000000000000001.segment',
-    '0000000000000002.segment',
-  ]);
-  await close(second);
-});
-
-it('the names of the directories above are durable, whoever made them, before there is a first segment', async () => {
-  const opened = new Map<number, string>();
-  const calls: string[] = [];
-  const recording = {
+  const fileSystem = {
     ...fs,
     open: (
       file: string,
@@ -81,15 +48,39 @@ it('the names of the directories above are durable, whoever made them, before th
         done(error, fd);
       }),
     fsync: (fd: number, done: fs.NoParamCallback) => {
-      calls.push(opened.get(fd) ?? '?');
+      synced.push(opened.get(fd) ?? '?');
       fs.fsync(fd, done);
     },
   } as unknown as FileSystem;
+  return { synced, fileSystem };
+}
+
+it('every segment that is there is synced before start yields it', async () => {
+  const first = createFileMedium({ directory, segmentBytes });
+  await start(first);
+  await create(first, 1);
+  await create(first, 2);
+  await close(first);
+
+  const { synced, fileSystem } = recordSyncs();
+  const second = createFileMedium({ directory, segmentBytes, fileSystem });
+  expect(await start(second)).toBe(2);
+  expect(
+    synced
+      .map((file) => path.basename(file))
+      .filter((name) => name.endsWith('.segment'))
+      .sort(),
+  ).toEqual(['0000000000000001.segment', '0000000000000002.segment']);
+  await close(second);
+});
+
+it('the names of the directories above are durable, whoever made them, before there is a first segment', async () => {
+  const { synced, fileSystem } = recordSyncs();
   // As left by a process that was killed before it had synced, or by a probe of the path.
   const log = path.join(directory, 'data', 'log');
   fs.mkdirSync(log, { recursive: true });
-  const medium = createFileMedium({ directory: log, segmentBytes, fileSystem: recording });
+  const medium = createFileMedium({ directory: log, segmentBytes, fileSystem });
   expect(await start(medium)).toBe(0);
-  expect(calls.slice(0, 2)).toEqual([path.join(directory, 'data'), directory]);
+  expect(synced.slice(0, 2)).toEqual([path.join(directory, 'data'), directory]);
   await close(medium);
 });

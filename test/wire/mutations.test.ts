@@ -7,6 +7,7 @@ import type { MessageKind } from '../../src/protocol/messages.js';
 import { checkFrame, FrameWriter } from '../../src/wire/codec.js';
 import { FrameError, FrameKind } from '../../src/wire/frame.js';
 import { FrameReader } from '../../src/wire/frame-reader.js';
+import { readWithAByteChanged } from '../every-byte.js';
 import { encode, join, sentByKind } from './arbitraries.js';
 
 const BOUND = 1 << 16;
@@ -61,16 +62,7 @@ describe.each(Object.entries(frames))('%s', (_, bytes) => {
   });
 
   it('is not read with any byte changed to any other', () => {
-    const read: string[] = [];
-    const damaged = bytes.slice();
-    for (let at = 0; at < bytes.length; at += 1) {
-      for (let change = 1; change < 256; change += 1) {
-        damaged[at] = bytes[at]! ^ change;
-        if (isRead(damaged)) read.push(`byte ${at} as ${damaged[at]}`);
-      }
-      damaged[at] = bytes[at]!;
-    }
-    expect(read).toEqual([]);
+    expect(readWithAByteChanged(bytes, isRead)).toEqual([]);
   });
 
   it('is not read while its end is missing, nor with that of the next frame', () => {
