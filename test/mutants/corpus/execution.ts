@@ -134,8 +134,8 @@ export const execution: readonly Mutant[] = [
       },
       {
         file: GRANTS,
-        find: '    this.#open = false;\n    return true;',
-        put: '    this.#bridge.closeGrant();\n    this.#open = false;\n    return true;',
+        find: '    this.#open = false;\n    this.#log.lentEnd = 0;\n    return true;',
+        put: '    this.#bridge.closeGrant();\n    this.#open = false;\n    this.#log.lentEnd = 0;\n    return true;',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/engine/interleavings.test.ts' }],
