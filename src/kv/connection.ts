@@ -260,9 +260,11 @@ export class Connection {
     this.#closeLocalReplies();
     const pending: PendingReply = { bytes: null };
     this.#pending.push(pending);
+    // That of the request: a HELLO behind it may have changed it before the reply is made.
+    const { version } = this;
     const settle = (fill: (reply: RespWriter) => void): void => {
       const replies = this.#host.localReplies;
-      replies.begin(this.version);
+      replies.begin(version);
       fill(replies);
       pending.bytes = replies.take();
       this.#scheduleFlush();

@@ -128,6 +128,16 @@ describe('HELLO', () => {
     await client.replies(3);
   });
 
+  it('does not change how what was asked before it is answered, though that is answered later', async () => {
+    const { port } = await serve(instant);
+    const client = await connect(port);
+    client.send(request('INFO', 'none') + request('HELLO', '3') + request('INFO', 'none') + request('QUIT'));
+    await client.ended;
+    const replies = client.take().toString();
+    expect(replies.startsWith('$0\r\n\r\n%7\r\n')).toBe(true);
+    expect(replies.endsWith('=4\r\ntxt:\r\n+OK\r\n')).toBe(true);
+  });
+
   it('writes nil as each version has it', async () => {
     const { port } = await serve(instant);
     const client = await connect(port);
