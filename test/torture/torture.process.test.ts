@@ -142,14 +142,16 @@ describe('torture', () => {
     const before = mounts();
     const { child, ended } = start('--minutes', '5', '--seed', '14');
     const pid = child.pid!;
-    // Under way, with all that is made for a cluster.
+    // Under way, with all that is made for a cluster. A fault may just have killed a part of it: then a little later.
+    let most = 0;
     await new Promise<void>((resolve) => {
       child.stderr!.on('data', (chunk: string) => {
-        if (/operations [1-9]/.test(chunk)) resolve();
+        if (/operations [1-9]/.test(chunk)) most = Math.max(most, remains(pid).length);
+        if (most > 2) resolve();
       });
       void ended.then(() => resolve());
     });
-    expect(remains(pid).length).toBeGreaterThan(2);
+    expect(most).toBeGreaterThan(2);
     child.kill(signal);
     const { code, stderr } = await ended;
     expect(code, stderr).toBe(1);
