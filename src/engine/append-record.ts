@@ -16,8 +16,9 @@ export function isInPlace(record: LogRecord): boolean {
 export function appendRecord(log: LogWriter, record: LogRecord, write: number, crc32c: Crc32c): void {
   switch (record.kind) {
     case 'promise':
-      log.promised = Math.max(log.promised, record.ballot);
       log.append(RecordKind.promise, write, record.ballot, 0, null);
+      // Behind the record: it may be the first of a segment, whose header tells of the records before.
+      log.promised = Math.max(log.promised, record.ballot);
       break;
     case 'accept':
     case 'learn': {
@@ -29,10 +30,10 @@ export function appendRecord(log: LogWriter, record: LogRecord, write: number, c
         decree.checksum = crc32c(payload, 0, payload.length, 0);
         decree.source = new HeapPlace([payload]);
       }
-      // An acceptance is a promise too; what is learned is not.
-      if (record.kind === 'accept') log.promised = Math.max(log.promised, record.ballot);
       const kind = record.kind === 'accept' ? RecordKind.accept : RecordKind.learn;
       log.appendDecree(kind, write, record.ballot, record.slot, decree);
+      // An acceptance is a promise too; what is learned is not.
+      if (record.kind === 'accept') log.promised = Math.max(log.promised, record.ballot);
       break;
     }
     case 'genesis':
