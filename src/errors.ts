@@ -1,11 +1,11 @@
 /**
  * Error families. `code` is API and never changes its meaning; `message` is for people.
  *
- * What became of a command is one of three: `committed` is never an error; `not-applied` is certain not to
- * be executed, now or later; `unknown` may or may not have been, and may still be.
+ * What became of a command is one of three: `committed` is an error only where its result is lost; `not-applied` is certain
+ * not to be executed, now or later; `unknown` may or may not have been, and may still be.
  */
 
-export type Outcome = 'not-applied' | 'unknown';
+export type Outcome = 'not-applied' | 'unknown' | 'committed';
 
 export type ErrorCode =
   /** An option is missing, unknown or out of bounds; `path` names it. */
@@ -16,6 +16,11 @@ export type ErrorCode =
   | 'ERR_SYNOD_CLOSED'
   /** More bytes are outstanding than `limits.outstandingBytesMax`; try again when some have completed. */
   | 'ERR_SYNOD_OVERLOADED'
+  /**
+   * The command was executed, once, but this replica does not know its result: it caught up by a checkpoint in between. Only
+   * with outcome `committed`.
+   */
+  | 'ERR_SYNOD_RESULT_LOST'
   /** The call's `timeoutMs` ran out. */
   | 'ERR_SYNOD_TIMEOUT'
   /** The call's `signal` was aborted. `cause` is the signal's reason. */

@@ -5,6 +5,7 @@ export type { Limits } from './limits.js';
 export type { LogFunction, Logger, LogLevel } from './logger.js';
 export { createLogger } from './logger.js';
 export type {
+  CheckpointOptions,
   EngineOption,
   MemberOptions,
   ReplicaOptions,

@@ -80,6 +80,11 @@ export const limitBounds: { readonly [Name in keyof Limits]: Bounds } = {
 /** A power of two: the medium aligns ranges and reuses segment memory. */
 export const segmentBytesBounds: Bounds = { min: MEBIBYTE, max: 256 * MEBIBYTE, default: 64 * MEBIBYTE };
 
+export const checkpointBounds: { readonly everyBytes: Bounds; readonly retain: Bounds } = {
+  everyBytes: { min: MEBIBYTE, max: 1024 * 1024 * MEBIBYTE, default: 256 * MEBIBYTE },
+  retain: { min: 1, max: 16, default: 2 },
+};
+
 export const electionTimeoutMsBounds: Bounds = { min: 50, max: 60_000, default: 300 };
 /** Heartbeats in one election timeout: one or two may be lost without an election. */
 export const HEARTBEATS_PER_ELECTION_TIMEOUT = 6;
@@ -188,6 +193,7 @@ export interface AllBounds {
   readonly limits: { readonly [Name in keyof Limits]: Bounds };
   readonly segmentBytes: Bounds;
   readonly electionTimeoutMs: Bounds;
+  readonly checkpoints: { readonly everyBytes: Bounds; readonly retain: Bounds };
   readonly blockBytesMax: number;
   readonly frameBytesMax: number;
 }
@@ -196,14 +202,20 @@ export const allBounds: AllBounds = {
   limits: limitBounds,
   segmentBytes: segmentBytesBounds,
   electionTimeoutMs: electionTimeoutMsBounds,
+  checkpoints: checkpointBounds,
   blockBytesMax: BLOCK_BYTES_MAX,
   frameBytesMax: FRAME_BYTES_MAX,
 };
 
 /** The relations between bounds that no option can change. */
 export function checkBounds(all: AllBounds): void {
-  const { limits, segmentBytes, electionTimeoutMs, blockBytesMax, frameBytesMax } = all;
-  for (const [name, bounds] of Object.entries({ ...limits, segmentBytes, electionTimeoutMs })) {
+  const { limits, segmentBytes, electionTimeoutMs, checkpoints, blockBytesMax, frameBytesMax } = all;
+  for (const [name, bounds] of Object.entries({
+    ...limits,
+    ...checkpoints,
+    segmentBytes,
+    electionTimeoutMs,
+  })) {
     invariant(
       Number.isSafeInteger(bounds.min) && bounds.min <= bounds.default && bounds.default <= bounds.max,
       'limits-default-within-bounds',

@@ -8,6 +8,7 @@
 
 import { resolve } from 'node:path';
 import {
+  checkpointBounds,
   completeLimits,
   defaultHeartbeatMs,
   electionTimeoutMsBounds,
@@ -73,6 +74,16 @@ export interface TransportOptions {
   readonly tls?: TlsOptions | undefined;
 }
 
+export interface CheckpointOptions {
+  /**
+   * A checkpoint is made when so many bytes of commands were executed since the last one, 1 MiB to 1 TiB. Default: 256 MiB. The
+   * log takes up to about `retain + 1` times as much.
+   */
+  readonly everyBytes?: number | undefined;
+  /** Checkpoints that are kept, 1 to 16: an older one serves where the newest is damaged. Default: 2. */
+  readonly retain?: number | undefined;
+}
+
 /** What `Replica.open` takes. A plain object; JSON of it (without `logger`) is the configuration file. */
 export interface ReplicaOptions {
   /** Name of the cluster, 1 to 63 characters as an id. Replicas of different clusters refuse each other. */
@@ -108,6 +119,11 @@ export interface ReplicaOptions {
   readonly electionTimeoutMs?: number | undefined;
   /** Milliseconds between two signs of an idle primary; at most half of `electionTimeoutMs`. Default: a sixth of it. */
   readonly heartbeatMs?: number | undefined;
+  /**
+   * When checkpoints are made of a state machine that has `takeCheckpoint` and `restore`. The log behind them is dropped; a
+   * replica starts from its newest one, and one that was away for long gets one from a peer.
+   */
+  readonly checkpoints?: CheckpointOptions | undefined;
   /** Bounds in bytes and counts; see `Limits` and docs/configuration.md. */
   readonly limits?: { readonly [Name in keyof Limits]?: number | undefined } | undefined;
   /** Takes the replica's events. Default: warnings and worse, one line each, on standard error. */
@@ -137,6 +153,7 @@ export interface ResolvedOptions {
   readonly engine: EngineOption;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
+  readonly checkpoints: { readonly everyBytes: number; readonly retain: number };
   readonly limits: Limits;
   readonly logger: Logger;
 }
@@ -157,6 +174,7 @@ export const optionKeys: readonly string[] = [
   'engine',
   'electionTimeoutMs',
   'heartbeatMs',
+  'checkpoints',
   'limits',
   'logger',
 ] satisfies readonly (keyof ReplicaOptions)[];
@@ -202,6 +220,7 @@ export function validateOptions(input: unknown): ResolvedOptions {
       Math.floor(electionTimeoutMs / HEARTBEATS_PER_ELECTION_TIMEOUT_MIN),
     ) ?? defaultHeartbeatMs(electionTimeoutMs);
 
+  const checkpoints = validateCheckpoints(check, options.checkpoints);
   const limits = validateLimits(check, options.limits, storage.segmentBytes);
   const logger = validateLogger(check, options.logger, replica ?? undefined);
   check.throwIfFailed('wrong options');
@@ -218,6 +237,7 @@ export function validateOptions(input: unknown): ResolvedOptions {
     engine,
     electionTimeoutMs,
     heartbeatMs,
+    checkpoints: Object.freeze(checkpoints),
     limits: Object.freeze(limits),
     logger,
   });
@@ -300,6 +320,15 @@ function withoutValues(value: unknown): unknown {
   if (typeof value === 'string') return '(not shown)';
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.keys(value).map((key) => [key, '(not shown)']));
+}
+
+function validateCheckpoints(check: OptionChecker, value: unknown): ResolvedOptions['checkpoints'] {
+  const checkpoints = check.object(value, 'checkpoints', ['everyBytes', 'retain']) ?? {};
+  const bounded = (name: 'everyBytes' | 'retain'): number => {
+    const { min, max, default: otherwise } = checkpointBounds[name];
+    return check.integer(checkpoints[name], `checkpoints.${name}`, min, max) ?? otherwise;
+  };
+  return { everyBytes: bounded('everyBytes'), retain: bounded('retain') };
 }
 
 function validateDataDir(check: OptionChecker, value: unknown, kind: StorageOption): string | null {

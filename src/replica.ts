@@ -1,16 +1,24 @@
 /** What an application holds: one replica of a cluster, with its state machine. */
 
+import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { ApplicationSide, type CallOptions } from './application/application-side.js';
+import {
+  ApplicationSide,
+  type ApplicationSideOptions,
+  type CallOptions,
+  type CheckpointSettings,
+} from './application/application-side.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
+import { crc32c as portableCrc32c } from './checksum.js';
 import { Bridge } from './engine/bridge.js';
 import type { EngineEvent } from './engine/engine-types.js';
-import type { HostOptions } from './engine/host.js';
+import { checkpointDirectory, type HostOptions } from './engine/host.js';
 import { SynodError } from './errors.js';
-import { requireAddon } from './native/addon.js';
+import { loadAddon, requireAddon } from './native/addon.js';
 import type { ReplicaOptions, ResolvedOptions } from './options.js';
 import { validateOptions } from './options.js';
 import type { StateMachine } from './state-machine.js';
+import { FileCheckpointStore } from './storage/checkpoint-store.js';
 import { loadTls, type TlsOptions } from './transport/tls.js';
 
 export type ReplicaRole = 'inactive' | 'learner' | 'secondary' | 'candidate' | 'preparing' | 'primary';
@@ -63,6 +71,8 @@ export interface ReplicaEvents {
   peer: [peer: { readonly id: string; readonly connected: boolean }];
   /** The storage has no space for another segment (the replica waits, and does not lead), or has space again. */
   storageFull: [full: boolean];
+  /** A checkpoint of the state behind `slot` is durable: made by this replica, or copied from a peer and restored. */
+  checkpoint: [checkpoint: { readonly slot: number; readonly source: 'made' | 'copied' }];
   /** A fault was met that must not be continued from. All calls reject with `ERR_SYNOD_FENCED` from here on. */
   fenced: [error: SynodError];
 }
@@ -94,7 +104,32 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
         return () => clearTimeout(timer);
       },
       onFenced: (error) => this.#tell('fenced', error),
+      ...this.#checkpointSettings(),
     });
+  }
+
+  #checkpointSettings(): Pick<ApplicationSideOptions<Result>, 'checkpoints'> {
+    const { cluster, replica, members, dataDir, checkpoints, logger } = this.#options;
+    const { takeCheckpoint, restore } = this.#stateMachine;
+    if (takeCheckpoint === undefined || restore === undefined || dataDir === null) return {};
+    const settings: CheckpointSettings = {
+      store: new FileCheckpointStore(checkpointDirectory(dataDir)),
+      policy: checkpoints,
+      cluster,
+      replica,
+      index: members.findIndex(({ id }) => id === replica),
+      count: members.length,
+      crc32c: loadAddon().addon?.crc32c ?? portableCrc32c,
+      logger,
+      drawNonce: () => {
+        const words = randomBytes(8);
+        return [words.readUInt32LE(0), words.readUInt32LE(4)];
+      },
+      wallNow: Date.now,
+      onNotice: (notice) => this.#link?.onCheckpoint(notice),
+      onDurable: (slot, source) => this.#tell('checkpoint', { slot, source }),
+    };
+    return { checkpoints: settings };
   }
 
   /**
@@ -137,6 +172,17 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
    */
   replicate(command: Uint8Array, options?: ReplicateOptions): Promise<Result | undefined> {
     return new Promise((resolve, reject) => this.#side.submit(command, options, { resolve, reject }));
+  }
+
+  /**
+   * Makes a checkpoint now, instead of when it is due, and resolves with its slot once it is durable. Commands that were executed
+   * before the call are in it. Rejects with `ERR_SYNOD_STATE_MACHINE` (it makes none, or failed to), `ERR_SYNOD_STORAGE_FULL`,
+   * `ERR_SYNOD_STORAGE_FAILED`, `ERR_SYNOD_CLOSED`: the replica goes on all the same.
+   */
+  checkpoint(): Promise<number> {
+    return new Promise((resolve, reject) =>
+      this.#side.requestCheckpoint((error, slot) => (error === null ? resolve(slot!) : reject(error))),
+    );
   }
 
   /** What this replica knows and did. Rejects with `ERR_SYNOD_CLOSED`. */
@@ -188,13 +234,16 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
   }
 
   async #open(): Promise<void> {
-    const { logger, members, engine, transport, ...rest } = this.#options;
+    const { logger, members, engine, transport, checkpoints: _, ...rest } = this.#options;
     const { kind, tls } = transport;
+    const { checkpoints } = this.#side;
     const host: HostOptions = {
       ...rest,
       members: members.map(({ id, address }) => ({ id, address })),
       transport: { kind },
       tls: tls === null ? null : loadTls(tls, this.#options.replica),
+      keepsCheckpoints: checkpoints !== null,
+      checkpoint: (await checkpoints?.restoreNewest()) ?? null,
     };
     const handler = { onEvent: (event: EngineEvent) => this.#onEvent(event), onWake: () => this.#side.run() };
     const open = engine === 'worker' ? openWorker : openInline;

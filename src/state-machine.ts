@@ -47,4 +47,19 @@ export interface StateMachine<Result = unknown> {
   apply(decree: Decree<Result>): void;
   /** A digest of the whole state, equal on all replicas at equal slots. Shown by `status`; may be slow. */
   digest?(): string;
+  /**
+   * The whole state as it is at the time of the call, in pieces of any size, for a checkpoint; null to make none now. The first
+   * piece is asked for at once, the others one after another as the disk takes them. A piece may be used again once the next one is asked
+   * for. Goes with `restore`; without the two the log is kept for ever.
+   *
+   * Until the last piece was given, `apply` is not called, unless `appliesDuringCheckpoint` is true.
+   */
+  takeCheckpoint?(): Iterable<Uint8Array> | AsyncIterable<Uint8Array> | null;
+  /**
+   * Puts the state of a checkpoint in the place of the state there is. The pieces add up to those of `takeCheckpoint`, cut anew.
+   * `apply` is not called before it has resolved. Where `state` throws, the checkpoint is damaged: reject with that error.
+   */
+  restore?(state: AsyncIterable<Uint8Array>): Promise<void>;
+  /** The pieces of `takeCheckpoint` are those of the time of the call, whatever `apply` does meanwhile. */
+  readonly appliesDuringCheckpoint?: boolean;
 }

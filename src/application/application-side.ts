@@ -10,6 +10,7 @@ import type { EngineEvent } from '../engine/engine-types.js';
 import { SynodError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import type { StateMachine } from '../state-machine.js';
+import { ApplicationCheckpoints, type ApplicationCheckpointsOptions } from './checkpoints.js';
 import { CommandWriter } from './command-writer.js';
 import { Executor } from './executor.js';
 import { type MapFile, MemoryMap } from './memory-map.js';
@@ -51,7 +52,15 @@ export interface ApplicationSideOptions<Result> {
   readonly startTimer: (timeoutMs: number, call: () => void) => () => void;
   /** Stopped for good by a fault; all calls are settled. Told once. */
   readonly onFenced: (error: SynodError) => void;
+  /** Where the state machine makes and restores checkpoints: how they are kept. */
+  readonly checkpoints?: CheckpointSettings;
 }
+
+/** What `ApplicationCheckpoints` needs beside what this file has. */
+export type CheckpointSettings = Omit<
+  ApplicationCheckpointsOptions,
+  'stateMachine' | 'executor' | 'promised' | 'later' | 'resume' | 'onBroken'
+>;
 
 const TIMEOUT_MS_MAX = 0x7fff_ffff;
 /** What an outstanding command costs beside its bytes, about; without it small ones would be bounded by nothing. */
@@ -65,6 +74,8 @@ export class ApplicationSide<Result> {
   readonly #waiters = new Waiters<Result>();
   readonly #memories: MemoryMap;
   readonly #executor: Executor<Result>;
+  /** Null where the state machine has none. */
+  readonly checkpoints: ApplicationCheckpoints | null;
   #engine: EngineEnd | null = null;
   #writer: CommandWriter | null = null;
   #outstandingBytes = 0;
@@ -91,6 +102,46 @@ export class ApplicationSide<Result> {
           waiter.resolve(undefined);
         }),
       wakeEngine: () => this.#engine?.wakeEngine(),
+      onConfiguration: (bytes) => this.checkpoints?.onConfiguration(bytes),
+      onCheckpoint: (slot) => this.checkpoints?.onCopied(slot),
+    });
+    this.checkpoints = options.checkpoints === undefined ? null : this.#makeCheckpoints(options.checkpoints);
+  }
+
+  #makeCheckpoints(settings: CheckpointSettings): ApplicationCheckpoints {
+    const { bridge, later, stateMachine } = this.#options;
+    return new ApplicationCheckpoints({
+      ...settings,
+      later,
+      stateMachine: stateMachine as StateMachine<never>,
+      executor: this.#executor as unknown as Executor<never>,
+      promised: () => bridge.promised,
+      resume: () => {
+        this.#rejectLost();
+        later(() => this.run());
+      },
+      onBroken: (error) => this.#break(error),
+    });
+  }
+
+  /** Has a checkpoint made of the state as it is now, or a little later, and calls back when it is durable. */
+  requestCheckpoint(done: (error: SynodError | null, slot?: number) => void): void {
+    if (!this.#isOpen || this.#engine === null)
+      done(new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed'));
+    else if (this.checkpoints === null)
+      done(new SynodError('ERR_SYNOD_STATE_MACHINE', 'the state machine makes no checkpoints'));
+    else this.checkpoints.request(this.#options.bridge.applied, done);
+  }
+
+  /** A checkpoint that was copied tells that own commands were executed, but not with what results. */
+  #rejectLost(): void {
+    this.#waiters.settle(this.#options.bridge.resolved, (waiter) => {
+      this.#outstandingBytes -= waiter.bytes;
+      waiter.reject(
+        new SynodError('ERR_SYNOD_RESULT_LOST', 'executed, but its result is not known here', {
+          outcome: 'committed',
+        }),
+      );
     });
   }
 
@@ -144,10 +195,13 @@ export class ApplicationSide<Result> {
     bridge.setApplicationAsleep(false);
     let more = false;
     try {
-      if (this.#isOpen) more = this.#executor.run();
+      if (this.#isOpen) {
+        more = this.#executor.run();
+        this.checkpoints?.afterDecrees(bridge.applied);
+      }
     } catch (cause) {
       const isOurs = cause instanceof ContractViolation;
-      const error =
+      this.#break(
         cause instanceof SynodError && cause.code === 'ERR_SYNOD_LOG_CORRUPT'
           ? cause
           : new SynodError(
@@ -156,16 +210,20 @@ export class ApplicationSide<Result> {
                 ? cause.message
                 : `the state machine threw at slot ${bridge.applied + 1}: ${String(cause)}`,
               { cause },
-            );
-      this.#engine?.fence(error);
-      this.#fence(error);
+            ),
+      );
     }
     this.#running = false;
     if (more) later(() => this.run());
     else {
       bridge.setApplicationAsleep(true);
       // The engine looked before this thread said that it sleeps.
-      if (bridge.deliveriesOpen > 0 && this.#isOpen && bridge.takeApplicationAsleep())
+      if (
+        bridge.deliveriesOpen > 0 &&
+        !this.#executor.isPaused &&
+        this.#isOpen &&
+        bridge.takeApplicationAsleep()
+      )
         later(() => this.run());
     }
   }
@@ -188,6 +246,9 @@ export class ApplicationSide<Result> {
       case 'fenced':
         this.#fence(event.error);
         break;
+      case 'first-configuration':
+        this.checkpoints?.onFirstConfiguration(event.bytes);
+        break;
       case 'role':
       case 'peer':
       case 'storage-full':
@@ -200,6 +261,7 @@ export class ApplicationSide<Result> {
   /** Takes no more commands, and executes nothing more. */
   beginClose(): void {
     this.#closing = true;
+    this.checkpoints?.close();
   }
 
   /** The engine is closed: whoever still waits waits in vain. */
@@ -209,6 +271,12 @@ export class ApplicationSide<Result> {
 
   get #isOpen(): boolean {
     return this.#fenced === null && !this.#closing;
+  }
+
+  /** Nothing can be executed any more. */
+  #break(error: SynodError): void {
+    this.#engine?.fence(error);
+    this.#fence(error);
   }
 
   #fence(error: SynodError): void {

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Bridge } from '../engine/bridge.js';
+import type { CheckpointNotice } from '../engine/checkpoints.js';
 import type { EngineEvent, EngineStatus } from '../engine/engine-types.js';
 import { type EngineHost, type HostOptions, openEngine } from '../engine/host.js';
 import {
@@ -31,6 +32,7 @@ export interface EngineLink {
   /** Takes in the events that wait behind the present call. */
   hear(): void;
   status(): Promise<EngineStatus>;
+  onCheckpoint(notice: CheckpointNotice): void;
   setTls(material: TlsMaterial): void;
   fence(error: SynodError): void;
   close(): Promise<void>;
@@ -66,6 +68,7 @@ export async function openInline(
     sendChunk: (chunk, buffer) => void chunks.set(chunk, new Uint8Array(buffer)),
     hear: () => {},
     status: async () => host.engine.status(),
+    onCheckpoint: (notice) => host.onCheckpoint(notice),
     setTls: (material) => host.setTls(material),
     fence: (error) => host.engine.fence(error),
     close: () => host.close(),
@@ -168,6 +171,10 @@ class WorkerLink implements EngineLink {
       this.#waiting.set(this.#requests, { resolve, reject });
       this.#post({ kind: 'status', request: this.#requests });
     });
+  }
+
+  onCheckpoint(notice: CheckpointNotice): void {
+    this.#post({ kind: 'checkpoint', notice });
   }
 
   setTls(material: TlsMaterial): void {

@@ -1,11 +1,12 @@
 /** The executor: runs chosen decrees through the state machine, in order, each command once. */
 
+import type { SessionEntry } from '../checkpoint/blocks.js';
 import { ensures, requires } from '../contracts.js';
 import type { Bridge, Delivery } from '../engine/bridge.js';
-import { GROUP_HEADER_BYTES } from '../engine/bridge.js';
+import { CHECKPOINT_DELIVERY, GROUP_HEADER_BYTES } from '../engine/bridge.js';
 import { type Group, readGroupHeader } from '../engine/group.js';
 import { SynodError } from '../errors.js';
-import { DecreeKind } from '../protocol/decree.js';
+import { DecreeKind, type Slot } from '../protocol/decree.js';
 import { SessionTable } from '../protocol/sessions.js';
 import type { StateMachine } from '../state-machine.js';
 import { DecreeView } from './decree-view.js';
@@ -19,6 +20,10 @@ export interface ExecutorOptions<Result> {
   /** Own commands up to `sequence` were executed. */
   readonly settle: (sequence: number) => void;
   readonly wakeEngine: () => void;
+  /** A member set that is in force from the next slot on, as the log has it. */
+  readonly onConfiguration?: (bytes: Uint8Array) => void;
+  /** The state behind this slot is to be restored from the checkpoint; nothing is executed before `restored`. */
+  readonly onCheckpoint?: (slot: Slot) => void;
 }
 
 /** After this many bytes the application's loop gets a turn. */
@@ -28,6 +33,9 @@ const SLICE_DECREES = 256;
 export class Executor<Result> {
   readonly #options: ExecutorOptions<Result>;
   readonly #sessions = new SessionTable();
+  /** Bytes that were executed so far. */
+  bytesExecuted = 0;
+  #isPaused = false;
   readonly #decree: DecreeView<Result>;
   readonly #delivery: Delivery = { slot: 0, memory: 0, offset: 0, bytes: 0, commands: 0, kind: 0 };
   readonly #group: Group = { origin: 0, count: 0, session: 0, first: 0, bytes: 0 };
@@ -37,6 +45,32 @@ export class Executor<Result> {
     this.#decree = new DecreeView(options.reply);
   }
 
+  /** How far the commands of each session are executed. */
+  get sessions(): readonly SessionEntry[] {
+    return this.#sessions.entries();
+  }
+
+  /** Nothing is executed while it is true. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+  set isPaused(isPaused: boolean) {
+    this.#isPaused = isPaused;
+  }
+
+  /**
+   * The state machine holds the state behind `slot`, and commands were executed as far as `sessions` says. Own commands among them
+   * have no result here.
+   */
+  restored(slot: Slot, sessions: readonly SessionEntry[]): void {
+    const { bridge } = this.#options;
+    requires(slot > bridge.applied || slot === 0, 'restored-forward', () => `slot ${slot}`);
+    this.#sessions.replace(sessions);
+    bridge.applied = slot;
+    const own = sessions.find(([origin, session]) => origin === bridge.self && session === bridge.session);
+    if (own !== undefined) bridge.resolved = own[2] - 1;
+  }
+
   /** Executes what was delivered; true where there is more. What the state machine throws is thrown. */
   run(): boolean {
     const { bridge, settle, wakeEngine } = this.#options;
@@ -44,21 +78,40 @@ export class Executor<Result> {
     let bytes = 0;
     let decrees = 0;
     const before = bridge.resolved;
-    while (bytes < SLICE_BYTES && decrees < SLICE_DECREES && bridge.peekDelivery(delivery)) {
+    while (
+      !this.#isPaused &&
+      bytes < SLICE_BYTES &&
+      decrees < SLICE_DECREES &&
+      bridge.peekDelivery(delivery)
+    ) {
+      if (delivery.kind === CHECKPOINT_DELIVERY) {
+        this.#isPaused = true;
+        bridge.take();
+        this.#options.onCheckpoint?.(delivery.slot);
+        break;
+      }
       requires(
         delivery.slot === bridge.applied + 1,
         'applied-is-a-gapless-prefix',
         () => `slot ${delivery.slot}`,
       );
       if (delivery.kind === DecreeKind.commands) this.#execute(delivery);
+      else if (delivery.kind === DecreeKind.configuration) this.#configure(delivery);
       bridge.applied = delivery.slot;
       bridge.take();
       bytes += delivery.bytes;
       decrees += 1;
     }
+    this.bytesExecuted += bytes;
     if (bridge.resolved > before) settle(bridge.resolved);
     if (decrees > 0 && bridge.takeDeliveryBlocked() && bridge.takeEngineAsleep()) wakeEngine();
-    return decrees > 0 && bridge.peekDelivery(delivery);
+    return decrees > 0 && !this.#isPaused && bridge.peekDelivery(delivery);
+  }
+
+  #configure({ memory: number, offset, bytes }: Delivery): void {
+    const { memory, onConfiguration } = this.#options;
+    // A copy: the memory is the log's.
+    onConfiguration?.(memory(number).bytes.slice(offset, offset + bytes));
   }
 
   #execute({ slot, memory: number, offset, bytes }: Delivery): void {

@@ -44,12 +44,23 @@ const Word = {
 } as const;
 const WORDS = 16;
 
-const Field = { applied: 0, resolved: 1, session: 2, chosen: 3, bytesCopied: 4, released: 5 } as const;
+const Field = {
+  applied: 0,
+  resolved: 1,
+  session: 2,
+  chosen: 3,
+  bytesCopied: 4,
+  released: 5,
+  promised: 6,
+} as const;
 const FIELDS = 8;
 
 const BLOCKS_AT = WORDS * 4 + FIELDS * 8;
 const DELIVERIES_AT = BLOCKS_AT + BLOCKS * BLOCK_WORDS * 4;
 const BYTES = DELIVERIES_AT + DELIVERIES * DELIVERY_FIELDS * 8;
+
+/** Kind of a delivery that is no decree: the state behind its slot is to be restored from the checkpoint. */
+export const CHECKPOINT_DELIVERY = 255;
 
 /** A chosen decree, as told to the application. */
 export interface Delivery {
@@ -270,6 +281,13 @@ export class Bridge {
   /** Batches up to this sequence number are no longer needed by the engine: outbox chunks behind it are free again. */
   set released(sequence: number) {
     this.#fields[Field.released] = sequence;
+  }
+  get promised(): number {
+    return this.#fields[Field.promised]!;
+  }
+  /** The highest ballot that the engine has promised. For checkpoints' headers. */
+  set promised(ballot: number) {
+    this.#fields[Field.promised] = ballot;
   }
   get self(): number {
     return Atomics.load(this.#words, Word.self);

@@ -5,8 +5,7 @@
 
 import { ensures, requires } from '../contracts.js';
 import type { SynodError } from '../errors.js';
-import { DecreeKind } from '../protocol/decree.js';
-import type { Bridge } from './bridge.js';
+import { type Bridge, CHECKPOINT_DELIVERY } from './bridge.js';
 import type { Chunk, LogReader } from './log-reader.js';
 
 export interface DeliveriesOptions {
@@ -39,17 +38,32 @@ export class Deliveries {
   #chunks = 0;
   #live: number[] = [];
   #reading = false;
+  /** Slot of a checkpoint that the application is to restore before anything else; 0 where there is none. */
+  #checkpoint = 0;
 
   constructor(options: DeliveriesOptions) {
     this.#options = options;
+  }
+
+  /** Instead of the decrees up to `slot`, their state is handed over. */
+  jump(slot: number): void {
+    requires(slot >= this.next, 'deliveries-jump-forward');
+    this.#checkpoint = slot;
+    this.next = slot + 1;
   }
 
   /** Hands over what it can, up to slot `through`; true if that is anything. */
   advance(through: number): boolean {
     this.collect();
     const { bridge, reader, windowBytes } = this.#options;
-    const before = this.next;
-    requires(through >= before - 1, 'chosen-never-lowered');
+    const before = this.#checkpoint > 0 ? 0 : this.next;
+    requires(through >= this.next - 1, 'chosen-never-lowered');
+    if (this.#checkpoint > 0) {
+      if (!bridge.canDeliver) return false;
+      bridge.deliver(this.#checkpoint, 0, 0, 0, 0, CHECKPOINT_DELIVERY);
+      this.#open.push({ memory: NOWHERE, bytes: 0 });
+      this.#checkpoint = 0;
+    }
     while (
       this.next <= through &&
       bridge.canDeliver &&
@@ -58,7 +72,7 @@ export class Deliveries {
       const slot = this.next;
       const entry = reader.find(slot);
       requires(entry !== null, 'chosen-is-in-the-log', () => `slot ${slot}`);
-      if (entry.decreeKind !== DecreeKind.commands) {
+      if (entry.payloadBytes === 0) {
         bridge.deliver(slot, 0, 0, 0, 0, entry.decreeKind);
         this.#open.push({ memory: NOWHERE, bytes: 0 });
       } else if (reader.residentBytes(entry) !== null) {

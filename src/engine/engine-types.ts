@@ -5,9 +5,11 @@ import type { SynodError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import type { Logger } from '../logger.js';
 import type { Role } from '../protocol/effects.js';
+import type { CheckpointStore } from '../storage/checkpoint-store.js';
 import type { LogMedium, SegmentMemoryReference } from '../storage/log-medium.js';
 import type { Address, Connection, Transport } from '../transport/transport.js';
 import type { Bridge } from './bridge.js';
+import type { CheckpointNotice } from './checkpoints.js';
 import type { CopyBytes } from './log-writer.js';
 import type { RecoveredLog } from './recover.js';
 
@@ -25,6 +27,8 @@ export type EngineEvent =
       readonly ballot: string;
     }
   | { readonly kind: 'peer'; readonly id: string; readonly connected: boolean }
+  /** Before any decree is handed over. */
+  | { readonly kind: 'first-configuration'; readonly bytes: Uint8Array }
   | { readonly kind: 'storage-full'; readonly full: boolean }
   | { readonly kind: 'fenced'; readonly error: SynodError };
 
@@ -67,6 +71,8 @@ export interface EngineParts {
   readonly copy: CopyBytes;
   /** Bytes copied by `copy` so far. */
   readonly bytesCopied: () => number;
+  /** Where this replica keeps checkpoints, and those that there are; null or absent where it keeps none. */
+  readonly checkpoints?: { readonly store: CheckpointStore; readonly notice: CheckpointNotice | null } | null;
   /** Why the other end of a connection may not speak for replica `id`, or null; without it, everybody may. */
   readonly authenticate?: (connection: Connection, id: string) => string | null;
   /** Milliseconds of a clock that never goes back. */

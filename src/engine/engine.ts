@@ -3,33 +3,31 @@
  * inline; knows neither. All callbacks, no promises: whoever provides time, medium and transport decides every order.
  */
 
-import { ContractViolation, unreachable } from '../contracts.js';
+import { ContractViolation } from '../contracts.js';
 import { SynodError } from '../errors.js';
 import { FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX } from '../limits.js';
 import { RecordKind } from '../log/format.js';
-import type { Ballot, MemberNumber } from '../protocol/ballot.js';
-import { formatBallot } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
-import type { DecreeReference } from '../protocol/decree.js';
-import type { Effect, Role } from '../protocol/effects.js';
 import { Replica } from '../protocol/replica.js';
 import type { Connection } from '../transport/transport.js';
 import { FrameWriter } from '../wire/codec.js';
-import { appendRecord, isInPlace } from './append-record.js';
+import { Checkpoints } from './checkpoints.js';
 import { Deliveries } from './deliveries.js';
+import { EffectRunner } from './effect-runner.js';
 import type { EngineParts, EngineStatus } from './engine-types.js';
 import { FetchServer } from './fetch-server.js';
 import { FrameIntake } from './frame-intake.js';
 import { Grants } from './grants.js';
-import type { Hello } from './hello.js';
+import { describeSelf } from './hello.js';
 import type { Link } from './links.js';
 import { Links } from './links.js';
+import { endLog } from './log-ending.js';
 import { LogKeeper } from './log-keeper.js';
 import { LogReader } from './log-reader.js';
 import { LogWriter } from './log-writer.js';
 import { MessageSender } from './message-sender.js';
 import { PeerTable } from './peer-table.js';
-import { HeapPlace, isFrame } from './places.js';
+import { segmentsInUse } from './segments-in-use.js';
 import { engineStatus } from './status.js';
 import { Submitter } from './submitter.js';
 
@@ -47,23 +45,19 @@ export class Engine {
   readonly #submitter: Submitter;
   readonly #deliveries: Deliveries;
   readonly #fetches: FetchServer;
+  /** Null where this replica keeps none. */
+  readonly checkpoints: Checkpoints | null;
   readonly #sender: MessageSender;
   readonly #keeper: LogKeeper;
   readonly #peers: PeerTable;
   readonly #intake: FrameIntake;
+  readonly #effects: EffectRunner;
   readonly #writer: FrameWriter;
-  readonly #incarnation: string;
   readonly #startNumber: number;
-  /** The last slot that the log had a decree for when it was opened. */
-  readonly #recoveredThrough: number;
-  readonly #life: string;
   #fenced: SynodError | null = null;
   #closing = false;
   #inTurn = false;
   #durableWrite = -1;
-  #role: Role = 'inactive';
-  #primary: MemberNumber = 0;
-  #ballot: Ballot = 0;
   #ready: (() => void) | null = null;
   #startWritten = false;
   /** The first configuration, once no power cut can take it back: only then may it be told to those that link up. */
@@ -76,13 +70,9 @@ export class Engine {
   constructor(parts: EngineParts) {
     const { options, recovered, medium, crc32c, bridge } = parts;
     this.#parts = parts;
-    this.#incarnation = [...parts.diskIncarnation].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-    this.#startNumber = recovered.state.startNumber + 1;
-    this.#recoveredThrough = Math.max(0, recovered.state.index.lastSlot);
-    this.#life = parts
-      .drawNonce()
-      .map((word) => (word >>> 0).toString(16).padStart(8, '0'))
-      .join('');
+    const self = describeSelf(parts);
+    const { incarnation } = self;
+    this.#startNumber = self.start;
     this.#durableGenesis = recovered.genesis;
     bridge.session = this.#startNumber;
     this.#core = new Replica(
@@ -93,7 +83,7 @@ export class Engine {
         pipelineBytesMax: options.limits.pipelineBytesMax,
         fetchBytesMax: options.limits.fetchBytesMax,
       },
-      { id: options.replica, incarnation: this.#incarnation },
+      { id: options.replica, incarnation },
       recovered.protocol,
       parts.random,
       parts.now(),
@@ -102,6 +92,7 @@ export class Engine {
     this.#log = new LogWriter({
       medium,
       index: recovered.state.index,
+      segmentSlots: recovered.state.segmentSlots,
       crc32c,
       copy: parts.copy,
       cluster: options.cluster,
@@ -124,7 +115,7 @@ export class Engine {
     this.#peers = new PeerTable({
       ids: options.members.map(({ id }) => id),
       id: options.replica,
-      incarnation: this.#incarnation,
+      incarnation,
       genesis: recovered.genesis,
       configuration: () => this.#core.configuration,
       onUp: (number) => this.#onPeer('peer-up', number),
@@ -163,7 +154,7 @@ export class Engine {
       canPropose: () => this.#core.canPropose,
       propose: (decree) => {
         this.#core.step({ kind: 'propose', decree }, parts.now());
-        this.#carryOut(this.#core.takeEffects());
+        this.#effects.carryOut(this.#core.takeEffects());
       },
     });
     this.#deliveries = new Deliveries({
@@ -177,12 +168,25 @@ export class Engine {
         else parts.schedule();
       },
     });
+    this.#deliveries.next = (recovered.checkpoint?.slot ?? 0) + 1;
+    this.checkpoints = this.#makeCheckpoints();
     this.#fetches = new FetchServer({
       reader: this.#reader,
       send: (link, message) => this.#sender.send(link, message),
-      isUp: (link) => this.#links.up.get(link.peer?.id ?? '') === link,
+      isUp: (link) => this.#links.isUp(link),
       onError: (error) => this.fence(error),
       onSent: () => parts.schedule(),
+    });
+    this.#effects = new EffectRunner({
+      parts,
+      log: this.#log,
+      keeper: this.#keeper,
+      grants: this.#grants,
+      submitter: this.#submitter,
+      peers: this.#peers,
+      sender: this.#sender,
+      fetches: this.#fetches,
+      checkpoints: this.checkpoints,
     });
     this.#links = new Links({
       transport: parts.transport,
@@ -196,7 +200,7 @@ export class Engine {
       handshakeBytesMax: HANDSHAKE_BYTES_MAX,
       handshakeTimeoutMs: Math.max(1000, options.electionTimeoutMs * 4),
       sendQueueBytesMax: options.limits.sendQueueBytesMax,
-      hello: () => this.#hello(),
+      hello: () => ({ ...self, hasGenesis: this.#peers.genesis !== null }),
       authenticate: parts.authenticate ?? (() => null),
       onCongestion: ({ number, congested }) =>
         this.#core.step({ kind: 'congestion', peer: number, congested }, parts.now()),
@@ -211,11 +215,12 @@ export class Engine {
       decreeBytesMax: options.limits.decreeBytesMax,
       payloadBytesMax: this.#log.payloadBytesMax,
       step: (input) => this.#core.step(input, parts.now()),
-      carryOut: () => this.#carryOut(this.#core.takeEffects()),
+      carryOut: () => this.#effects.carryOut(this.#core.takeEffects()),
       onGenesis: (configuration) => {
         this.#peers.genesis ??= configuration;
       },
       onForward: (batch) => void this.#submitter.forwarded.push(batch),
+      onCheckpointFrame: (link, frame) => this.checkpoints?.onFrame(link, frame),
       isPrimary: () => this.#core.role === 'primary',
       now: parts.now,
     });
@@ -283,6 +288,7 @@ export class Engine {
       this.#keeper.tick(now);
       this.#links.checkCongestion(now);
       this.#releaseDue = true;
+      this.checkpoints?.tick();
       this.#keeper.mark(now);
       this.#drawUpGenesis();
     });
@@ -299,16 +305,17 @@ export class Engine {
       this.#takeDurable();
       // Before the start number is durable, it must not be told to anyone: the next opening could have the same.
       if (this.#startWritten) this.#intake.read();
-      this.#carryOut(this.#core.takeEffects());
+      this.#effects.carryOut(this.#core.takeEffects());
       this.#settle();
       this.#submit(now());
       // A medium whose writes are synchronous reports them from inside `flush`, and what became chosen goes out at once.
       for (let round = 0; round < 4; round += 1) {
         this.#log.flush();
         if (!this.#takeDurable()) break;
-        this.#carryOut(this.#core.takeEffects());
+        this.#effects.carryOut(this.#core.takeEffects());
         this.#submit(now());
       }
+      bridge.promised = this.#core.promised;
       if (this.#deliveries.advance(this.#core.chosen) && bridge.takeApplicationAsleep())
         this.#parts.wakeApplication();
       this.#releaseSegments();
@@ -325,6 +332,7 @@ export class Engine {
   fence(error: SynodError): void {
     if (this.#fenced !== null) return;
     this.#fenced = error;
+    this.checkpoints?.stop();
     this.#onIdle?.();
     this.#parts.logger.fatal({ error }, 'replica fenced');
     this.#parts.transport.close(() => {});
@@ -333,6 +341,7 @@ export class Engine {
 
   /** What was written becomes durable, then a mark that says so, then everything is closed. */
   close(callback: () => void): void {
+    this.checkpoints?.stop();
     const finish = (): void => this.#parts.transport.close(() => this.#parts.medium.close(() => callback()));
     if (this.#closing || this.#fenced !== null || !this.#startWritten) {
       this.#closing = true;
@@ -340,18 +349,12 @@ export class Engine {
       return;
     }
     this.#closing = true;
-    let isMarked = false;
+    const isEnded = endLog(this.#log, () => this.#core.chosen);
     const proceed = (): void =>
       this.#guard(() => {
-        if (this.#fenced !== null || (this.#log.isIdle && (isMarked || !this.#log.hasRoom(0)))) {
-          this.#onIdle = null;
-          finish();
-        } else if (this.#log.isIdle) {
-          // Damage to anything before this record is then told from a torn tail.
-          isMarked = true;
-          this.#log.append(RecordKind.mark, 0, 0, this.#core.chosen, null);
-          this.#log.flush();
-        }
+        if (this.#onIdle === null || (this.#fenced === null && !isEnded())) return;
+        this.#onIdle = null;
+        finish();
       });
     this.#onIdle = proceed;
     this.#guard(() => {
@@ -415,98 +418,7 @@ export class Engine {
     return this.#grants.hasReady && this.#core.primary !== 0;
   }
 
-  // Effects.
-
-  #carryOut(effects: readonly Effect[]): void {
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case 'append':
-          this.#append(effect);
-          break;
-        case 'send': {
-          const link = this.#peers.link(effect.to);
-          if (link !== undefined) this.#sender.send(link, effect.message);
-          break;
-        }
-        case 'retain':
-          this.#retain(effect.decree);
-          break;
-        case 'chosen':
-          this.#log.chosen = effect.through;
-          this.#parts.bridge.chosen = effect.through;
-          break;
-        case 'serve-fetch': {
-          const link = this.#peers.link(effect.to);
-          if (link !== undefined) this.#fetches.serve(link, effect.from, effect.through, effect.bytesMax);
-          break;
-        }
-        case 'status':
-          this.#onStatus(effect.role, effect.primary, effect.ballot);
-          break;
-        case 'configuration':
-          this.#onConfiguration(effect.configuration, effect.self);
-          break;
-        default:
-          unreachable(effect);
-      }
-    }
-  }
-
-  #append({ record, write }: Extract<Effect, { kind: 'append' }>): void {
-    // The tail may be lent to the application: its memory is taken back first, at once if it must be.
-    if (!isInPlace(record) && !this.#grants.reclaim(false)) this.#grants.revoke();
-    appendRecord(this.#log, record, write, this.#parts.crc32c);
-    this.#keeper.onAppended();
-  }
-
-  #retain(decree: DecreeReference): void {
-    if (isFrame(decree.source)) decree.source = new HeapPlace([this.#sender.join(decree.source)]);
-  }
-
-  #onStatus(role: Role, primary: MemberNumber, ballot: Ballot): void {
-    const moved =
-      primary !== this.#primary ||
-      ballot !== this.#ballot ||
-      (role === 'primary') !== (this.#role === 'primary');
-    this.#role = role;
-    this.#primary = primary;
-    this.#ballot = ballot;
-    if (role !== 'primary') {
-      this.#grants.revoke();
-      this.#submitter.forwarded.length = 0;
-    }
-    if (moved) this.#submitter.restart();
-    const id = this.#peers.idOf(primary);
-    this.#parts.logger.info({ role, primary: id, ballot: formatBallot(ballot) }, 'role');
-    this.#parts.emit({ kind: 'role', role, primary: id, ballot: formatBallot(ballot) });
-  }
-
-  #onConfiguration(configuration: Configuration, self: MemberNumber): void {
-    this.#parts.bridge.self = self;
-    this.#parts.logger.info(
-      { configuration: configuration.number, self, members: configuration.members },
-      'configuration',
-    );
-    this.#peers.renumber();
-  }
-
   // Peers.
-
-  #hello(): Hello {
-    const { options, medium, recovered } = this.#parts;
-    return {
-      cluster: options.cluster,
-      id: options.replica,
-      incarnation: this.#incarnation,
-      start: this.#startNumber,
-      life: this.#life,
-      sequence: recovered.verdict.nextSequence - 1,
-      promised: recovered.protocol.promised,
-      accepted: this.#recoveredThrough,
-      hasGenesis: this.#peers.genesis !== null,
-      durable: medium.durable,
-    };
-  }
 
   #onLinkUp(link: Link): void {
     this.#peers.add(link);
@@ -519,14 +431,37 @@ export class Engine {
 
   #onLinkDown(link: Link): void {
     this.#fetches.onDown(link);
+    this.checkpoints?.onDown(link);
     this.#peers.remove(link);
     if (link.peer !== null) this.#parts.emit({ kind: 'peer', id: link.peer.id, connected: false });
   }
 
   #onPeer(kind: 'peer-up' | 'peer-down', number: number): void {
     // What was on its way to the primary may be lost with the link.
-    if (number === this.#primary) this.#submitter.restart();
+    if (number === this.#effects.primary) this.#submitter.restart();
     this.#core.step({ kind, peer: number }, this.#parts.now());
+  }
+
+  #makeCheckpoints(): Checkpoints | null {
+    const { checkpoints, now } = this.#parts;
+    if (checkpoints == null) return null;
+    return new Checkpoints({
+      ...checkpoints,
+      parts: this.#parts,
+      log: this.#log,
+      reader: this.#reader,
+      writer: this.#writer,
+      chosen: () => this.#core.chosen,
+      isUp: (link) => this.#links.isUp(link),
+      onProgress: (link) => this.#core.step({ kind: 'catching-up', peer: link.number }, now()),
+      onInstalled: ({ slot, configuration }) =>
+        this.#guard(() => {
+          if (this.#fenced !== null || this.#closing || slot <= this.#core.chosen) return;
+          this.#core.step({ kind: 'installed', slot, configuration }, now());
+          this.#deliveries.jump(slot);
+          this.#effects.carryOut(this.#core.takeEffects());
+        }),
+    });
   }
 
   #drawUpGenesis(): void {
@@ -565,15 +500,13 @@ export class Engine {
   #releaseSegments(): void {
     if (!this.#releaseDue || this.#log.resident.size <= 1) return;
     this.#releaseDue = false;
-    const used = new Set<number>();
-    this.#grants.addSegments(used);
-    this.#deliveries.addSegments(used);
-    // What is chosen and not handed over yet is read back if need be; what is open must stay.
-    for (const slot of this.#core.accepted.keys()) {
-      const segment = this.#reader.find(slot)?.segment;
-      if (segment !== undefined) used.add(segment);
-    }
-    this.#links.addMemories(used);
+    const used = segmentsInUse(
+      this.#grants,
+      this.#deliveries,
+      this.#core.accepted,
+      this.#reader,
+      this.#links,
+    );
     this.#keeper.release(this.#log.persistedBelow, used);
   }
 

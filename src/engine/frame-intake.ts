@@ -29,6 +29,8 @@ export interface FrameIntakeOptions {
   readonly onGenesis: (configuration: Configuration) => void;
   /** Commands of a peer that takes this replica for the primary; their pieces lie in receive buffers. */
   readonly onForward: (batch: ForwardedBatch) => void;
+  /** A frame about a checkpoint. Throws `FrameError`. */
+  readonly onCheckpointFrame: (link: Link, frame: Frame) => void;
   readonly isPrimary: () => boolean;
   readonly now: () => number;
 }
@@ -83,6 +85,11 @@ export class FrameIntake {
   #take(link: Link, frame: Frame): void {
     const { links, step, onGenesis } = this.#options;
     try {
+      if (frame.kind === FrameKind.checkpointFetch || frame.kind === FrameKind.checkpointChunk) {
+        // Nothing of it goes into the log.
+        this.#options.onCheckpointFrame(link, frame);
+        return;
+      }
       this.#checkRoom(frame.payloadBytes);
       if (frame.kind === FrameKind.forward) {
         this.#takeForward(link, frame);

@@ -1,5 +1,7 @@
 /** What replicas say of themselves when they meet: JSON, as it is rare and read by people. */
 
+import type { EngineParts } from './engine-types.js';
+
 export interface Hello {
   readonly cluster: string;
   readonly id: string;
@@ -19,6 +21,27 @@ export interface Hello {
   readonly hasGenesis: boolean;
   /** Whether the log outlives the process. */
   readonly durable: boolean;
+}
+
+/** What an engine says of itself for as long as it runs. */
+export function describeSelf(parts: EngineParts): Omit<Hello, 'hasGenesis'> {
+  const { options, medium, recovered, diskIncarnation, drawNonce } = parts;
+  return {
+    cluster: options.cluster,
+    id: options.replica,
+    incarnation: hexadecimal(diskIncarnation),
+    start: recovered.state.startNumber + 1,
+    life: hexadecimal(new Uint8Array(Uint32Array.of(...drawNonce()).buffer)),
+    sequence: recovered.verdict.nextSequence - 1,
+    promised: recovered.protocol.promised,
+    // What only a checkpoint holds was accepted once, or is as good as that.
+    accepted: Math.max(recovered.checkpoint?.slot ?? 0, recovered.state.index.lastSlot),
+    durable: medium.durable,
+  };
+}
+
+function hexadecimal(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 export function encodeHello(hello: Hello): Uint8Array {

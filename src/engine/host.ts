@@ -8,15 +8,22 @@ import { crc32c as portableCrc32c } from '../checksum.js';
 import type { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { loadAddon } from '../native/addon.js';
+import { FileCheckpointStore } from '../storage/checkpoint-store.js';
 import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
 import { openMedium } from '../storage/open-medium.js';
 import { openTransport } from '../transport/open-transport.js';
 import { certificateRefusal, type TlsMaterial } from '../transport/tls.js';
 import type { Address, Transport } from '../transport/transport.js';
 import type { Bridge } from './bridge.js';
+import type { CheckpointNotice } from './checkpoints.js';
 import { Engine } from './engine.js';
 import type { EngineEvent, EngineOptions } from './engine-types.js';
-import { type RecoveredLog, recoverLog } from './recover.js';
+import { type RecoveredLog, type RestoredCheckpoint, recoverLog } from './recover.js';
+
+/** Where a replica with that data directory keeps its checkpoints. */
+export function checkpointDirectory(dataDir: string): string {
+  return path.join(dataDir, 'checkpoints');
+}
 
 /** Plain data: it is sent to the worker. */
 export interface HostOptions extends EngineOptions {
@@ -29,6 +36,10 @@ export interface HostOptions extends EngineOptions {
   };
   readonly transport: { readonly kind: 'auto' | 'tcp' | 'uring' };
   readonly tls: TlsMaterial | null;
+  /** What the application restored before it opened the engine, and the checkpoints that are kept. */
+  readonly checkpoint: { readonly restored: RestoredCheckpoint; readonly notice: CheckpointNotice } | null;
+  /** Whether the state machine makes and restores checkpoints. */
+  readonly keepsCheckpoints: boolean;
 }
 
 export interface HostEnds {
@@ -44,6 +55,7 @@ export interface EngineHost {
   readonly blockBytes: number;
   /** Takes a turn now: the application has something. */
   wake(): void;
+  onCheckpoint(notice: CheckpointNotice): void;
   /** Connections from now on use this. */
   setTls(material: TlsMaterial): void;
   close(): Promise<void>;
@@ -141,7 +153,11 @@ function recover(
     recoverLog(
       medium,
       segments,
-      { cluster: options.cluster, replica: options.replica },
+      {
+        cluster: options.cluster,
+        replica: options.replica,
+        checkpoint: options.checkpoint?.restored ?? null,
+      },
       crc32c,
       (error, recovered) => (error === null ? resolve(recovered!) : reject(error)),
     );
@@ -180,6 +196,13 @@ async function run(
     recovered,
     diskIncarnation: recovered.diskIncarnation ?? randomBytes(16),
     logger: ends.logger,
+    checkpoints:
+      options.dataDir === null || !options.keepsCheckpoints
+        ? null
+        : {
+            store: new FileCheckpointStore(checkpointDirectory(options.dataDir)),
+            notice: options.checkpoint?.notice ?? null,
+          },
     crc32c: addon?.crc32c ?? portableCrc32c,
     copy:
       addon?.copy ??
@@ -238,6 +261,7 @@ async function run(
     engine,
     blockBytes: medium.blockBytes,
     wake: () => engine.turn(),
+    onCheckpoint: (notice) => engine.checkpoints?.onNotice(notice),
     setTls: (material) => {
       tls = material;
       transport.setTls?.(material);

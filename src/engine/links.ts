@@ -121,6 +121,11 @@ export class Links {
     for (const link of this.#leaving) for (const memory of link.sending) used.add(memory);
   }
 
+  /** The link is the one to its peer, and stands. */
+  isUp(link: Link): boolean {
+    return this.up.get(link.peer?.id ?? '') === link;
+  }
+
   /** Dials whom it is time to dial, and cuts off who does not say who he is. */
   tick(now: number): void {
     this.#now = now;

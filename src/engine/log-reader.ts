@@ -25,6 +25,8 @@ export class LogReader {
   readonly #resident: ReadonlyMap<number, SegmentMemory>;
   readonly #crc32c: Crc32c;
   readonly #entry: MutableLogEntry = makeLogEntry();
+  /** Segments of the reads in flight. */
+  readonly #reading: number[] = [];
 
   constructor(
     medium: LogMedium,
@@ -73,11 +75,18 @@ export class LogReader {
     callback: (error: SynodError | null, chunk?: Chunk) => void,
   ): void {
     const { segment, payloadOffset, payloadBytes } = entry;
+    this.#reading.push(segment);
     this.#medium.read(segment, payloadOffset, target, (error, count) => {
+      this.#reading.splice(this.#reading.indexOf(segment), 1);
       if (error !== null) callback(error);
       else if (count! < payloadBytes) callback(corrupt(segment, payloadOffset, 'the segment ends before it'));
       else callback(null, { segment, start: payloadOffset, end: payloadOffset + count!, bytes: target });
     });
+  }
+
+  /** Whether a read of the segment is in flight: then its file must stay. */
+  isReading(segment: number): boolean {
+    return this.#reading.includes(segment);
   }
 
   /** The medium may have decayed since the log was opened: what is read back is checked before it is served. */

@@ -10,6 +10,7 @@ import { RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES } from '../log/fo
 import type { LogIndex } from '../log/log-index.js';
 import { type ByteView, batchEnd, byteView, recordSpan, writeRecordHeader } from '../log/record.js';
 import { writeSegmentHeader } from '../log/segment.js';
+import type { SegmentSlots } from '../log/segment-slots.js';
 import type { DecreeReference } from '../protocol/decree.js';
 import type { LogMedium, SegmentMemory } from '../storage/log-medium.js';
 import { HeapPlace, isFrame, LogPlace, TailPlace } from './places.js';
@@ -26,6 +27,7 @@ export type CopyBytes = (
 export interface LogWriterOptions {
   readonly medium: LogMedium;
   readonly index: LogIndex;
+  readonly segmentSlots: SegmentSlots;
   readonly crc32c: Crc32c;
   readonly copy: CopyBytes;
   readonly cluster: string;
@@ -203,6 +205,7 @@ export class LogWriter {
     this.#flushed = 0;
     this.#tail = SEGMENT_HEADER_BYTES;
     this.resident.set(memory.segment, memory);
+    this.#options.segmentSlots.add(memory.segment);
     this.#options.onMemory(memory);
   }
 
@@ -236,6 +239,7 @@ export class LogWriter {
     this.#header(kind, decree.kind, ballot, slot, decree.commands, decree.bytes, decree.checksum, write);
     this.bytesLogged += decree.bytes;
     if (decree.bytes > 0) decree.source = new LogPlace(segment, offset);
+    this.#options.segmentSlots.note(segment, slot);
     this.#options.index.set(
       slot,
       kind,

@@ -4,17 +4,25 @@ import type { Crc32c } from '../checksum.js';
 import { ContractViolation, invariant } from '../contracts.js';
 import { SynodError } from '../errors.js';
 import { SEGMENT_HEADER_BYTES } from '../log/format.js';
-import { makeLogEntry } from '../log/log-index.js';
+import { LogIndex, makeLogEntry } from '../log/log-index.js';
 import { LogState } from '../log/log-state.js';
 import { type FoundSegment, LogRecovery, type LogVerdict } from '../log/recovery.js';
 import { readSegmentHeader } from '../log/segment.js';
 import type { Configuration } from '../protocol/configuration.js';
-import type { Acceptance, DecreeReference } from '../protocol/decree.js';
+import type { Acceptance, DecreeReference, Slot } from '../protocol/decree.js';
 import { DecreeKind } from '../protocol/decree.js';
 import type { RecoveredState } from '../protocol/replica.js';
 import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
 import { decodeConfiguration } from '../wire/configuration-codec.js';
 import { HeapPlace } from './places.js';
+
+/** The state that the application has restored, and that the log goes on from. */
+export interface RestoredCheckpoint {
+  readonly slot: Slot;
+  /** The member set in force behind the slot, and the first one. */
+  readonly configuration: Configuration;
+  readonly firstConfiguration: Configuration;
+}
 
 export interface RecoveredLog {
   readonly state: LogState;
@@ -23,45 +31,59 @@ export interface RecoveredLog {
   readonly diskIncarnation: Uint8Array | null;
   readonly genesis: Configuration | null;
   readonly protocol: RecoveredState;
-  /** Slots of the configuration decrees in the log that are known chosen. */
+  /** What was restored before the log was opened; null where the log has everything. */
+  readonly checkpoint: RestoredCheckpoint | null;
   readonly bytesRead: number;
 }
 
 type Done = (error: SynodError | null, recovered?: RecoveredLog) => void;
 
+/** Whose log it must be, and what is restored already. */
+export interface LogOwner {
+  readonly cluster: string;
+  readonly replica: string;
+  readonly checkpoint?: RestoredCheckpoint | null;
+}
+
 /** `segments` is what `medium.start` yielded. */
 export function recoverLog(
   medium: LogMedium,
   segments: readonly SegmentSummary[],
-  identity: { cluster: string; replica: string },
+  whose: LogOwner,
   crc32c: Crc32c,
   done: Done,
 ): void {
-  new Recovering(medium, segments, identity, crc32c, done).begin();
+  new Recovering(medium, segments, whose, crc32c, done).begin();
 }
 
 class Recovering {
   readonly #medium: LogMedium;
   readonly #segments: readonly SegmentSummary[];
   readonly #identity: { cluster: string; replica: string };
+  readonly #checkpoint: RestoredCheckpoint | null;
   readonly #crc32c: Crc32c;
   readonly #done: Done;
   #isDone = false;
   readonly #found: FoundSegment[] = [];
-  readonly #state = new LogState();
+  readonly #state: LogState;
   #buffer = new Uint8Array(0);
   #bytesRead = 0;
 
   constructor(
     medium: LogMedium,
     segments: readonly SegmentSummary[],
-    identity: { cluster: string; replica: string },
+    { cluster, replica, checkpoint = null }: LogOwner,
     crc32c: Crc32c,
     done: Done,
   ) {
     this.#medium = medium;
     this.#segments = segments;
-    this.#identity = identity;
+    this.#identity = { cluster, replica };
+    this.#checkpoint = checkpoint;
+    // What the checkpoint holds is not looked up in the log again.
+    const index = new LogIndex();
+    if (checkpoint !== null) index.dropBelow(checkpoint.slot + 1);
+    this.#state = new LogState(index);
     this.#crc32c = crc32c;
     this.#done = (error, recovered) => {
       this.#isDone = true;
@@ -90,7 +112,8 @@ class Recovering {
   #examine(): void {
     const recovery = new LogRecovery({
       segments: this.#found,
-      beginning: 'whole',
+      // Only what a checkpoint holds is ever dropped.
+      beginning: this.#checkpoint === null ? 'whole' : 'suffix',
       identity: this.#identity,
       crc32c: this.#crc32c,
     });
@@ -133,30 +156,53 @@ class Recovering {
   }
 
   #readGenesis(verdict: RecoveredLog['verdict']): void {
-    const { genesis, index, chosenThrough } = this.#state;
+    const { index } = this.#state;
     // Before anything goes through the slots up to there.
-    const hole = index.nextHole(1, chosenThrough);
-    if (hole <= chosenThrough) {
-      this.#fail(0, 0, `slot ${hole} is chosen, but has no decree`);
+    const hole = index.nextHole(this.#checkpointSlot + 1, this.#chosen);
+    if (hole <= this.#chosen) {
+      // The checkpoint that held it is gone or damaged, and the log behind an older one was dropped; or the log contradicts itself.
+      this.#fail(0, 0, `slot ${hole} is chosen, but has no decree in the log or a checkpoint`);
       return;
     }
-    if (genesis === null) {
+    const { genesis } = this.#state;
+    if (this.#checkpoint !== null) {
+      const { firstConfiguration, configuration } = this.#checkpoint;
+      this.#readCurrent(verdict, firstConfiguration, configuration);
+    } else if (genesis === null) {
       this.#finish(verdict, null, null, new Map());
+    } else {
+      this.#readConfiguration(genesis.segment, genesis.offset, genesis.bytes, (first) =>
+        this.#readCurrent(verdict, first, first),
+      );
+    }
+  }
+
+  /** The newest configuration that is chosen is in force. */
+  #readCurrent(verdict: RecoveredLog['verdict'], first: Configuration, last: Configuration): void {
+    const { index } = this.#state;
+    const entry = makeLogEntry();
+    let slot = this.#chosen;
+    while (
+      slot > this.#checkpointSlot &&
+      !(index.get(slot, entry) && entry.decreeKind === DecreeKind.configuration)
+    )
+      slot -= 1;
+    if (slot === this.#checkpointSlot) {
+      this.#readOpen(verdict, first, last);
       return;
     }
-    this.#readConfiguration(genesis.segment, genesis.offset, genesis.bytes, (first) => {
-      // The newest configuration that is chosen is in force.
-      let slot = chosenThrough;
-      const entry = makeLogEntry();
-      while (slot > 0 && !(index.get(slot, entry) && entry.decreeKind === DecreeKind.configuration))
-        slot -= 1;
-      if (slot === 0) this.#readOpen(verdict, first, first);
-      else {
-        this.#readConfiguration(entry.segment, entry.payloadOffset, entry.payloadBytes, (current) => {
-          this.#readOpen(verdict, first, current);
-        });
-      }
-    });
+    this.#readConfiguration(entry.segment, entry.payloadOffset, entry.payloadBytes, (current) =>
+      this.#readOpen(verdict, first, current),
+    );
+  }
+
+  get #checkpointSlot(): Slot {
+    return this.#checkpoint?.slot ?? 0;
+  }
+
+  /** A checkpoint may reach further than the log: it may have been copied from a peer. */
+  get #chosen(): Slot {
+    return Math.max(this.#state.chosenThrough, this.#checkpointSlot);
   }
 
   #readConfiguration(
@@ -177,7 +223,7 @@ class Recovering {
 
   /** What may be proposed again must be in memory: everything above what is known chosen. */
   #readOpen(verdict: RecoveredLog['verdict'], genesis: Configuration, configuration: Configuration): void {
-    const { index, chosenThrough } = this.#state;
+    const { index } = this.#state;
     const accepted = new Map<number, Acceptance>();
     const next = (slot: number): void => {
       const entry = makeLogEntry();
@@ -204,7 +250,7 @@ class Recovering {
         next(at + 1);
       });
     };
-    next(chosenThrough + 1);
+    next(this.#chosen + 1);
   }
 
   #read(segment: number, offset: number, target: Uint8Array, then: (count: number) => void): void {
@@ -234,14 +280,15 @@ class Recovering {
     configuration: Configuration | null,
     accepted: Map<number, Acceptance>,
   ): void {
-    const { promised, chosenThrough } = this.#state;
+    const { promised } = this.#state;
     const header = this.#found.find((one) => one.header.kind === 'valid')?.header;
     this.#done(null, {
       state: this.#state,
       verdict,
       diskIncarnation: header?.kind === 'valid' ? header.header.diskIncarnation : null,
       genesis,
-      protocol: { promised, chosen: chosenThrough, accepted, configuration },
+      protocol: { promised, chosen: this.#chosen, accepted, configuration },
+      checkpoint: this.#checkpoint,
       bytesRead: this.#bytesRead,
     });
   }

@@ -55,6 +55,9 @@ function onMessage(message: ToWorker): void {
     case 'status':
       if (host !== null) post({ kind: 'status', request: message.request, status: host.engine.status() });
       break;
+    case 'checkpoint':
+      host?.onCheckpoint(message.notice);
+      break;
     case 'tls':
       host?.setTls(message.material);
       break;

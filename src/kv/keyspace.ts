@@ -17,6 +17,21 @@ const END_OF_CHAIN = -1;
 /** Free slots form a list in `#next`, as -3 minus the next free slot; -2 ends it. */
 const END_OF_FREE = -2;
 
+/** A key with its value, and the deadline in ms, 0 where it does not expire. */
+export interface Entry {
+  readonly key: string;
+  readonly value: string;
+  readonly deadline: number;
+}
+
+interface Snapshot {
+  /** The next slot to read, and the one behind the last. */
+  next: number;
+  readonly end: number;
+  /** Slots that were changed before they were read; null for those that were free. */
+  readonly preserved: Map<number, Entry | null>;
+}
+
 export class Keyspace {
   readonly #deadlines: DeadlineQueue = new DeadlineQueue();
   /** Chance decides where a key hangs in the table, and nothing else, lest clients can make all keys collide. */
@@ -43,6 +58,8 @@ export class Keyspace {
   #noted: Uint8Array = new Uint8Array(CAPACITY_MIN);
   #unhashed: Int32Array = new Int32Array(CAPACITY_MIN);
   #unhashedCount = 0;
+  /** What a snapshot that is being read needs of entries that were changed since it began. */
+  #snapshot: Snapshot | null = null;
 
   constructor(seed: number) {
     this.#seed = seed | 0;
@@ -94,6 +111,7 @@ export class Keyspace {
   /** Adds a key that `find` does not find. */
   insert(key: string, hash: number, value: string): number {
     let slot = this.#firstFree;
+    if (slot !== END_OF_FREE) this.#preserve(slot);
     if (slot === END_OF_FREE) {
       slot = this.#slots;
       if (slot === this.#hashes.length) this.#grow();
@@ -114,6 +132,7 @@ export class Keyspace {
   }
 
   remove(slot: number): void {
+    this.#preserve(slot);
     this.#unlink(slot);
     this.#deadlines.remove(slot);
     this.#keys[slot] = '';
@@ -141,6 +160,7 @@ export class Keyspace {
   }
 
   setValue(slot: number, value: string): void {
+    this.#preserve(slot);
     this.#values[slot] = value;
     this.#note(slot);
   }
@@ -152,6 +172,7 @@ export class Keyspace {
 
   /** `deadline` is above 0, or 0 to let the key stay for good. */
   setDeadline(slot: number, deadline: number): void {
+    this.#preserve(slot);
     if (deadline === 0) {
       if (this.#deadlines.deadline(slot) === 0) return;
       this.#deadlines.remove(slot);
@@ -166,7 +187,45 @@ export class Keyspace {
     return this.#deadlines.first();
   }
 
+  /**
+   * The entries as they are at the time of the call, one after another, whatever happens to them meanwhile. One snapshot at a time: an
+   * earlier one that was not read to its end yields nothing more.
+   */
+  snapshot(): Iterable<Entry> {
+    const snapshot: Snapshot = { next: 0, end: this.#slots, preserved: new Map() };
+    this.#snapshot = snapshot;
+    return this.#readSnapshot(snapshot);
+  }
+
+  *#readSnapshot(snapshot: Snapshot): Generator<Entry, void, void> {
+    while (snapshot.next < snapshot.end && this.#snapshot === snapshot) {
+      const slot = snapshot.next;
+      const preserved = snapshot.preserved.get(slot);
+      const entry = preserved === undefined ? this.#entry(slot) : preserved;
+      snapshot.preserved.delete(slot);
+      // From here on the slot may change.
+      snapshot.next += 1;
+      if (entry !== null) yield entry;
+    }
+    if (this.#snapshot === snapshot) this.#snapshot = null;
+  }
+
+  #entry(slot: number): Entry | null {
+    if (!this.isUsed(slot)) return null;
+    return { key: this.key(slot), value: this.value(slot), deadline: this.deadline(slot) };
+  }
+
+  /** Before a slot changes: a snapshot that has not come to it yet keeps what was there. */
+  #preserve(slot: number): void {
+    const snapshot = this.#snapshot;
+    if (snapshot === null || slot < snapshot.next || slot >= snapshot.end) return;
+    if (!snapshot.preserved.has(slot)) snapshot.preserved.set(slot, this.#entry(slot));
+  }
+
   clear(): void {
+    // Nothing is left to read: what was there is kept.
+    const snapshot = this.#snapshot;
+    if (snapshot !== null) for (let slot = snapshot.next; slot < snapshot.end; slot++) this.#preserve(slot);
     this.#deadlines.clear();
     this.#size = 0;
     this.#keys = [];

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Decree, StateMachine } from '../state-machine.js';
 import { CommandDecoder } from './command-codec.js';
 import { RespWriter } from './resp-writer.js';
+import { SnapshotReader } from './snapshot.js';
 import { Store } from './store.js';
 
 /** Bytes of replies to one command of the log; a reply that does not fit becomes an error reply. */
@@ -18,7 +19,8 @@ export interface KeyValueStateMachineOptions {
 export type Reply = Uint8Array;
 
 export class KeyValueStateMachine implements StateMachine<Reply> {
-  readonly #store: Store = new Store(randomBytes(4).readInt32LE(0));
+  readonly appliesDuringCheckpoint = true;
+  #store: Store = makeStore();
   readonly #decoder: CommandDecoder = new CommandDecoder();
   readonly #writer: RespWriter;
   #commandCount = 0;
@@ -72,10 +74,26 @@ export class KeyValueStateMachine implements StateMachine<Reply> {
     }
   }
 
+  takeCheckpoint(): Iterable<Uint8Array> {
+    return this.#store.snapshot();
+  }
+
+  async restore(state: AsyncIterable<Uint8Array>): Promise<void> {
+    const store = makeStore();
+    const reader = new SnapshotReader(store);
+    for await (const piece of state) reader.push(piece);
+    reader.end();
+    this.#store = store;
+  }
+
   /** Costs time in proportion to the keys written since it was last asked for. */
   digest(): string {
     return this.#store.digest();
   }
+}
+
+function makeStore(): Store {
+  return new Store(randomBytes(4).readInt32LE(0));
 }
 
 /** The same memory as a `Buffer`, whose methods read text from it without a view for each argument. */

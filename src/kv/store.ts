@@ -14,9 +14,10 @@
 import type { CommandDecoder } from './command-codec.js';
 import { matchesGlob } from './glob.js';
 import { addIntegers, INT64_MIN, type Integer, parseInteger, parseIntegerText } from './integers.js';
-import { Keyspace } from './keyspace.js';
+import { type Entry, Keyspace } from './keyspace.js';
 import { argumentsOf, Operation, readsOnly } from './operations.js';
 import type { RespWriter } from './resp-writer.js';
+import { encodeSnapshot, type SnapshotTarget } from './snapshot.js';
 import {
   DEADLINE_MS_MAX,
   type ExpireCondition,
@@ -48,7 +49,7 @@ interface Arguments {
   ends: Int32Array;
 }
 
-export class Store {
+export class Store implements SnapshotTarget {
   readonly #keyspace: Keyspace;
   #clockMs = 0;
   #expiredCount = 0;
@@ -89,6 +90,24 @@ export class Store {
     const count = this.#keyspace.size;
     const clock = this.#clockMs;
     return hexadecimal(high, 8) + hexadecimal(low, 8) + hexadecimal(count, 8) + hexadecimal(clock, 12);
+  }
+
+  /** The state as it is now, in pieces that are made as they are asked for, whatever is executed meanwhile. */
+  snapshot(): Iterable<Uint8Array> {
+    return encodeSnapshot(this.#clockMs, this.#keyspace.snapshot());
+  }
+
+  // Loading a snapshot into a new store.
+
+  setClock(clockMs: number): void {
+    this.#clockMs = clockMs;
+  }
+
+  load({ key, value, deadline }: Entry): void {
+    const bytes = Buffer.from(key, 'latin1');
+    const keyspace = this.#keyspace;
+    const slot = keyspace.insert(key, keyspace.hash(bytes, 0, bytes.length), value);
+    if (deadline > 0) keyspace.setDeadline(slot, deadline);
   }
 
   /** Executes what `decoder` decoded of `bytes`. `bytes` may change afterwards. */

@@ -8,6 +8,7 @@ import { RECORD_HEADER_BYTES, RecordKind } from './format.js';
 import { LogIndex } from './log-index.js';
 import type { CorruptVerdict } from './recovery.js';
 import type { SegmentScan } from './segment-scan.js';
+import { SegmentSlots } from './segment-slots.js';
 
 /** Where a payload is. */
 export interface PayloadLocation {
@@ -22,6 +23,8 @@ export interface PayloadLocation {
 export class LogState {
   /** The newest accepted or learned decree per slot. */
   readonly index: LogIndex;
+  /** Which slots keep a segment from being dropped. */
+  readonly segmentSlots: SegmentSlots = new SegmentSlots();
   /** The highest ballot promised, by a promise or an acceptance. 0: none. */
   promised = 0;
   /** The highest start number. 0: the replica was never opened. */
@@ -54,6 +57,7 @@ export class LogState {
       requires(header.previous === this.chain, 'state-folds-one-chain');
     }
     this.#segment = header.segment;
+    this.segmentSlots.add(header.segment);
     this.promised = Math.max(this.promised, header.promised);
     this.startNumber = Math.max(this.startNumber, header.startNumber);
     this.chosenThrough = Math.max(this.chosenThrough, header.chosen);
@@ -120,6 +124,7 @@ export class LogState {
 
   #set(segment: number, scan: SegmentScan, at: number, slot: number, ballot: number): void {
     const { records } = scan;
+    this.segmentSlots.note(segment, slot);
     this.index.set(
       slot,
       records.kinds[at] as RecordKind,

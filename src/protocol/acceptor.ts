@@ -8,7 +8,7 @@ import type { Ballot, MemberNumber } from './ballot.js';
 import { noBallot, ownerOf } from './ballot.js';
 import type { Context } from './context.js';
 import type { Acceptance, DecreeReference, Slot } from './decree.js';
-import { DecreeKind, plainDecree, sameDecree } from './decree.js';
+import { DecreeKind, forEachSlot, plainDecree, sameDecree } from './decree.js';
 
 /** Consecutive slots accepted under one ballot: what an `accepted` message can speak of. */
 export interface Run {
@@ -165,7 +165,7 @@ export class Acceptor {
   /** Slots up to `through` are chosen: they are no longer open. */
   settle(from: Slot, through: Slot): void {
     requires(through <= this.#context.chosen, 'settle-only-what-is-chosen');
-    for (let slot = from; slot <= through; slot += 1) this.accepted.delete(slot);
+    forEachSlot(this.accepted, from, through, (slot) => this.accepted.delete(slot));
   }
 
   /** All writes up to `write` are durable. */

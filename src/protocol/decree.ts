@@ -55,3 +55,20 @@ export function plainDecree(decree: DecreeReference): readonly unknown[] {
 export function sameDecree(a: DecreeReference, b: DecreeReference): boolean {
   return a.kind === b.kind && a.bytes === b.bytes && a.checksum === b.checksum && a.commands === b.commands;
 }
+
+/** Visits the entries of slots `from` to `through`, in no order. A checkpoint may jump over more slots than there are entries. */
+export function forEachSlot<Entry>(
+  entries: ReadonlyMap<Slot, Entry>,
+  from: Slot,
+  through: Slot,
+  visit: (slot: Slot, entry: Entry) => void,
+): void {
+  if (through - from >= entries.size) {
+    for (const [slot, entry] of entries) if (slot >= from && slot <= through) visit(slot, entry);
+    return;
+  }
+  for (let slot = from; slot <= through; slot += 1) {
+    const entry = entries.get(slot);
+    if (entry !== undefined) visit(slot, entry);
+  }
+}

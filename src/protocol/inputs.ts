@@ -1,6 +1,7 @@
 /** Everything that can happen to the protocol. Time comes with each step as a number of milliseconds. */
 
-import type { DecreeReference } from './decree.js';
+import type { Configuration } from './configuration.js';
+import type { DecreeReference, Slot } from './decree.js';
 import type { Message } from './messages.js';
 
 /** Who is at the other end of a link: a member's number, or a number above `MEMBER_NUMBER_MAX` for an outsider. */
@@ -22,6 +23,13 @@ export type Input =
       readonly configuration: number;
       readonly message: Message;
     }
+  /** The peer that was asked for decrees sends a checkpoint instead, and goes on doing so: it is not to be asked again. */
+  | { readonly kind: 'catching-up'; readonly peer: PeerNumber }
+  /**
+   * A checkpoint of the state behind `slot` is durable here: every slot up to it is chosen, and `configuration` is in force
+   * behind it. Its decrees will not come.
+   */
+  | { readonly kind: 'installed'; readonly slot: Slot; readonly configuration: Configuration }
   /** All `append` effects up to number `write` are durable. */
   | { readonly kind: 'durable'; readonly write: number }
   /** Whether this replica can append to its log. While it cannot, it neither leads nor stands for election. */

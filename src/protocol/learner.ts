@@ -82,6 +82,11 @@ export class Learner {
     this.#fetching = null;
   }
 
+  /** What was asked for has come another way. */
+  onInstalled(): void {
+    this.#fetching = null;
+  }
+
   /** A chunk is arriving: the peer is at work. */
   onLearn(peer: PeerNumber): void {
     if (this.#fetching?.peer === peer)

@@ -9,7 +9,7 @@ import type { Ballot, MemberNumber } from './ballot.js';
 import { nextBallot, noBallot, ownerOf } from './ballot.js';
 import type { Context } from './context.js';
 import type { Acceptance, DecreeReference, Slot } from './decree.js';
-import { DecreeKind, noopDecree, plainDecree, sameDecree } from './decree.js';
+import { DecreeKind, forEachSlot, noopDecree, plainDecree, sameDecree } from './decree.js';
 import type { Accepted, HeartbeatReply, Promised, PromiseEntry } from './messages.js';
 
 /** What the primary knows of a member's votes under its ballot, and what it sent there. */
@@ -262,11 +262,10 @@ export class Proposer {
 
   settle(from: Slot, through: Slot): void {
     requires(through <= this.#context.chosen, 'settle-only-what-is-chosen');
-    for (let slot = from; slot <= through; slot += 1) {
-      const decree = this.#open.get(slot);
-      if (decree !== undefined) this.#openBytes -= countedBytes(decree);
+    forEachSlot(this.#open, from, through, (slot, decree) => {
+      this.#openBytes -= countedBytes(decree);
       this.#open.delete(slot);
-    }
+    });
     ensures(this.#openBytes >= 0, 'open-bytes-add-up');
   }
 

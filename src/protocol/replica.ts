@@ -5,10 +5,11 @@
 
 import { ensures, invariant, requires, unreachable } from '../contracts.js';
 import { Acceptor } from './acceptor.js';
+import { answerFetch, answerHeartbeat, answerStatusQuery } from './answers.js';
 import type { Ballot, MemberNumber } from './ballot.js';
-import { MEMBER_NUMBER_MAX, noBallot, ownerOf } from './ballot.js';
+import { noBallot, ownerOf } from './ballot.js';
 import type { Configuration } from './configuration.js';
-import { givesNumbersOnce, memberById, memberByNumber, quorumSize, readmit } from './configuration.js';
+import { givesNumbersOnce, memberById, memberByNumber } from './configuration.js';
 import type { Identity, ProtocolOptions } from './context.js';
 import { Context } from './context.js';
 import type { Acceptance, DecreeReference, Slot } from './decree.js';
@@ -16,15 +17,14 @@ import { DecreeKind } from './decree.js';
 import { dispatchTable, messageScope } from './dispatch-table.js';
 import type { Effect, Role } from './effects.js';
 import { Election } from './election.js';
+import { GenesisRelay } from './genesis-relay.js';
 import type { Input, PeerNumber } from './inputs.js';
 import { checkState } from './invariants.js';
 import { Learner } from './learner.js';
-import type { Accept, Fetch, Heartbeat, Join, Learn, Message, StatusQuery } from './messages.js';
+import type { Accept, Heartbeat, Join, Learn, Message } from './messages.js';
 import { checkPlausible, type Roles } from './plausible.js';
 import { Proposer } from './proposer.js';
-
-/** So many full pipelines may a replica be behind that is let in: enough for it to arrive, little to catch up with. */
-const JOIN_PIPELINES_MAX = 4;
+import { Joining, readmission } from './readmission.js';
 
 /** What was recovered from the log. */
 export interface RecoveredState {
@@ -49,13 +49,11 @@ export class Replica {
   readonly #proposer: Proposer;
   readonly #learner: Learner;
   readonly #election: Election;
+  readonly #genesis: GenesisRelay;
+  readonly #joining: Joining;
   readonly #roles: Roles;
   #lastStepAt = 0;
-  #joinAt = 0;
-  #joinWhenCaughtUp = false;
   #able = true;
-  /** The first configuration, while it is not durable yet. */
-  #genesis: { readonly configuration: Configuration; readonly write: number } | null = null;
   #statusRole: Role = 'inactive';
   #statusPrimary: MemberNumber = 0;
   #statusBallot: Ballot = noBallot;
@@ -86,6 +84,8 @@ export class Replica {
     this.#proposer = new Proposer(context, this.#acceptor);
     this.#learner = new Learner(context, this.#acceptor.run);
     this.#election = new Election(context);
+    this.#genesis = new GenesisRelay(context);
+    this.#joining = new Joining(context);
     this.#roles = { context, acceptor: this.#acceptor, proposer: this.#proposer };
     if (recovered.configuration !== null) this.#configure(recovered.configuration);
     this.#election.restart();
@@ -159,7 +159,13 @@ export class Replica {
         break;
       case 'durable':
         this.#acceptor.onDurable(input.write);
-        this.#passOnGenesis(input.write);
+        this.#genesis.onDurable(input.write);
+        break;
+      case 'catching-up':
+        this.#learner.onLearn(input.peer);
+        break;
+      case 'installed':
+        this.#onInstalled(input.slot, input.configuration);
         break;
       case 'able':
         this.#able = input.able;
@@ -205,10 +211,9 @@ export class Replica {
       this.#learner.snapshot(),
       this.#election.snapshot(),
       Math.min(now - this.#lastStepAt, options.electionTimeoutMs / 2 + 1),
-      Math.max(0, this.#joinAt - now),
-      this.#joinWhenCaughtUp,
+      ...this.#joining.snapshot(),
       this.#able,
-      this.#genesis?.configuration ?? null,
+      this.#genesis.waiting,
     ];
   }
 
@@ -227,11 +232,7 @@ export class Replica {
       case 'inactive':
         break;
       case 'learner':
-        if (context.now >= this.#joinAt) {
-          this.#joinAt = context.now + context.options.electionTimeoutMs;
-          this.#joinWhenCaughtUp = true;
-          this.#sendJoin();
-        }
+        this.#joining.tick();
         break;
       case 'secondary':
         if (this.#election.isDue && this.#able) this.#becomeCandidate();
@@ -259,13 +260,6 @@ export class Replica {
     this.#proposer.onPeerDown(peer);
     this.#learner.onPeerDown(peer);
     if (wasPrimary) this.#election.hasten();
-  }
-
-  #sendJoin(): void {
-    const context = this.#context;
-    for (const peer of context.connected) {
-      context.send(peer, { kind: 'join', ...context.identity, chosen: context.chosen });
-    }
   }
 
   // Roles.
@@ -328,7 +322,7 @@ export class Replica {
     checkPlausible(from, message, this.#roles);
     switch (message.kind) {
       case 'status-query':
-        this.#onStatusQuery(from, message);
+        answerStatusQuery(context, this.#acceptor, this.#election, from, message);
         break;
       case 'status-reply':
         this.#learner.hint(from, message.chosen);
@@ -369,18 +363,14 @@ export class Replica {
         if (message.ballot === this.#proposer.ballot) this.#yieldTo(message.promised);
         break;
       case 'fetch':
-        this.#onFetch(from, message);
+        answerFetch(context, from, message);
         break;
       case 'learn':
         this.#onLearn(from, message);
         break;
       case 'fetch-end':
         this.#learner.onFetchEnd(from, message.through, message.chosen);
-        // Under load, what is known when the timer asks next is always too old to be let in with.
-        if (context.role === 'learner' && this.#joinWhenCaughtUp && this.#learner.hasCaughtUp) {
-          this.#joinWhenCaughtUp = false;
-          this.#sendJoin();
-        }
+        if (context.role === 'learner' && this.#learner.hasCaughtUp) this.#joining.onCaughtUp();
         break;
       case 'defunct':
         this.#learner.hint(from, message.chosen);
@@ -415,17 +405,6 @@ export class Replica {
     return false;
   }
 
-  #onStatusQuery(from: MemberNumber, message: StatusQuery): void {
-    const context = this.#context;
-    context.send(from, {
-      kind: 'status-reply',
-      round: message.round,
-      promised: this.#acceptor.promised,
-      chosen: context.chosen,
-      primaryAlive: context.role === 'primary' || this.#election.isPrimaryAlive,
-    });
-  }
-
   #onAccept(from: MemberNumber, message: Accept): void {
     invariant(ownerOf(message.ballot) === from, 'ballot-owner-proposes');
     if (!this.#acceptor.accept(message.ballot, message.slot, message.decree)) return;
@@ -440,16 +419,7 @@ export class Replica {
       return;
     }
     this.#followPrimary(from, message.ballot, message.chosen);
-    const { ballot, from: runFrom, durable } = this.#acceptor.run;
-    const counts = ballot === message.ballot && durable >= runFrom;
-    context.send(from, {
-      kind: 'heartbeat-reply',
-      ballot: message.ballot,
-      round: message.round,
-      from: counts ? runFrom : 1,
-      through: counts ? durable : 0,
-      chosen: context.chosen,
-    });
+    answerHeartbeat(context, this.#acceptor, from, message);
   }
 
   #followPrimary(from: MemberNumber, ballot: Ballot, chosen: Slot): void {
@@ -458,17 +428,6 @@ export class Replica {
     this.#election.heardPrimary(ballot);
     this.#learner.onClaim(from, ballot, chosen);
     this.#choose(this.#learner.believable());
-  }
-
-  #onFetch(from: PeerNumber, message: Fetch): void {
-    const { chosen, effects } = this.#context;
-    effects.push({
-      kind: 'serve-fetch',
-      to: from,
-      from: message.from,
-      through: chosen,
-      bytesMax: message.bytesMax,
-    });
   }
 
   #onLearn(from: PeerNumber, message: Learn): void {
@@ -487,21 +446,8 @@ export class Replica {
     const context = this.#context;
     context.send(from, { kind: 'defunct', chosen: context.chosen });
     if (context.role !== 'primary' || this.#proposer.pausedForConfiguration) return;
-    const current = context.configuration!;
-    const member = memberById(current, message.id);
-    if (member === undefined || member.incarnation === message.incarnation) return;
-    // The disk that the configuration knows is still in use: two replicas claim one name.
-    if (context.connected.has(member.number) || member.number === context.self) return;
-    // While the request was on its way, a full pipeline may have been chosen, or a few.
-    if (context.chosen - message.chosen > JOIN_PIPELINES_MAX * context.options.pipelineDecreesMax) return;
-    if (current.nextMember > MEMBER_NUMBER_MAX) return;
-    const next = readmit(current, message.id, message.incarnation);
-    let live = 1;
-    context.forEachConnectedMember(() => {
-      live += 1;
-    });
-    // Without a quorum that does without the newcomer, the new configuration might never choose anything.
-    if (live < quorumSize(next)) return;
+    const next = readmission(context, message);
+    if (next === null) return;
     this.#proposer.proposeConfiguration({
       kind: DecreeKind.configuration,
       bytes: 0,
@@ -514,20 +460,9 @@ export class Replica {
 
   #onGenesis(configuration: Configuration): void {
     requires(this.#context.configuration === null && this.#context.chosen === 0, 'genesis-once');
-    this.#genesis = { configuration, write: this.#context.append({ kind: 'genesis', configuration }) };
+    this.#genesis.record(configuration);
     this.#configure(configuration);
     this.#election.restart();
-  }
-
-  /**
-   * To all that are linked: who was linked before this replica had it gets it from nobody else if its author dies.
-   * Only once it is durable, so that no first configuration is under way that every disk may have forgotten.
-   */
-  #passOnGenesis(durable: number): void {
-    if (this.#genesis === null || durable < this.#genesis.write) return;
-    const { configuration } = this.#genesis;
-    this.#genesis = null;
-    for (const peer of this.#context.connected) this.#context.send(peer, { kind: 'genesis', configuration });
   }
 
   // What is chosen.
@@ -554,6 +489,23 @@ export class Replica {
     if (last > this.#learner.known) this.#learner.known = last;
     context.effects.push({ kind: 'chosen', through: last });
     if (configuration !== null) this.#onConfigurationChosen(configuration);
+  }
+
+  /** Like learning every slot up to `slot`: whoever made the checkpoint had applied them. */
+  #onInstalled(slot: Slot, configuration: Configuration): void {
+    const context = this.#context;
+    this.#learner.onInstalled();
+    const from = context.chosen + 1;
+    if (slot < from) return;
+    if (context.role === 'primary') this.#becomeSecondary(); // Another one was elected meanwhile.
+    context.chosen = slot;
+    this.#acceptor.settle(from, slot);
+    this.#proposer.settle(from, slot);
+    this.#learner.onProgress();
+    if (slot > this.#learner.known) this.#learner.known = slot;
+    context.effects.push({ kind: 'chosen', through: slot });
+    // Configurations in between were in force and are over: nothing is left to do under them.
+    if (configuration.number > (context.configuration?.number ?? 0)) this.#configure(configuration);
   }
 
   #onConfigurationChosen(configuration: Configuration): void {

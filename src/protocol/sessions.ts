@@ -37,6 +37,12 @@ export class SessionTable {
     return true;
   }
 
+  /** Takes the place of what there is: `entries` of a checkpoint. */
+  replace(entries: Iterable<readonly [origin: MemberNumber, session: number, next: number]>): void {
+    this.#sessions.clear();
+    for (const [origin, session, next] of entries) this.#sessions.set(origin, { session, next });
+  }
+
   /** For a checkpoint, and for digests: [origin, session, next] by origin. */
   entries(): [MemberNumber, number, number][] {
     return [...this.#sessions]

@@ -126,6 +126,26 @@ export class FrameWriter {
     return this.#finish(FrameKind.forward, 20, 0, payloadBytes, payloadChecksum);
   }
 
+  /** Asks for bytes of a checkpoint. */
+  checkpointFetch({ slot, nonceLow, nonceHigh, offset, bytesMax }: CheckpointFetch): number {
+    this.#u64(BODY, slot);
+    this.#u64(BODY + 8, offset);
+    this.#view.setUint32(BODY + 16, nonceLow, true);
+    this.#view.setUint32(BODY + 20, nonceHigh, true);
+    this.#view.setUint32(BODY + 24, bytesMax, true);
+    return this.#finish(FrameKind.checkpointFetch, 28, 0, 0, 0);
+  }
+
+  /** Bytes of a checkpoint, which are the payload. */
+  checkpointChunk(chunk: CheckpointChunk, payloadBytes: number, payloadChecksum: number): number {
+    this.#u64(BODY, chunk.slot);
+    this.#u64(BODY + 8, chunk.offset);
+    this.#u64(BODY + 16, chunk.bytes);
+    this.#view.setUint32(BODY + 24, chunk.nonceLow, true);
+    this.#view.setUint32(BODY + 28, chunk.nonceHigh, true);
+    return this.#finish(FrameKind.checkpointChunk, 32, 0, payloadBytes, payloadChecksum);
+  }
+
   #finish(
     kind: FrameKind,
     bodyBytes: number,
@@ -181,6 +201,8 @@ const bodyBytes: Record<number, number> = {
   [FrameKind.join]: 8,
   [FrameKind.genesis]: 0,
   [FrameKind.forward]: 20,
+  [FrameKind.checkpointFetch]: 28,
+  [FrameKind.checkpointChunk]: 32,
   [FrameKind.hello]: 0,
   [FrameKind.welcome]: 0,
   [FrameKind.refusal]: 0,
@@ -193,6 +215,7 @@ const withPayload: ReadonlySet<number> = new Set([
   FrameKind.join,
   FrameKind.genesis,
   FrameKind.forward,
+  FrameKind.checkpointChunk,
   FrameKind.hello,
   FrameKind.welcome,
   FrameKind.refusal,
@@ -225,6 +248,48 @@ export function decodeForward(frame: Frame): ForwardedGroup {
   if (group.count > frame.payloadBytes / 4)
     throw new FrameError('forward of more commands than its bytes hold');
   return group;
+}
+
+/** Which checkpoint: two of one slot may differ in their bytes, but not with the same nonce. */
+export interface CheckpointName {
+  readonly slot: number;
+  readonly nonceLow: number;
+  readonly nonceHigh: number;
+}
+
+/** Asks for bytes of a checkpoint from `offset` on. */
+export interface CheckpointFetch extends CheckpointName {
+  readonly offset: number;
+  readonly bytesMax: number;
+}
+
+/** Says where the bytes in the payload stand, and how long the checkpoint is. */
+export interface CheckpointChunk extends CheckpointName {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export function decodeCheckpointFetch({ view }: Frame): CheckpointFetch {
+  return {
+    slot: readU64(view, BODY),
+    offset: readU64(view, BODY + 8),
+    nonceLow: view.getUint32(BODY + 16, true),
+    nonceHigh: view.getUint32(BODY + 20, true),
+    bytesMax: view.getUint32(BODY + 24, true),
+  };
+}
+
+export function decodeCheckpointChunk({ view, payloadBytes }: Frame): CheckpointChunk {
+  const chunk = {
+    slot: readU64(view, BODY),
+    offset: readU64(view, BODY + 8),
+    bytes: readU64(view, BODY + 16),
+    nonceLow: view.getUint32(BODY + 24, true),
+    nonceHigh: view.getUint32(BODY + 28, true),
+  };
+  if (payloadBytes === 0 || chunk.offset + payloadBytes > chunk.bytes)
+    throw new FrameError('checkpoint chunk out of bounds');
+  return chunk;
 }
 
 /** The payload's bytes in one piece; copies, so not for decrees. */

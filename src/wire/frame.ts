@@ -48,6 +48,8 @@ export const FrameKind = {
   join: 24,
   genesis: 25,
   forward: 30,
+  checkpointFetch: 31,
+  checkpointChunk: 32,
 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 

@@ -37,6 +37,17 @@ function writing(): Writing {
   return { bridge, writer, endBurst: () => end() };
 }
 
+function executorOf(bridge: Bridge, memory: Uint8Array): Executor<string> {
+  return new Executor({
+    bridge,
+    stateMachine: new Recorder(),
+    memory: () => memoryOf(memory),
+    reply: () => {},
+    settle: () => {},
+    wakeEngine: () => {},
+  });
+}
+
 const trips: readonly (readonly [contract: string, how: string, action: () => unknown])[] = [
   [
     'burst-ended-or-revoked',
@@ -78,14 +89,16 @@ const trips: readonly (readonly [contract: string, how: string, action: () => un
       bridge.resolved = 9;
       writeGroupHeader(memory, 0, 2, 1, 7, 1, 4);
       bridge.deliver(1, 0, 0, GROUP_HEADER_BYTES + 4, 1, DecreeKind.commands);
-      new Executor({
-        bridge,
-        stateMachine: new Recorder(),
-        memory: () => memoryOf(memory),
-        reply: () => {},
-        settle: () => {},
-        wakeEngine: () => {},
-      }).run();
+      executorOf(bridge, memory).run();
+    },
+  ],
+  [
+    'restored-forward',
+    'a checkpoint of what was executed already',
+    () => {
+      const bridge = new Bridge();
+      bridge.applied = 4;
+      executorOf(bridge, new Uint8Array(64)).restored(4, []);
     },
   ],
 ];

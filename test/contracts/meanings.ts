@@ -154,6 +154,17 @@ export const meanings: Readonly<Record<string, string>> = {
   'segments-are-written-in-order': 'Segments are written in the order of their numbers.',
   'skip-within-segment': 'Given up is what lies between the tail and the end of the segment.',
 
+  // Checkpoints.
+  'checkpoint-configuration-length': 'The member sets in the header of a checkpoint fit their places.',
+  'checkpoint-ends-once': 'Behind the last block of a checkpoint nothing is written.',
+  'checkpoint-field-safe-integer':
+    'The header of a checkpoint is written with integers that a number can hold.',
+  'checkpoint-identifier-length': 'Names in the header of a checkpoint fit their place.',
+  'checkpoint-sessions-first': 'The sessions of a checkpoint are written before its state.',
+  'checkpoint-slot': 'The name of a checkpoint is a slot.',
+  'deliveries-jump-forward': 'A checkpoint is handed over in the place of decrees that were not.',
+  'restored-forward': 'A state that was restored is behind a later slot than the one before it.',
+
   // Media.
   'checksum-range-in-bytes': 'A checksum is of bytes that are there.',
   'medium-starts-once': 'A medium is started once.',

@@ -232,6 +232,7 @@ export class Session {
     const log = new LogWriter({
       medium: this.#medium,
       index: state.index,
+      segmentSlots: state.segmentSlots,
       crc32c,
       copy: (target, at, source, start, end) => target.set(source.subarray(start, end), at),
       ...identity,

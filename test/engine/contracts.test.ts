@@ -13,6 +13,7 @@ import { recoverLog } from '../../src/engine/recover.js';
 import type { SynodError } from '../../src/errors.js';
 import { RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES } from '../../src/log/format.js';
 import { LogIndex, makeLogEntry } from '../../src/log/log-index.js';
+import { SegmentSlots } from '../../src/log/segment-slots.js';
 import type { DecreeReference } from '../../src/protocol/decree.js';
 import { DecreeKind } from '../../src/protocol/decree.js';
 import type { LogMedium, SegmentMemory, SegmentSummary } from '../../src/storage/log-medium.js';
@@ -65,6 +66,7 @@ function writerOver(medium: Partial<LogMedium>): LogWriter {
   return new LogWriter({
     medium: Object.setPrototypeOf(medium, { blockBytes: 64, ...idle }) as LogMedium,
     index: new LogIndex(),
+    segmentSlots: new SegmentSlots(),
     crc32c,
     copy: () => {},
     cluster: 'c',
@@ -222,11 +224,20 @@ const trips: readonly (readonly [contract: string, how: string, action: () => un
     },
   ],
   [
+    'deliveries-jump-forward',
+    'a checkpoint of what was handed over already',
+    () => {
+      const { deliveries } = delivering(() => 10);
+      deliveries.next = 5;
+      deliveries.jump(3);
+    },
+  ],
+  [
     'delivered-bytes-add-up',
     'a decree that shrinks meanwhile',
     () => {
-      // Read twice by the delivery, then for the window.
-      const { bridge, deliveries } = delivering(each(10, 10, 5));
+      // Read twice by the delivery, once for what is taken off the window later, then for the window.
+      const { bridge, deliveries } = delivering(each(10, 10, 10, 5));
       deliveries.advance(1);
       bridge.take();
       deliveries.collect();

@@ -62,6 +62,7 @@ export class LogRig {
     this.log = new LogWriter({
       medium: this.medium,
       index: state.index,
+      segmentSlots: state.segmentSlots,
       crc32c,
       copy: (target, at, source, start, end) => {
         target.set(source.subarray(start, end), at);

@@ -26,6 +26,62 @@ const learn = (slot: number, name: string, round = 1, member = 2): Message => ({
   decree: decree(name),
 });
 
+describe('a checkpoint that is durable here', () => {
+  const configured = (scene: Scene) => scene.replica.configuration!;
+
+  it('stands for every slot up to its own, open ones too; what is accepted behind it stays', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    scene.receive(2, accept(1, 2, 1, 'x'));
+    scene.receive(2, accept(1, 2, 2, 'y'));
+    scene.receive(2, accept(1, 2, 3, 'z'));
+    expect(scene.feed({ kind: 'installed', slot: 2, configuration: configured(scene) })).toEqual([
+      'chosen 2',
+    ]);
+    expect([...scene.replica.accepted.keys()]).toEqual([3]);
+    expect(scene.receive(2, heartbeat(1, 2, 3))[0]).toBe('chosen 3');
+  });
+
+  it('changes nothing where more is chosen', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    scene.receive(2, accept(1, 2, 1, 'x'));
+    scene.receive(2, heartbeat(1, 2, 1));
+    expect(scene.feed({ kind: 'installed', slot: 1, configuration: configured(scene) })).toEqual([]);
+    expect(scene.replica.chosen).toBe(1);
+  });
+
+  it('far ahead ends what is fetched, and the next fetch begins behind it', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    expect(scene.receive(2, heartbeat(1, 2, 5_000_000_000))).toContain('send 2: fetch from 1');
+    const effects = scene.feed({
+      kind: 'installed',
+      slot: 4_000_000_000,
+      configuration: configured(scene),
+    });
+    expect(effects).toEqual(['chosen 4000000000', 'send 2: fetch from 4000000001']);
+  });
+
+  it('brings the configuration behind its slot, though those in between were never seen', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    const { members } = configured(scene);
+    const later = { number: 7, members, nextMember: 9 };
+    scene.feed({ kind: 'installed', slot: 9, configuration: later });
+    expect(scene.replica.configuration?.number).toBe(7);
+    expect(scene.replica.role).toBe('secondary');
+  });
+
+  it('on its way keeps the peer from being given up', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    scene.receive(2, heartbeat(1, 2, 9));
+    const sent: string[] = [];
+    for (let round = 0; round < 20; round += 1) {
+      scene.feed({ kind: 'catching-up', peer: 2 });
+      sent.push(...scene.wait(200));
+      scene.receive(2, heartbeat(1, 2, 9));
+    }
+    expect(sent.filter((effect) => effect.includes('fetch'))).toEqual([]);
+  });
+});
+
 describe('"chosen up to" is believed', () => {
   it('for what was accepted under the very ballot, at once, durable here or not', () => {
     const scene = new Scene().toSecondaryOf(2);

@@ -40,6 +40,7 @@ export const importRules: readonly ImportRule[] = [
   { of: 'protocol', may: base, node: 'none' },
   { of: 'wire', may: [...base, 'protocol', 'checksum'], node: 'none' },
   { of: 'log', may: [...base, 'protocol', 'checksum'], node: 'none' },
+  { of: 'checkpoint', may: [...base, 'log', 'checksum'], node: 'none' },
 
   // The addon: loaded here and nowhere else.
   { of: 'native', may: [...base, 'log/format'], node: 'all' },
@@ -48,7 +49,12 @@ export const importRules: readonly ImportRule[] = [
   // than one of them, and they do not know it.
   { of: 'storage/log-medium', may: ['errors'], node: 'none' },
   { of: 'storage/open-medium', may: [...base, 'log/format', 'native', 'options', 'storage'], node: 'all' },
-  { of: 'storage/*', may: [...base, 'log/format', 'native'], never: ['storage/open-medium'], node: 'all' },
+  {
+    of: 'storage/*',
+    may: [...base, 'checkpoint/format', 'log/format', 'native'],
+    never: ['storage/open-medium'],
+    node: 'all',
+  },
   {
     of: 'storage/memory',
     may: [...base, 'log/format', 'storage/*'],
@@ -104,6 +110,8 @@ export const importRules: readonly ImportRule[] = [
       'wire',
       'log',
       'native/addon',
+      'checkpoint',
+      'storage/checkpoint-store',
       'storage/log-medium',
       'storage/open-medium',
       'transport/transport',
@@ -125,6 +133,9 @@ export const importRules: readonly ImportRule[] = [
       'log',
       'engine',
       'native/addon',
+      'checkpoint',
+      'wire',
+      'storage/checkpoint-store',
       'storage/log-medium',
       'transport/tls',
       'transport/transport',
@@ -142,6 +153,8 @@ export const importRules: readonly ImportRule[] = [
       'engine',
       'protocol',
       'native/addon',
+      'checksum',
+      'storage/checkpoint-store',
       'storage/log-medium',
       'transport/tls',
       'transport/transport',
@@ -202,7 +215,7 @@ export const packageRules: readonly { readonly name: string; readonly from: stri
 ];
 
 /** Folders whose code decides the same thing whenever and wherever it runs. */
-export const pureFolders: readonly string[] = ['protocol', 'wire', 'log'];
+export const pureFolders: readonly string[] = ['protocol', 'wire', 'log', 'checkpoint'];
 
 /** Names that code in a pure folder may not mention: clocks, chance, waiting, the process. */
 export const impureNames: readonly string[] = [

@@ -56,8 +56,8 @@ export const learning: readonly Mutant[] = [
     edits: [
       {
         file: REPLICA,
-        find: '      through: chosen,\n      bytesMax',
-        put: '      through: Math.max(chosen, ...this.#acceptor.accepted.keys()),\n      bytesMax',
+        find: 'answerFetch(context, from, message);',
+        put: 'context.effects.push({ ...message, kind: "serve-fetch", to: from, through: Math.max(context.chosen, ...this.#acceptor.accepted.keys()) });',
       },
     ],
     killedBy: [
@@ -228,7 +228,13 @@ export const learning: readonly Mutant[] = [
     name: 'newcomer-let-in-without-a-quorum-that-does-without-it',
     fault: 'configuration',
     mimics: 'redisraft#3: a change of members leaves no leader',
-    edits: [{ file: REPLICA, find: 'if (live < quorumSize(next)) return;', put: '' }],
+    edits: [
+      {
+        file: 'protocol/readmission.ts',
+        find: 'return live < quorumSize(next) ? null : next;',
+        put: 'return next;',
+      },
+    ],
     killedBy: [{ check: 'unit', file: 'test/protocol/membership.test.ts' }],
   },
   {

@@ -52,7 +52,7 @@ export const persistence: readonly Mutant[] = [
     mimics: 'yugabyte-db#32875: a heartbeat is answered with "last received" before the own sync',
     edits: [
       {
-        file: REPLICA,
+        file: 'protocol/answers.ts',
         find: 'const { ballot, from: runFrom, durable } =',
         put: 'const { ballot, from: runFrom, through: durable } =',
       },
@@ -228,7 +228,7 @@ export const persistence: readonly Mutant[] = [
       {
         file: REPLICA,
         find: 'this.#configure(configuration);\n    this.#election.restart();\n  }',
-        put: 'this.#configure(configuration);\n    this.#election.restart();\n    this.#passOnGenesis(Number.POSITIVE_INFINITY);\n  }',
+        put: 'this.#configure(configuration);\n    this.#election.restart();\n    this.#genesis.onDurable(Number.POSITIVE_INFINITY);\n  }',
       },
     ],
     killedBy: [

@@ -1,0 +1,175 @@
+/**
+ * Copies a checkpoint from a peer, chunk by chunk, checking it on the way, and gives it its name when it is whole and durable.
+ * A copy that was interrupted goes on where it was, from any peer that has the same one.
+ */
+
+import { BlockReader } from '../checkpoint/blocks.js';
+import { CHECKPOINT_HEADER_BYTES } from '../checkpoint/format.js';
+import { readCheckpointHeader } from '../checkpoint/header.js';
+import type { Crc32c } from '../checksum.js';
+import type { SynodError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { CheckpointFile, CheckpointStore } from '../storage/checkpoint-store.js';
+import type { CheckpointChunk, CheckpointFetch, CheckpointName } from '../wire/codec.js';
+import { decodeConfiguration } from '../wire/configuration-codec.js';
+import type { ServedCheckpoint } from './checkpoint-server.js';
+import type { Link } from './links.js';
+import type { RestoredCheckpoint } from './recover.js';
+
+/** The name of the unfinished copy in the store. */
+export const COPY_NAME = 'copy';
+
+export interface CheckpointInstallerOptions {
+  readonly store: CheckpointStore;
+  readonly crc32c: Crc32c;
+  readonly logger: Logger;
+  readonly cluster: string;
+  /** Bytes of one chunk to ask for. */
+  readonly chunkBytesMax: number;
+  /** Every slot up to this is known chosen here: an older checkpoint is of no use. */
+  readonly chosen: () => number;
+  readonly ask: (link: Link, fetch: CheckpointFetch) => void;
+  readonly isUp: (link: Link) => boolean;
+  /** A chunk of use arrived from the peer. */
+  readonly onProgress: (link: Link) => void;
+  readonly onInstalled: (checkpoint: RestoredCheckpoint, served: ServedCheckpoint) => void;
+}
+
+interface Copy extends CheckpointName {
+  readonly bytes: number;
+  readonly file: CheckpointFile;
+  reader: BlockReader | null;
+  restored: RestoredCheckpoint | null;
+}
+
+export class CheckpointInstaller {
+  readonly #options: CheckpointInstallerOptions;
+  #copy: Copy | null = null;
+  /** The store is at work: what arrives meanwhile is passed over, and asked for again. */
+  #busy = false;
+
+  constructor(options: CheckpointInstallerOptions) {
+    this.#options = options;
+  }
+
+  get isAtWork(): boolean {
+    return this.#copy !== null;
+  }
+
+  /** `payload` stays as it is. */
+  onChunk(link: Link, chunk: CheckpointChunk, payload: Uint8Array): void {
+    if (this.#busy || chunk.slot <= this.#options.chosen()) return;
+    const copy = this.#copy;
+    if (copy !== null && isSame(copy, chunk)) {
+      this.#options.onProgress(link);
+      if (chunk.offset === copy.file.bytes) this.#append(link, copy, payload);
+      // Another peer begins at the beginning, or this one sent the same chunk twice.
+      else this.#ask(link, copy);
+    } else if (chunk.offset === 0) {
+      this.#options.onProgress(link);
+      this.#begin(link, chunk, payload);
+    }
+  }
+
+  #begin(link: Link, chunk: CheckpointChunk, payload: Uint8Array): void {
+    const { store, logger } = this.#options;
+    const { slot, nonceLow, nonceHigh, bytes } = chunk;
+    this.#busy = true;
+    const create = (): void =>
+      store.create(slot, COPY_NAME, (error, file) => {
+        this.#busy = false;
+        if (error !== null) return this.#fail(null, error);
+        logger.info({ slot, bytes, peer: link.peer?.id }, 'copying a checkpoint');
+        this.#copy = { slot, nonceLow, nonceHigh, bytes, file: file!, reader: null, restored: null };
+        this.#append(link, this.#copy, payload);
+      });
+    const before = this.#copy;
+    this.#copy = null;
+    if (before === null) create();
+    else before.file.abandon(create);
+  }
+
+  #append(link: Link, copy: Copy, payload: Uint8Array): void {
+    const damage = this.#check(copy, payload);
+    if (damage !== null) {
+      this.#refuse(link, copy, damage);
+      return;
+    }
+    this.#busy = true;
+    copy.file.append(payload, (error) => {
+      this.#busy = false;
+      if (error !== null) return this.#fail(copy, error);
+      if (copy.file.bytes < copy.bytes) return this.#ask(link, copy);
+      if (copy.reader?.state.kind !== 'complete') return this.#refuse(link, copy, 'it has no end');
+      this.#commit(copy);
+    });
+  }
+
+  /** What is wrong with the bytes that come next, or null. */
+  #check(copy: Copy, payload: Uint8Array): string | null {
+    const { crc32c, cluster } = this.#options;
+    let body = payload;
+    if (copy.reader === null) {
+      const reading = readCheckpointHeader(payload, crc32c);
+      if (reading.kind !== 'valid') return `its header is ${reading.kind}`;
+      const { header, chain } = reading;
+      const configuration = decodeConfiguration(header.configuration);
+      const firstConfiguration = decodeConfiguration(header.firstConfiguration);
+      if (configuration === null || firstConfiguration === null) return 'it has no configuration';
+      if (header.cluster !== cluster) return `it is of cluster "${header.cluster}"`;
+      if (!isSame(header, copy)) return 'it is not the one that was announced';
+      copy.restored = { slot: header.slot, configuration, firstConfiguration };
+      copy.reader = new BlockReader(chain, CHECKPOINT_HEADER_BYTES, crc32c, {
+        onSessions: () => {},
+        onState: () => {},
+      });
+      body = payload.subarray(CHECKPOINT_HEADER_BYTES);
+    }
+    const state = copy.reader.push(body);
+    return state.kind === 'damaged' ? `byte ${state.offset}: ${state.reason}` : null;
+  }
+
+  #commit(copy: Copy): void {
+    const { slot, nonceLow, nonceHigh, bytes } = copy;
+    this.#busy = true;
+    copy.file.commit((error) => {
+      this.#busy = false;
+      this.#copy = null;
+      if (error !== null) return this.#fail(null, error);
+      this.#options.logger.info({ slot, bytes }, 'checkpoint copied');
+      this.#options.onInstalled(copy.restored!, { slot, nonceLow, nonceHigh, bytes });
+    });
+  }
+
+  #ask(link: Link, { slot, nonceLow, nonceHigh, file }: Copy): void {
+    const { ask, isUp, chunkBytesMax } = this.#options;
+    if (isUp(link)) ask(link, { slot, nonceLow, nonceHigh, offset: file.bytes, bytesMax: chunkBytesMax });
+  }
+
+  /** The peer's is damaged. Nothing of it is kept; when the time for an answer is over, another peer is asked. */
+  #refuse(link: Link, copy: Copy, reason: string): void {
+    this.#options.logger.error(
+      { peer: link.peer?.id, slot: copy.slot, reason },
+      'checkpoint of a peer refused',
+    );
+    this.#drop(copy);
+  }
+
+  /** No space, or a failing disk: the log is another file and says so itself. It is tried again when asked for again. */
+  #fail(copy: Copy | null, error: SynodError): void {
+    this.#options.logger.error({ error }, 'checkpoint cannot be stored');
+    if (copy !== null) this.#drop(copy);
+  }
+
+  #drop(copy: Copy): void {
+    this.#copy = null;
+    this.#busy = true;
+    copy.file.abandon(() => {
+      this.#busy = false;
+    });
+  }
+}
+
+function isSame(a: CheckpointName, b: CheckpointName): boolean {
+  return a.slot === b.slot && a.nonceLow === b.nonceLow && a.nonceHigh === b.nonceHigh;
+}

@@ -1,0 +1,152 @@
+/**
+ * What checkpoints change for the engine: the log behind them is dropped, peers that need what was dropped get a checkpoint
+ * instead, and one that a peer sends is put in the place of the decrees that it holds.
+ */
+
+import type { SynodError } from '../errors.js';
+import type { Slot } from '../protocol/decree.js';
+import type { CheckpointStore } from '../storage/checkpoint-store.js';
+import {
+  decodeCheckpointChunk,
+  decodeCheckpointFetch,
+  type FrameWriter,
+  joinPayload,
+} from '../wire/codec.js';
+import { type Frame, FrameKind } from '../wire/frame.js';
+import { CheckpointInstaller, COPY_NAME } from './checkpoint-installer.js';
+import { CheckpointServer, type ServedCheckpoint } from './checkpoint-server.js';
+import type { EngineParts } from './engine-types.js';
+import type { Link } from './links.js';
+import type { LogReader } from './log-reader.js';
+import type { LogWriter } from './log-writer.js';
+import type { RestoredCheckpoint } from './recover.js';
+
+/** What the engine is told of the checkpoints of its replica. */
+export interface CheckpointNotice {
+  readonly newest: ServedCheckpoint;
+  /** The oldest one that is kept: the log from the slot behind it on is kept too. */
+  readonly keptFrom: Slot;
+}
+
+/** Bytes of a checkpoint in one frame: what a peer that catches up makes this replica read and send at once. */
+const CHUNK_BYTES = 1024 * 1024;
+
+export interface CheckpointsOptions {
+  readonly parts: EngineParts;
+  readonly store: CheckpointStore;
+  /** What there was when the replica was opened. */
+  readonly notice: CheckpointNotice | null;
+  readonly log: LogWriter;
+  readonly writer: FrameWriter;
+  readonly chosen: () => Slot;
+  readonly isUp: (link: Link) => boolean;
+  /** The peer whose link it is sends a checkpoint. */
+  readonly onProgress: (link: Link) => void;
+  /** It is durable: the protocol may count on it. */
+  readonly onInstalled: (checkpoint: RestoredCheckpoint) => void;
+  readonly reader: LogReader;
+}
+
+export class Checkpoints {
+  readonly #options: CheckpointsOptions;
+  readonly #server: CheckpointServer;
+  readonly #installer: CheckpointInstaller;
+  /** The log up to this slot is not needed. */
+  #droppable: Slot = 0;
+  #dropping = false;
+  #stopped = false;
+
+  constructor(options: CheckpointsOptions) {
+    const { parts, store, writer, chosen, isUp } = options;
+    const { crc32c, logger, schedule } = parts;
+    const { cluster, limits } = parts.options;
+    const chunkBytesMax = Math.min(CHUNK_BYTES, limits.fetchBytesMax);
+    this.#options = options;
+    this.#server = new CheckpointServer({
+      store,
+      writer,
+      crc32c,
+      logger,
+      chunkBytesMax,
+      isUp,
+      onSent: schedule,
+    });
+    this.#installer = new CheckpointInstaller({
+      store,
+      crc32c,
+      logger,
+      cluster,
+      chunkBytesMax,
+      chosen,
+      ask: (link, fetch) => {
+        link.connection.send(writer.bytes, writer.checkpointFetch(fetch));
+        schedule();
+      },
+      isUp,
+      onProgress: options.onProgress,
+      onInstalled: (checkpoint, served) => {
+        // What the log has of the slots in between is no use without the rest.
+        this.onNotice({ newest: served, keptFrom: checkpoint.slot });
+        options.onInstalled(checkpoint);
+        schedule();
+      },
+    });
+    // What an earlier life of this process began is not gone on with.
+    store.clear(COPY_NAME, () => {});
+    if (options.notice !== null) this.onNotice(options.notice);
+  }
+
+  /** There is another checkpoint: made here, or copied. */
+  onNotice({ newest, keptFrom }: CheckpointNotice): void {
+    if (newest.slot >= (this.#server.newest?.slot ?? 0)) this.#server.newest = newest;
+    if (keptFrom > this.#droppable) this.#droppable = keptFrom;
+  }
+
+  /** True where the log does not have slot `from` any more, and the peer gets a checkpoint instead. */
+  offer(link: Link, from: Slot): boolean {
+    if (from >= this.#options.parts.recovered.state.index.floor || this.#server.newest === null) return false;
+    this.#server.offer(link);
+    return true;
+  }
+
+  /** Takes in a frame of this kind. Throws `FrameError`. */
+  onFrame(link: Link, frame: Frame): void {
+    if (frame.kind === FrameKind.checkpointFetch) this.#server.serve(link, decodeCheckpointFetch(frame));
+    else this.#installer.onChunk(link, decodeCheckpointChunk(frame), joinPayload(frame));
+  }
+
+  onDown(link: Link): void {
+    this.#server.onDown(link);
+  }
+
+  /** Drops nothing more: the medium is closed next, and the segments may be somebody else's. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** From time to time: drops the oldest segments, as far as nothing in them is needed. */
+  tick(): void {
+    const { parts, log, reader } = this.#options;
+    const { medium, logger } = parts;
+    const { index, segmentSlots } = parts.recovered.state;
+    // Without a checkpoint the log must have its beginning, be there any decree in it or not.
+    if (this.#stopped || this.#dropping || this.#droppable === 0) return;
+    const found = segmentSlots.droppable(this.#droppable);
+    if (found === null || log.resident.has(found.segment)) return;
+    const { segment, next } = found;
+    // The next segment's header repeats what was promised before. Until it is durable, a power cut must find the records.
+    if (next >= log.persistedBelow && !log.isIdle) return;
+    // Whoever asks from here on finds nothing; who reads it already is waited for.
+    index.dropBelow(this.#droppable + 1);
+    if (reader.isReading(segment)) return;
+    this.#dropping = true;
+    medium.remove(segment, (error: SynodError | null) => {
+      this.#dropping = false;
+      // Space that is not given back; the next start finds the segment again.
+      if (error !== null) logger.warn({ error, segment }, 'log segment not dropped');
+      segmentSlots.remove(segment);
+      // Under load more than one becomes free from one tick to the next.
+      this.tick();
+    });
+  }
+}

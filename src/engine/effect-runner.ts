@@ -1,0 +1,129 @@
+/** Carries out what the protocol decided: records, messages, and what the application is told. */
+
+import { unreachable } from '../contracts.js';
+import type { Ballot, MemberNumber } from '../protocol/ballot.js';
+import { formatBallot } from '../protocol/ballot.js';
+import type { Configuration } from '../protocol/configuration.js';
+import type { DecreeReference } from '../protocol/decree.js';
+import type { Effect, Role } from '../protocol/effects.js';
+import { encodeConfiguration } from '../wire/configuration-codec.js';
+import { appendRecord, isInPlace } from './append-record.js';
+import type { Checkpoints } from './checkpoints.js';
+import type { EngineParts } from './engine-types.js';
+import type { FetchServer } from './fetch-server.js';
+import type { Grants } from './grants.js';
+import type { LogKeeper } from './log-keeper.js';
+import type { LogWriter } from './log-writer.js';
+import type { MessageSender } from './message-sender.js';
+import type { PeerTable } from './peer-table.js';
+import { HeapPlace, isFrame } from './places.js';
+import type { Submitter } from './submitter.js';
+
+export interface EffectRunnerOptions {
+  readonly parts: EngineParts;
+  readonly log: LogWriter;
+  readonly keeper: LogKeeper;
+  readonly grants: Grants;
+  readonly submitter: Submitter;
+  readonly peers: PeerTable;
+  readonly sender: MessageSender;
+  readonly fetches: FetchServer;
+  readonly checkpoints: Checkpoints | null;
+}
+
+export class EffectRunner {
+  readonly #options: EffectRunnerOptions;
+  #role: Role = 'inactive';
+  #primary: MemberNumber = 0;
+  #ballot: Ballot = 0;
+
+  constructor(options: EffectRunnerOptions) {
+    this.#options = options;
+  }
+
+  /** As the protocol told last. */
+  get primary(): MemberNumber {
+    return this.#primary;
+  }
+
+  /** In order. */
+  carryOut(effects: readonly Effect[]): void {
+    const { parts, log, peers, sender, fetches, checkpoints } = this.#options;
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'append':
+          this.#append(effect);
+          break;
+        case 'send': {
+          const link = peers.link(effect.to);
+          if (link !== undefined) sender.send(link, effect.message);
+          break;
+        }
+        case 'retain':
+          this.#retain(effect.decree);
+          break;
+        case 'chosen':
+          log.chosen = effect.through;
+          parts.bridge.chosen = effect.through;
+          break;
+        case 'serve-fetch': {
+          const link = peers.link(effect.to);
+          if (link !== undefined && !checkpoints?.offer(link, effect.from))
+            fetches.serve(link, effect.from, effect.through, effect.bytesMax);
+          break;
+        }
+        case 'status':
+          this.#onStatus(effect.role, effect.primary, effect.ballot);
+          break;
+        case 'configuration':
+          this.#onConfiguration(effect.configuration, effect.self);
+          break;
+        default:
+          unreachable(effect);
+      }
+    }
+  }
+
+  #append({ record, write }: Extract<Effect, { kind: 'append' }>): void {
+    const { parts, log, keeper, grants } = this.#options;
+    // The tail may be lent to the application: its memory is taken back first, at once if it must be.
+    if (!isInPlace(record) && !grants.reclaim(false)) grants.revoke();
+    appendRecord(log, record, write, parts.crc32c);
+    keeper.onAppended();
+  }
+
+  #retain(decree: DecreeReference): void {
+    if (isFrame(decree.source)) decree.source = new HeapPlace([this.#options.sender.join(decree.source)]);
+  }
+
+  #onStatus(role: Role, primary: MemberNumber, ballot: Ballot): void {
+    const { parts, grants, submitter, peers } = this.#options;
+    const moved =
+      primary !== this.#primary ||
+      ballot !== this.#ballot ||
+      (role === 'primary') !== (this.#role === 'primary');
+    this.#role = role;
+    this.#primary = primary;
+    this.#ballot = ballot;
+    if (role !== 'primary') {
+      grants.revoke();
+      submitter.forwarded.length = 0;
+    }
+    if (moved) submitter.restart();
+    const id = peers.idOf(primary);
+    parts.logger.info({ role, primary: id, ballot: formatBallot(ballot) }, 'role');
+    parts.emit({ kind: 'role', role, primary: id, ballot: formatBallot(ballot) });
+  }
+
+  #onConfiguration(configuration: Configuration, self: MemberNumber): void {
+    const { parts, peers } = this.#options;
+    parts.bridge.self = self;
+    const first = peers.genesis;
+    if (first !== null) parts.emit({ kind: 'first-configuration', bytes: encodeConfiguration(first) });
+    parts.logger.info(
+      { configuration: configuration.number, self, members: configuration.members },
+      'configuration',
+    );
+    peers.renumber();
+  }
+}

@@ -1,0 +1,22 @@
+/** The end of a log that is closed cleanly. */
+
+import { RecordKind } from '../log/format.js';
+import type { Slot } from '../protocol/decree.js';
+import type { LogWriter } from './log-writer.js';
+
+/**
+ * Waits until everything is durable, then writes a mark that says so: damage to anything before it is then told from a torn
+ * tail. The function that it yields is to be called whenever more has become durable, until it has yielded true.
+ */
+export function endLog(log: LogWriter, chosen: () => Slot): () => boolean {
+  let isMarked = false;
+  return () => {
+    if (!log.isIdle) return false;
+    if (isMarked || !log.hasRoom(0)) return true;
+    isMarked = true;
+    log.append(RecordKind.mark, 0, 0, chosen(), null);
+    log.flush();
+    // A medium whose persist is synchronous is done already.
+    return log.isIdle;
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * The store's state as bytes, and back. Little endian:
+ *
+ *     0  u32  version, 1
+ *     4  u32  0
+ *     8  f64  the store's clock, in ms since 1970
+ *    16       entries: u32 bytes of the key, u32 bytes of the value, f64 deadline in ms (0: none), key, value
+ */
+
+import type { Entry } from './keyspace.js';
+
+const VERSION = 1;
+const HEADER_BYTES = 16;
+const ENTRY_HEADER_BYTES = 16;
+/** Entries are gathered into pieces of about this size. */
+const PIECE_BYTES = 64 * 1024;
+
+/** `entries` is read as the pieces are asked for. */
+export function* encodeSnapshot(clockMs: number, entries: Iterable<Entry>): Generator<Buffer, void, void> {
+  let piece = Buffer.allocUnsafe(PIECE_BYTES);
+  piece.writeUInt32LE(VERSION, 0);
+  piece.writeUInt32LE(0, 4);
+  piece.writeDoubleLE(clockMs, 8);
+  let at = HEADER_BYTES;
+  for (const { key, value, deadline } of entries) {
+    const bytes = ENTRY_HEADER_BYTES + key.length + value.length;
+    if (at + bytes > piece.length) {
+      if (at > 0) yield piece.subarray(0, at);
+      piece = Buffer.allocUnsafe(Math.max(PIECE_BYTES, bytes));
+      at = 0;
+    }
+    piece.writeUInt32LE(key.length, at);
+    piece.writeUInt32LE(value.length, at + 4);
+    piece.writeDoubleLE(deadline, at + 8);
+    piece.write(key, at + ENTRY_HEADER_BYTES, 'latin1');
+    piece.write(value, at + ENTRY_HEADER_BYTES + key.length, 'latin1');
+    at += bytes;
+  }
+  if (at > 0) yield piece.subarray(0, at);
+}
+
+export interface SnapshotTarget {
+  /** Called once, first. */
+  setClock(clockMs: number): void;
+  load(entry: Entry): void;
+}
+
+/** Reads a snapshot from pieces of any size. */
+export class SnapshotReader {
+  readonly #target: SnapshotTarget;
+  #held: Buffer = Buffer.alloc(0);
+  #begun = false;
+
+  constructor(target: SnapshotTarget) {
+    this.#target = target;
+  }
+
+  /** Throws where the bytes are of another version. */
+  push(piece: Uint8Array): void {
+    const bytes = this.#held.length === 0 ? Buffer.from(piece) : Buffer.concat([this.#held, piece]);
+    let at = 0;
+    if (!this.#begun && bytes.length >= HEADER_BYTES) {
+      const version = bytes.readUInt32LE(0);
+      if (version !== VERSION) throw new Error(`key-value snapshot of version ${version}`);
+      this.#target.setClock(bytes.readDoubleLE(8));
+      this.#begun = true;
+      at = HEADER_BYTES;
+    }
+    while (this.#begun && bytes.length - at >= ENTRY_HEADER_BYTES) {
+      const keyEnd = at + ENTRY_HEADER_BYTES + bytes.readUInt32LE(at);
+      const valueEnd = keyEnd + bytes.readUInt32LE(at + 4);
+      if (valueEnd > bytes.length) break;
+      this.#target.load({
+        key: bytes.toString('latin1', at + ENTRY_HEADER_BYTES, keyEnd),
+        value: bytes.toString('latin1', keyEnd, valueEnd),
+        deadline: bytes.readDoubleLE(at + 8),
+      });
+      at = valueEnd;
+    }
+    this.#held = bytes.subarray(at);
+  }
+
+  /** Throws where something is missing at the end. */
+  end(): void {
+    if (!this.#begun || this.#held.length > 0) throw new Error('key-value snapshot that ends early');
+  }
+}

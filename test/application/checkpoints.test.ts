@@ -1,0 +1,326 @@
+/**
+ * Aim: the log is bounded; a replica goes on from its newest sound checkpoint and the log behind it; and one that was away too long,
+ * or lost its disk, gets a checkpoint from a peer and joins the others, without a restart and while commands go on.
+ */
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Decree, StateMachine } from '../../src/index.js';
+import { Replica, type ReplicaOptions, SynodError } from '../../src/index.js';
+import { bytesOf, freePorts, silentLogger, until } from './support.js';
+
+const MEBIBYTE = 1024 * 1024;
+const ids = ['a', 'b', 'c'];
+
+/** Counts, and remembers the last commands, in a state that is as large as `ballast` says. */
+class Counter implements StateMachine<number> {
+  count = 0;
+  restores = 0;
+  recent: string[] = [];
+  ballast = 0;
+  readonly appliesDuringCheckpoint: boolean;
+
+  constructor(appliesDuringCheckpoint: boolean) {
+    this.appliesDuringCheckpoint = appliesDuringCheckpoint;
+  }
+
+  apply(decree: Decree<number>): void {
+    for (let index = 0; index < decree.count; index += 1) {
+      this.count += 1;
+      this.recent.push(Buffer.from(decree.command(index)).toString('latin1', 0, 12));
+      if (this.recent.length > 50) this.recent.shift();
+      decree.reply(index, this.count);
+    }
+  }
+
+  digest(): string {
+    return `${this.count} ${this.recent.join()}`;
+  }
+
+  takeCheckpoint(): Iterable<Uint8Array> {
+    const fixed = Buffer.from(JSON.stringify({ count: this.count, recent: this.recent }));
+    const { ballast } = this;
+    return (function* () {
+      yield fixed.subarray(0, 5);
+      yield fixed.subarray(5);
+      for (let left = ballast; left > 0; left -= MEBIBYTE) yield Buffer.alloc(Math.min(left, MEBIBYTE), ' ');
+    })();
+  }
+
+  async restore(state: AsyncIterable<Uint8Array>): Promise<void> {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of state) pieces.push(piece);
+    const { count, recent } = JSON.parse(Buffer.concat(pieces).toString());
+    this.count = count;
+    this.recent = recent;
+    this.restores += 1;
+  }
+}
+
+interface Member {
+  readonly id: string;
+  replica: Replica<number> | null;
+  machine: Counter;
+  readonly copied: number[];
+}
+
+const roots: string[] = [];
+let members: Member[] = [];
+
+afterEach(async () => {
+  await Promise.all(members.map(({ replica }) => replica?.close()));
+  members = [];
+  for (const root of roots.splice(0)) rmSync(root, { recursive: true, force: true });
+});
+
+async function cluster(options: Partial<ReplicaOptions> = {}, machine = () => new Counter(true)) {
+  const root = mkdtempSync(path.join(tmpdir(), 'synod-checkpoints-'));
+  roots.push(root);
+  const ports = await freePorts(ids.length);
+  const addresses = ids.map((id, index) => ({ id, address: `127.0.0.1:${ports[index]}` }));
+  members = ids.map((id) => ({ id, replica: null, machine: machine(), copied: [] }));
+  const open = async (member: Member): Promise<void> => {
+    member.machine = machine();
+    member.replica = await Replica.open(
+      {
+        cluster: 'here',
+        replica: member.id,
+        members: addresses,
+        dataDir: path.join(root, member.id),
+        storage: { kind: 'file', segmentBytes: MEBIBYTE },
+        transport: { kind: 'tcp' },
+        engine: 'inline',
+        checkpoints: { everyBytes: 2 * MEBIBYTE, retain: 2 },
+        logger: silentLogger,
+        ...options,
+      },
+      member.machine,
+    );
+    member.replica.on('checkpoint', ({ slot, source }) => {
+      if (source === 'copied') member.copied.push(slot);
+    });
+  };
+  await Promise.all(members.map(open));
+  return {
+    root,
+    open,
+    async close(member: Member): Promise<void> {
+      await member.replica!.close();
+      member.replica = null;
+    },
+    folder: (member: Member, name: 'log' | 'checkpoints') => path.join(root, member.id, name),
+  };
+}
+
+let serial = 0;
+
+/** Gives `count` commands of 10 KiB to the member, not too many at once. */
+async function load(member: Member, count: number): Promise<void> {
+  for (let done = 0; done < count; done += 50) {
+    await Promise.all(
+      Array.from({ length: Math.min(50, count - done) }, () => {
+        serial += 1;
+        return member.replica!.replicate(bytesOf(`${serial}`.padStart(12, '0') + 'x'.repeat(10_240)));
+      }),
+    );
+  }
+}
+
+async function untilEqual(): Promise<void> {
+  await until('all have executed the same', async () => {
+    const statuses = await Promise.all(
+      members.flatMap(({ replica }) => (replica === null ? [] : [replica.status()])),
+    );
+    return statuses.every(
+      ({ applied, chosen }) => applied === statuses[0]!.applied && chosen === statuses[0]!.chosen,
+    );
+  });
+  const digests = members.filter(({ replica }) => replica !== null).map(({ machine }) => machine.digest());
+  expect(new Set(digests).size).toBe(1);
+}
+
+const filesIn = (folder: string): string[] =>
+  readdirSync(folder).filter((name) => !name.endsWith('.owner') && name !== 'LOCK');
+const bytesIn = (folder: string): number =>
+  filesIn(folder).reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
+
+describe('the log', () => {
+  it('stays bounded, whatever is written', async () => {
+    const { folder } = await cluster();
+    let most = 0;
+    for (let round = 0; round < 6; round += 1) {
+      await load(members[round % 3]!, 500);
+      for (const member of members) most = Math.max(most, bytesIn(folder(member, 'log')));
+    }
+    await untilEqual();
+    // 30 MiB were written. How far the log gets ahead of the checkpoints is up to the disk, but it never has all of them.
+    expect(most).toBeLessThan(24 * MEBIBYTE);
+    // Three checkpoints' worth of log, each with a part of a segment, the segment that is written to, and one made ahead.
+    await until('the log is what the kept checkpoints need', () =>
+      members.every((member) => bytesIn(folder(member, 'log')) <= 10 * MEBIBYTE),
+    );
+    await until('two checkpoints are left of each', () =>
+      members.every((member) => filesIn(folder(member, 'checkpoints')).length === 2),
+    );
+  }, 120_000);
+});
+
+describe('a replica that is started again', () => {
+  it('restores its newest checkpoint and executes the log behind it', async () => {
+    const { open, close } = await cluster();
+    await load(members[0]!, 700);
+    await untilEqual();
+    const { count } = members[1]!.machine;
+    await close(members[1]!);
+    await open(members[1]!);
+    await load(members[1]!, 10);
+    await untilEqual();
+    expect(members[1]!.machine.restores).toBe(1);
+    expect(members[1]!.machine.count).toBe(count + 10);
+  }, 60_000);
+
+  it('all of them at once too', async () => {
+    const { open, close } = await cluster();
+    await load(members[0]!, 700);
+    await untilEqual();
+    const { count } = members[0]!.machine;
+    await Promise.all(members.map(close));
+    await Promise.all(members.map(open));
+    await load(members[2]!, 10);
+    await untilEqual();
+    expect(members.map(({ machine }) => machine.restores)).toEqual([1, 1, 1]);
+    expect(members[0]!.machine.count).toBe(count + 10);
+  }, 60_000);
+
+  it('takes the one before, where the newest is damaged', async () => {
+    const { open, close, folder } = await cluster();
+    await load(members[0]!, 1000);
+    await untilEqual();
+    await close(members[1]!);
+    const checkpoints = filesIn(folder(members[1]!, 'checkpoints')).sort();
+    expect(checkpoints.length).toBe(2);
+    const newest = path.join(folder(members[1]!, 'checkpoints'), checkpoints[1]!);
+    const bytes = readFileSync(newest);
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(newest, bytes);
+    await open(members[1]!);
+    await load(members[1]!, 10);
+    await untilEqual();
+  }, 60_000);
+
+  it('says so where none of them can be read, and the log does not reach back', async () => {
+    const { open, close, folder } = await cluster();
+    await load(members[0]!, 1000);
+    await untilEqual();
+    await close(members[1]!);
+    for (const name of filesIn(folder(members[1]!, 'checkpoints'))) {
+      const file = path.join(folder(members[1]!, 'checkpoints'), name);
+      const bytes = readFileSync(file);
+      bytes[20]! ^= 1;
+      writeFileSync(file, bytes);
+    }
+    await expect(open(members[1]!)).rejects.toMatchObject({ code: 'ERR_SYNOD_LOG_CORRUPT' });
+  }, 60_000);
+});
+
+describe('a replica that was away', () => {
+  it('for longer than the logs reach back gets a checkpoint, while commands go on', async () => {
+    const { open, close } = await cluster();
+    await load(members[0]!, 10);
+    await untilEqual();
+    await close(members[2]!);
+    await load(members[0]!, 1500);
+    await open(members[2]!);
+    await load(members[1]!, 300);
+    await untilEqual();
+    expect(members[2]!.copied.length).toBeGreaterThan(0);
+    expect(await members[2]!.replica!.replicate(bytesOf('after'))).toBe(members[2]!.machine.count);
+    await untilEqual();
+  }, 120_000);
+
+  it('with its disk lost gets a checkpoint and is let in again', async () => {
+    const { root, open, close } = await cluster();
+    await load(members[0]!, 1500);
+    await untilEqual();
+    await close(members[1]!);
+    rmSync(path.join(root, 'b'), { recursive: true });
+    await open(members[1]!);
+    await until('b is a member', async () =>
+      ['secondary', 'primary'].includes((await members[1]!.replica!.status()).role),
+    );
+    expect(members[1]!.copied.length).toBeGreaterThan(0);
+    await load(members[1]!, 20);
+    await untilEqual();
+    // What it has now is good to start from as well.
+    await close(members[1]!);
+    await open(members[1]!);
+    await load(members[1]!, 20);
+    await untilEqual();
+  }, 120_000);
+
+  it('gets one that is many times as large as a chunk', async () => {
+    const { open, close } = await cluster();
+    for (const { machine } of members) machine.ballast = 20 * MEBIBYTE;
+    await load(members[0]!, 10);
+    await close(members[2]!);
+    await load(members[0]!, 1500);
+    await open(members[2]!);
+    await until(
+      'c has caught up',
+      async () => {
+        const [here, there] = await Promise.all(
+          [members[0]!, members[2]!].map(({ replica }) => replica!.status()),
+        );
+        return here!.chosen === there!.applied;
+      },
+      60_000,
+    );
+    expect(members[2]!.copied.length).toBeGreaterThan(0);
+    await untilEqual();
+  }, 120_000);
+});
+
+describe('checkpoint()', () => {
+  it('makes one at once, of what was executed', async () => {
+    await cluster({ checkpoints: { everyBytes: 1024 * MEBIBYTE } });
+    await load(members[0]!, 10);
+    const { applied } = await members[0]!.replica!.status();
+    expect(await members[0]!.replica!.checkpoint()).toBeGreaterThanOrEqual(applied);
+  });
+
+  it('waits for the last piece before it executes more, where the state machine asks for that', async () => {
+    await cluster({}, () => new Counter(false));
+    await load(members[0]!, 700);
+    await untilEqual();
+    const made = members[0]!.replica!.checkpoint();
+    const result = members[0]!.replica!.replicate(bytesOf('later'));
+    const slot = await made;
+    await result;
+    expect((await members[0]!.replica!.status()).applied).toBeGreaterThanOrEqual(slot);
+  }, 60_000);
+
+  it('rejects where the state machine has none, and where it throws, and the replica goes on', async () => {
+    const machine = new Counter(true);
+    await cluster({}, () => machine);
+    machine.takeCheckpoint = () => {
+      throw new Error('not today');
+    };
+    await load(members[0]!, 1);
+    await expect(members[0]!.replica!.checkpoint()).rejects.toMatchObject({
+      code: 'ERR_SYNOD_STATE_MACHINE',
+    });
+    await load(members[0]!, 1);
+    machine.takeCheckpoint = function* () {
+      yield Buffer.from('x');
+      throw new Error('in the middle');
+    };
+    await expect(members[0]!.replica!.checkpoint()).rejects.toMatchObject({
+      code: 'ERR_SYNOD_STATE_MACHINE',
+    });
+    await load(members[0]!, 1);
+    await members[0]!.replica!.close();
+    await expect(members[0]!.replica!.checkpoint()).rejects.toBeInstanceOf(SynodError);
+  });
+});

@@ -1,0 +1,132 @@
+/**
+ * Aim: a checkpoint has its name only when it is whole and durable; whatever call fails, it is a typed error, and what was there
+ * before is still there.
+ */
+
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SynodError } from '../../src/errors.js';
+import {
+  checkpointName,
+  FileCheckpointStore,
+  parseCheckpointName,
+} from '../../src/storage/checkpoint-store.js';
+import { FaultyFileSystem } from './faulty-file-system.js';
+
+let root: string;
+let faulty: FaultyFileSystem;
+let store: FileCheckpointStore;
+
+beforeEach(() => {
+  root = mkdtempSync(path.join(tmpdir(), 'synod-checkpoint-store-'));
+  faulty = new FaultyFileSystem();
+  store = new FileCheckpointStore(path.join(root, 'checkpoints'), faulty.fileSystem);
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+type Callback<T> = (error: SynodError | null, value?: T) => void;
+
+/** A call with a callback as a promise; it must not call back before it has returned. */
+function call<T>(start: (callback: Callback<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let returned = false;
+    start((error, value) => {
+      if (!returned) reject(new Error('called back before the call had returned'));
+      else if (error !== null) reject(error);
+      else resolve(value as T);
+    });
+    returned = true;
+  });
+}
+
+const list = (): Promise<readonly { slot: number; bytes: number }[]> => call((done) => store.list(done));
+
+async function write(slot: number, text: string): Promise<void> {
+  const file = await call<import('../../src/storage/checkpoint-store.js').CheckpointFile>((done) =>
+    store.create(slot, 'made', done),
+  );
+  for (const part of text.match(/.{1,3}/gs) ?? [])
+    await call<void>((done) => file.append(Buffer.from(part), done));
+  await call<void>((done) => file.commit(done));
+}
+
+describe('a checkpoint store', () => {
+  it('lists what is whole, newest first, and reads it', async () => {
+    expect(await list()).toEqual([]);
+    await write(5, 'five');
+    await write(300, 'three hundred');
+    writeFileSync(path.join(root, 'checkpoints', 'made.checkpoint.new'), 'half');
+    writeFileSync(path.join(root, 'checkpoints', 'unknown'), 'x');
+    expect(await list()).toEqual([
+      { slot: 300, bytes: 13 },
+      { slot: 5, bytes: 4 },
+    ]);
+    const target = new Uint8Array(20);
+    expect(await call<number>((done) => store.read(300, 6, target, done))).toBe(7);
+    expect(Buffer.from(target.subarray(0, 7)).toString()).toBe('hundred');
+  });
+
+  it('gives a name only at the end, and none to what was abandoned', async () => {
+    await list();
+    const file = await call<import('../../src/storage/checkpoint-store.js').CheckpointFile>((done) =>
+      store.create(7, 'made', done),
+    );
+    await call<void>((done) => file.append(Buffer.from('x'), done));
+    expect(await list()).toEqual([]);
+    await call<void>((done) => file.abandon(done));
+    expect(readdirSync(path.join(root, 'checkpoints'))).toEqual([]);
+  });
+
+  it('syncs the file before its name, and the name before it says so', async () => {
+    await list();
+    faulty.calls.length = 0;
+    await write(1, 'x');
+    const calls = faulty.calls.filter((name) => ['fsync', 'rename'].includes(name));
+    expect(calls).toEqual(['fsync', 'rename', 'fsync']);
+  });
+
+  it('removes, also what is not there, and clears what was left unfinished', async () => {
+    await list();
+    await write(1, 'x');
+    writeFileSync(path.join(root, 'checkpoints', 'copy.checkpoint.new'), 'half');
+    for (let round = 0; round < 2; round += 1) {
+      await call<void>((done) => store.remove(1, done));
+      await call<void>((done) => store.clear('copy', done));
+      expect(readdirSync(path.join(root, 'checkpoints'))).toEqual([]);
+    }
+    await expect(call((done) => store.read(1, 0, new Uint8Array(1), done))).rejects.toMatchObject({
+      code: 'ERR_SYNOD_STORAGE_FAILED',
+    });
+  });
+
+  it('reports every failing call, and keeps what was there', async () => {
+    await list();
+    await write(1, 'before');
+    for (let at = 0; at < 20; at += 1) {
+      faulty.inject({ at, code: at % 2 === 0 ? 'ENOSPC' : 'EIO' });
+      const failed = await write(2, 'after').then(
+        () => null,
+        (error: SynodError) => error.code,
+      );
+      const wasHit = faulty.faults > at;
+      faulty.inject(null);
+      if (failed === null) {
+        expect(wasHit).toBe(false);
+        break;
+      }
+      expect(failed).toBe(at % 2 === 0 ? 'ERR_SYNOD_STORAGE_FULL' : 'ERR_SYNOD_STORAGE_FAILED');
+      expect((await list()).some(({ slot, bytes }) => slot === 1 && bytes === 6)).toBe(true);
+    }
+    expect(faulty.faults).toBeGreaterThan(5);
+  });
+});
+
+it('names and slots go together', () => {
+  for (const slot of [0, 1, 255, Number.MAX_SAFE_INTEGER])
+    expect(parseCheckpointName(checkpointName(slot))).toBe(slot);
+  for (const name of ['1.checkpoint', `${'0'.repeat(16)}.segment`, `${'f'.repeat(16)}.checkpoint`, ''])
+    expect(parseCheckpointName(name)).toBeNull();
+  expect(() => checkpointName(-1)).toThrow('checkpoint-slot');
+});
