@@ -1,5 +1,6 @@
 /** The public API. */
 
+export { CommandBatch } from './command-batch.js';
 export { type ErrorCode, type Outcome, SynodError } from './errors.js';
 export type { Limits } from './limits.js';
 export type { LogFunction, Logger, LogLevel } from './logger.js';

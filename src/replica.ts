@@ -10,6 +10,7 @@ import {
 } from './application/application-side.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
 import { crc32c as portableCrc32c } from './checksum.js';
+import type { CommandBatch } from './command-batch.js';
 import { Bridge } from './engine/bridge.js';
 import type { EngineEvent } from './engine/engine-types.js';
 import { checkpointDirectory, type HostOptions } from './engine/host.js';
@@ -172,6 +173,28 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
    */
   replicate(command: Uint8Array, options?: ReplicateOptions): Promise<Result | undefined> {
     return new Promise((resolve, reject) => this.#side.submit(command, options, { resolve, reject }));
+  }
+
+  /**
+   * Has many commands executed like `replicate` does one, in their order, by one call with one promise; resolves with their results,
+   * in the same order. For load: nothing is allocated per command but the place of its result.
+   *
+   * It is no transaction. The commands may be spread over several decrees, with others' between them.
+   *
+   * Rejects as `replicate` does, as a whole: where any of its commands has no known result, the batch has none. `outcome` is then
+   * that of all of them: `unknown` where some may have been executed. `ERR_SYNOD_ARGUMENT` also where the batch alone is more than
+   * may ever be outstanding.
+   */
+  replicateBatch(
+    commands: readonly Uint8Array[] | CommandBatch,
+    options?: ReplicateOptions,
+  ): Promise<readonly (Result | undefined)[]> {
+    return new Promise((resolve, reject) =>
+      this.#side.submitBatch(commands, options, {
+        resolve: resolve as (results: readonly (Result | undefined)[] | undefined) => void,
+        reject,
+      }),
+    );
   }
 
   /**

@@ -7,9 +7,19 @@
 import { ContractViolation } from '../contracts.js';
 import type { Bridge } from '../engine/bridge.js';
 import type { EngineEvent } from '../engine/engine-types.js';
-import { SynodError } from '../errors.js';
+import { type Outcome, SynodError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import type { StateMachine } from '../state-machine.js';
+import { badArgument } from './bad-argument.js';
+import {
+  type BatchSource,
+  BatchWaiter,
+  batchBytes,
+  batchCount,
+  batchRefusal,
+  COMMAND_OVERHEAD_BYTES,
+  writeBatch,
+} from './batch.js';
 import { ApplicationCheckpoints, type ApplicationCheckpointsOptions } from './checkpoints.js';
 import { CommandWriter } from './command-writer.js';
 import { Executor } from './executor.js';
@@ -63,8 +73,6 @@ export type CheckpointSettings = Omit<
 >;
 
 const TIMEOUT_MS_MAX = 0x7fff_ffff;
-/** What an outstanding command costs beside its bytes, about; without it small ones would be bounded by nothing. */
-const COMMAND_OVERHEAD_BYTES = 64;
 /** A batch of this many bytes is ended and the next begun: many decrees of a middling size keep the pipeline full. */
 const BATCH_BYTES_TARGET = 256 * 1024;
 const OUTBOX_CHUNK_BYTES = 1024 * 1024;
@@ -94,12 +102,12 @@ export class ApplicationSide<Result> {
         const waiter = this.#waiters.take(sequence);
         if (waiter === undefined) return;
         this.#outstandingBytes -= waiter.bytes;
-        waiter.resolve(result);
+        waiter.resolve(result, sequence);
       },
-      settle: (sequence) =>
-        this.#waiters.settle(sequence, (waiter) => {
+      settle: (through) =>
+        this.#waiters.settle(through, (waiter, sequence) => {
           this.#outstandingBytes -= waiter.bytes;
-          waiter.resolve(undefined);
+          waiter.resolve(undefined, sequence);
         }),
       wakeEngine: () => this.#engine?.wakeEngine(),
       onConfiguration: (bytes) => this.checkpoints?.onConfiguration(bytes),
@@ -135,12 +143,13 @@ export class ApplicationSide<Result> {
 
   /** A checkpoint that was copied tells that own commands were executed, but not with what results. */
   #rejectLost(): void {
-    this.#waiters.settle(this.#options.bridge.resolved, (waiter) => {
+    this.#waiters.settle(this.#options.bridge.resolved, (waiter, sequence) => {
       this.#outstandingBytes -= waiter.bytes;
       waiter.reject(
         new SynodError('ERR_SYNOD_RESULT_LOST', 'executed, but its result is not known here', {
           outcome: 'committed',
         }),
+        sequence,
       );
     });
   }
@@ -181,10 +190,46 @@ export class ApplicationSide<Result> {
     }
     const bytes = command.length + COMMAND_OVERHEAD_BYTES;
     this.#outstandingBytes += bytes;
-    const isLimited =
-      options !== undefined && (options.signal !== undefined || options.timeoutMs !== undefined);
-    const { resolve, reject } = isLimited ? this.#limit(options, caller) : caller;
+    const { resolve, reject } = isLimited(options) ? this.#limit(options, caller) : caller;
     this.#waiters.add(sequence, { resolve, reject, bytes });
+  }
+
+  /** Takes commands that stand together. `caller` hears of all at once, exactly once; at once where they are refused. */
+  submitBatch(
+    commands: BatchSource,
+    options: CallOptions | undefined,
+    caller: Caller<readonly (Result | undefined)[]>,
+  ): void {
+    const refusal =
+      this.#stateRefusal() ??
+      batchRefusal(commands, this.#options.limits, this.#writer!) ??
+      this.#optionsRefusal(options);
+    if (refusal !== null) {
+      caller.reject(refusal);
+      return;
+    }
+    const count = batchCount(commands);
+    if (count === 0) {
+      caller.resolve([]);
+      return;
+    }
+    const bytes = batchBytes(commands) + count * COMMAND_OVERHEAD_BYTES;
+    const overloaded = this.#outstandingBytes + bytes > this.#options.limits.outstandingBytesMax;
+    if (overloaded || !this.#writer!.hasRoom(batchBytes(commands), count)) {
+      caller.reject(this.#overloaded());
+      return;
+    }
+    const first = this.#writer!.nextSequence;
+    const written = writeBatch(this.#writer!, commands);
+    if (written === 0) {
+      caller.reject(this.#overloaded());
+      return;
+    }
+    this.#outstandingBytes += bytes;
+    const limited = isLimited(options) ? this.#limit(options, caller) : caller;
+    const waiter = new BatchWaiter<Result>(first, written, bytes, limited);
+    if (written < count) waiter.cut(this.#overloaded('unknown'));
+    this.#waiters.addRun(first, written, waiter);
   }
 
   /** Executes what was delivered; a long backlog in slices, so that the application's loop turns in between. */
@@ -292,17 +337,23 @@ export class ApplicationSide<Result> {
   }
 
   #rejectAll(error: SynodError): void {
-    this.#waiters.drain((waiter) => waiter.reject(error));
+    this.#waiters.drain((waiter, sequence) => waiter.reject(error, sequence));
     this.#outstandingBytes = 0;
   }
 
-  #refusal(command: Uint8Array, options: CallOptions | undefined): SynodError | null {
+  #stateRefusal(): SynodError | null {
     if (this.#closing || this.#writer === null)
       return new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed', { outcome: 'not-applied' });
     if (this.#fenced !== null) {
       const message = `the replica is fenced: ${this.#fenced.message}`;
       return new SynodError('ERR_SYNOD_FENCED', message, { cause: this.#fenced, outcome: 'not-applied' });
     }
+    return null;
+  }
+
+  #refusal(command: Uint8Array, options: CallOptions | undefined): SynodError | null {
+    const refusal = this.#stateRefusal();
+    if (refusal !== null) return refusal;
     if (!(command instanceof Uint8Array))
       return badArgument(`command: expected a Uint8Array, got ${typeof command}`);
     const { commandBytesMax, outstandingBytesMax } = this.#options.limits;
@@ -311,6 +362,10 @@ export class ApplicationSide<Result> {
     const outstandingBytes = this.#outstandingBytes + command.length + COMMAND_OVERHEAD_BYTES;
     // One command is always taken, also where the bound is just its size.
     if (outstandingBytes > outstandingBytesMax && this.#outstandingBytes > 0) return this.#overloaded();
+    return this.#optionsRefusal(options);
+  }
+
+  #optionsRefusal(options: CallOptions | undefined): SynodError | null {
     if (options === undefined) return null;
     const { timeoutMs, signal } = options;
     if (signal !== undefined && typeof signal?.addEventListener !== 'function')
@@ -322,17 +377,17 @@ export class ApplicationSide<Result> {
     return null;
   }
 
-  #overloaded(): SynodError {
+  #overloaded(outcome: Outcome = 'not-applied'): SynodError {
     const { outstandingBytesMax } = this.#options.limits;
     return new SynodError(
       'ERR_SYNOD_OVERLOADED',
       `${this.#outstandingBytes} bytes are outstanding, the bound is ${outstandingBytesMax}`,
-      { outcome: 'not-applied' },
+      { outcome },
     );
   }
 
   /** The command stays outstanding, and its bytes counted, until it was executed: only the caller waits no more. */
-  #limit({ signal, timeoutMs }: CallOptions, caller: Caller<Result>): Caller<Result> {
+  #limit<Value>({ signal, timeoutMs }: CallOptions, caller: Caller<Value>): Caller<Value> {
     let isSettled = false;
     /** False where the caller heard already. */
     const finish = (): boolean => {
@@ -342,7 +397,7 @@ export class ApplicationSide<Result> {
       signal?.removeEventListener('abort', onAbort);
       return true;
     };
-    const resolve = (result: Result | undefined): void => {
+    const resolve = (result: Value | undefined): void => {
       if (finish()) caller.resolve(result);
     };
     const reject = (error: SynodError): void => {
@@ -358,10 +413,10 @@ export class ApplicationSide<Result> {
   }
 }
 
-function isTimeout(value: unknown): boolean {
-  return typeof value === 'number' && value >= 1 && value <= TIMEOUT_MS_MAX;
+function isLimited(options: CallOptions | undefined): options is CallOptions {
+  return options !== undefined && (options.signal !== undefined || options.timeoutMs !== undefined);
 }
 
-function badArgument(message: string): SynodError {
-  return new SynodError('ERR_SYNOD_ARGUMENT', message, { outcome: 'not-applied' });
+function isTimeout(value: unknown): boolean {
+  return typeof value === 'number' && value >= 1 && value <= TIMEOUT_MS_MAX;
 }

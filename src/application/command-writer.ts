@@ -4,7 +4,7 @@
  */
 
 import { invariant } from '../contracts.js';
-import { BlockState, type Bridge, GROUP_HEADER_BYTES } from '../engine/bridge.js';
+import { BLOCK_COUNT, BlockState, type Bridge, GROUP_HEADER_BYTES } from '../engine/bridge.js';
 import { RECORD_HEADER_BYTES } from '../log/format.js';
 import { batchEnd, recordSpan } from '../log/record.js';
 import { type Memory, memoryOf } from './memory-map.js';
@@ -75,19 +75,8 @@ export class CommandWriter {
   write(command: Uint8Array): number {
     const needed = LENGTH_BYTES + command.length;
     if (!this.#inBurst) this.#beginBurst();
-    let batch = this.#batch;
-    if (
-      batch !== null &&
-      (batch.cursor + needed > batch.limit || batch.count >= this.#options.batchCommandsMax)
-    ) {
-      this.#finishBatch();
-      this.#batch = null;
-      batch = null;
-    }
-    if (batch === null) {
-      batch = this.#beginBatch(needed);
-      if (batch === null) return 0;
-    }
+    const batch = this.#batchFor(needed);
+    if (batch === null) return 0;
     const { cursor, target } = batch;
     target.view.setUint32(cursor, command.length, true);
     target.bytes.set(command, cursor + LENGTH_BYTES);
@@ -97,6 +86,78 @@ export class CommandWriter {
     const sequence = this.#nextSequence;
     this.#nextSequence = sequence + 1;
     return sequence;
+  }
+
+  /** The sequence number that the next command gets. */
+  get nextSequence(): number {
+    return this.#nextSequence;
+  }
+
+  /** Whether commands of `bytes` bytes in all can be written now, as far as can be told: none is refused half way. */
+  hasRoom(bytes: number, count: number): boolean {
+    const needed = this.#blocksOf(bytes, count);
+    for (let index = 0; index <= needed; index += 1) {
+      if (this.#bridge.blockState(this.#nextIndex + index) !== BlockState.free) return false;
+    }
+    return true;
+  }
+
+  /** Whether there is ever room for commands of `bytes` bytes in all. */
+  canHold(bytes: number, count: number): boolean {
+    return this.#blocksOf(bytes, count) < BLOCK_COUNT / 2;
+  }
+
+  /** Two batches in a row hold more than one's target, or one would have held both; and some room for revocations. */
+  #blocksOf(bytes: number, count: number): number {
+    const { batchBytesTarget, batchCommandsMax } = this.#options;
+    const perTarget = Math.ceil((bytes + count * LENGTH_BYTES) / batchBytesTarget);
+    return 2 * perTarget + Math.ceil(count / batchCommandsMax) + 4;
+  }
+
+  /**
+   * Copies commands that lie in `source` one after another, each behind its length, up to `end`. Yields how many it
+   * wrote: less than `count` where the ring of batches is full.
+   */
+  writePacked(source: Uint8Array, view: DataView, end: number, count: number): number {
+    let at = 0;
+    let left = count;
+    while (left > 0) {
+      if (!this.#inBurst) this.#beginBurst();
+      const batch = this.#batchFor(LENGTH_BYTES + view.getUint32(at, true));
+      if (batch === null) break;
+      const room = batch.limit - batch.cursor;
+      const countMax = Math.min(left, this.#options.batchCommandsMax - batch.count);
+      let taken = countMax;
+      let next = end;
+      if (end - at > room || countMax < left) {
+        next = at;
+        for (taken = 0; taken < countMax; taken += 1) {
+          const behind = next + LENGTH_BYTES + view.getUint32(next, true);
+          if (behind - at > room) break;
+          next = behind;
+        }
+      }
+      const whole = at === 0 && next === source.length;
+      batch.target.bytes.set(whole ? source : source.subarray(at, next), batch.cursor);
+      batch.cursor += next - at;
+      batch.count += taken;
+      this.#bridge.bytesCopied += next - at - taken * LENGTH_BYTES;
+      this.#nextSequence += taken;
+      left -= taken;
+      at = next;
+    }
+    return count - left;
+  }
+
+  /** The present batch if it has room for `needed` bytes more, else the next one; null where there is none. */
+  #batchFor(needed: number): Batch | null {
+    const batch = this.#batch;
+    if (batch !== null) {
+      if (batch.cursor + needed <= batch.limit && batch.count < this.#options.batchCommandsMax) return batch;
+      this.#finishBatch();
+      this.#batch = null;
+    }
+    return this.#beginBatch(needed);
   }
 
   #beginBurst(): void {

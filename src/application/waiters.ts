@@ -1,9 +1,12 @@
 /** Callers that wait for the results of their commands, by sequence number: a ring that grows, without a map. */
 
+import type { SynodError } from '../errors.js';
+
+/** Of one command, or of a run of them that stand together: then it is told of each, by its sequence number. */
 export interface Waiter<Result> {
-  resolve(result: Result | undefined): void;
-  reject(error: Error): void;
-  /** Bytes that it keeps outstanding. */
+  resolve(result: Result | undefined, sequence: number): void;
+  reject(error: SynodError, sequence: number): void;
+  /** Bytes that are outstanding no more with the next call. */
   readonly bytes: number;
 }
 
@@ -20,6 +23,14 @@ export class Waiters<Result> {
     this.#next = sequence + 1;
   }
 
+  /** `waiter` waits for `count` commands, of which `first` is the first. */
+  addRun(first: number, count: number, waiter: Waiter<Result>): void {
+    const next = first + count;
+    while (next - 1 - this.#first > this.#mask) this.#grow();
+    for (let sequence = first; sequence < next; sequence += 1) this.#slots[sequence & this.#mask] = waiter;
+    this.#next = next;
+  }
+
   /** Takes the waiter out. */
   take(sequence: number): Waiter<Result> | undefined {
     if (sequence < this.#first || sequence >= this.#next) return undefined;
@@ -30,18 +41,18 @@ export class Waiters<Result> {
   }
 
   /** Everything up to `sequence` was executed: whoever has no result yet gets none. */
-  settle(sequence: number, visit: (waiter: Waiter<Result>) => void): void {
+  settle(sequence: number, visit: (waiter: Waiter<Result>, sequence: number) => void): void {
     for (; this.#first <= sequence && this.#first < this.#next; this.#first += 1) {
       const at = this.#first & this.#mask;
       const waiter = this.#slots[at];
       if (waiter === undefined) continue;
       this.#slots[at] = undefined;
-      visit(waiter);
+      visit(waiter, this.#first);
     }
   }
 
   /** Takes all out, oldest first. */
-  drain(visit: (waiter: Waiter<Result>) => void): void {
+  drain(visit: (waiter: Waiter<Result>, sequence: number) => void): void {
     this.settle(this.#next - 1, visit);
   }
 

@@ -1,6 +1,7 @@
 /** The contracts of the application's side bite: each is broken on purpose, by a state that cannot be. */
 
 import { expect, it } from 'vitest';
+import { BatchWaiter } from '../../src/application/batch.js';
 import { CommandWriter } from '../../src/application/command-writer.js';
 import { Executor } from '../../src/application/executor.js';
 import { MemoryMap, memoryOf } from '../../src/application/memory-map.js';
@@ -49,6 +50,15 @@ function executorOf(bridge: Bridge, memory: Uint8Array): Executor<string> {
 }
 
 const trips: readonly (readonly [contract: string, how: string, action: () => unknown])[] = [
+  [
+    'each-command-settled-once',
+    'a second result for the only command of a batch',
+    () => {
+      const waiter = new BatchWaiter<number>(1, 1, 64, { resolve: () => {}, reject: () => {} });
+      waiter.resolve(1, 1);
+      waiter.resolve(1, 1);
+    },
+  ],
   [
     'burst-ended-or-revoked',
     'a block that was set free in the middle of a burst',

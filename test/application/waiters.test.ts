@@ -18,6 +18,10 @@ const step = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('settle' as const), count: fc.integer({ min: 0, max: 900 }) }),
   },
   {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('run' as const), count: fc.integer({ min: 1, max: 700 }) }),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('again' as const), count: fc.integer({ min: 0, max: 900 }) }),
   },
@@ -43,6 +47,10 @@ describe('Waiters', () => {
                 next += 1;
               }
               break;
+            case 'run':
+              waiters.addRun(next, count, { resolve() {}, reject() {}, bytes: next });
+              for (const run = next; next < run + count; next += 1) model.set(next, run);
+              break;
             case 'again':
               // The newest gets another waiter, as one with a time limit does.
               if (next > first) add(next - 1, -next);
@@ -55,12 +63,12 @@ describe('Waiters', () => {
             }
             case 'settle': {
               const through = Math.min(next - 1, first + count);
-              const visited: number[] = [];
-              waiters.settle(through, ({ bytes }) => visited.push(bytes));
-              const expected: number[] = [];
+              const visited: [number, number][] = [];
+              waiters.settle(through, ({ bytes }, sequence) => visited.push([sequence, bytes]));
+              const expected: [number, number][] = [];
               for (; first <= through; first += 1) {
                 const mark = model.get(first);
-                if (mark !== undefined) expected.push(mark);
+                if (mark !== undefined) expected.push([first, mark]);
                 model.delete(first);
               }
               expect(visited).toEqual(expected);

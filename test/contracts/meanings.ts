@@ -74,6 +74,7 @@ export const meanings: Readonly<Record<string, string>> = {
 
   // Rule 6.
   'applied-is-a-gapless-prefix': 'Slots are executed one after the other, without a gap.',
+  'each-command-settled-once': 'Whoever waits for a batch hears of each of its commands once.',
   'outcomes-in-order': 'The outcomes of own commands come in the order of the commands.',
 
   // Rule 7.

@@ -1,5 +1,6 @@
 /** The calls of a run's clients, from the moment they are made until their one outcome. */
 
+import { CommandBatch } from '../../src/command-batch.js';
 import type { CallRecord } from './client.js';
 import type { Machine } from './machine.js';
 import { Violation } from './observation.js';
@@ -32,23 +33,9 @@ export class Calls {
   make(client: number, replica: number, input: readonly string[], done: () => void): boolean {
     const world = this.#world;
     const machine = world.machines[replica]!;
-    const { process, life } = machine;
+    const { process } = machine;
     if (process === null || process.state !== 'open') return false;
-    const { now } = world.events;
-    const call = this.records.length + 1;
-    this.records.push({
-      call,
-      client,
-      replica: machine.id,
-      input,
-      calledAt: now,
-      outcome: null,
-      output: undefined,
-      returnedAt: Number.POSITIVE_INFINITY,
-    });
-    this.#waiting.set(call, { life, machine, done });
-    world.tell({ kind: 'called', at: now, replica: machine.id, client, call });
-    const command = encodeCall(input, call, machine.clock.wall);
+    const { call, command } = this.#record(client, machine, input, done);
     const { timeoutMs } = world.script.settings;
     process.applicationThread.run(() =>
       process.side.submit(
@@ -62,6 +49,67 @@ export class Calls {
       ),
     );
     return true;
+  }
+
+  /** The same for many in one batch: `done` for each. */
+  makeBatch(
+    client: number,
+    replica: number,
+    inputs: readonly (readonly string[])[],
+    done: () => void,
+  ): boolean {
+    const world = this.#world;
+    const machine = world.machines[replica]!;
+    const { process } = machine;
+    if (process === null || process.state !== 'open') return false;
+    const made = inputs.map((input) => this.#record(client, machine, input, done));
+    const commands = made.map(({ command }) => command);
+    // Both forms of a batch, by turns.
+    const isPacked = this.records.length % 2 === 0;
+    const batch = new CommandBatch(0);
+    for (const command of commands) batch.add(command);
+    const { timeoutMs } = world.script.settings;
+    process.applicationThread.run(() =>
+      process.side.submitBatch(
+        isPacked ? batch : commands,
+        { timeoutMs },
+        {
+          resolve: (results) =>
+            world.judge(() => {
+              for (const [index, { call }] of made.entries()) this.#onResult(call, results?.[index]);
+            }),
+          reject: ({ outcome, code }) =>
+            world.judge(() => {
+              for (const { call } of made) this.#settle(call, outcome ?? 'unknown', undefined, code);
+            }),
+        },
+      ),
+    );
+    return true;
+  }
+
+  #record(
+    client: number,
+    machine: Machine,
+    input: readonly string[],
+    done: () => void,
+  ): { call: number; command: Uint8Array } {
+    const world = this.#world;
+    const { now } = world.events;
+    const call = this.records.length + 1;
+    this.records.push({
+      call,
+      client,
+      replica: machine.id,
+      input,
+      calledAt: now,
+      outcome: null,
+      output: undefined,
+      returnedAt: Number.POSITIVE_INFINITY,
+    });
+    this.#waiting.set(call, { life: machine.life, machine, done });
+    world.tell({ kind: 'called', at: now, replica: machine.id, client, call });
+    return { call, command: encodeCall(input, call, machine.clock.wall) };
   }
 
   /** The process is gone: nobody will answer what it was asked. */

@@ -31,6 +31,13 @@ export interface ClientSurroundings {
   readonly replicas: readonly string[];
   /** Gives the call to a replica. False where that is not there. */
   readonly call: (client: number, replica: number, input: readonly string[], done: () => void) => boolean;
+  /** Gives calls to a replica in one batch; `done` for each. */
+  readonly callBatch: (
+    client: number,
+    replica: number,
+    inputs: readonly (readonly string[])[],
+    done: () => void,
+  ) => boolean;
 }
 
 export class Client {
@@ -63,13 +70,18 @@ export class Client {
 
   #callAll(): void {
     if (this.#isStopped) return;
-    const { replicas, settings, call } = this.#around;
+    const { replicas, settings, call, callBatch } = this.#around;
     if (this.#random.chance(0.1)) this.#replica = this.#random.below(replicas.length);
-    for (let count = this.#open; count < settings.burst; count += 1) {
-      const done = (): void => {
-        this.#open -= 1;
-        if (this.#open === 0) this.#later(-Math.log(1 - this.#random.real()) * settings.thinkMs + 0.01);
-      };
+    const done = (): void => {
+      this.#open -= 1;
+      if (this.#open === 0) this.#later(-Math.log(1 - this.#random.real()) * settings.thinkMs + 0.01);
+    };
+    // Every third client submits by batches.
+    if (this.#number % 3 === 2) {
+      const inputs = Array.from({ length: settings.burst - this.#open }, () => this.#draw());
+      if (callBatch(this.#number, this.#replica, inputs, done)) this.#open += inputs.length;
+    }
+    for (let count = this.#open; this.#number % 3 !== 2 && count < settings.burst; count += 1) {
       if (!call(this.#number, this.#replica, this.#draw(), done)) break;
       this.#open += 1;
     }

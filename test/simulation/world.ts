@@ -80,10 +80,15 @@ export class World {
       return new Machine(index, id, new MachineClock(this.events), disk, tap);
     });
     const call = this.calls.make.bind(this.calls);
+    const callBatch = this.calls.makeBatch.bind(this.calls);
     this.clients = Array.from(
       { length: settings.clients },
       (_, number) =>
-        new Client(number + 1, { events: this.events, settings, replicas: ids, call }, root.fork()),
+        new Client(
+          number + 1,
+          { events: this.events, settings, replicas: ids, call, callBatch },
+          root.fork(),
+        ),
     );
   }
 

@@ -29,6 +29,7 @@ export const importRules: readonly ImportRule[] = [
   { of: 'logger', may: ['errors'], node: 'all' },
   { of: 'checksum', may: [...base, 'native/addon'], node: 'none' },
   { of: 'state-machine', may: [], node: 'none' },
+  { of: 'command-batch', may: ['errors'], node: 'none' },
   { of: 'option-checker', may: [...base, 'transport/address', 'transport/transport'], node: 'all' },
   {
     of: 'options',
@@ -128,6 +129,7 @@ export const importRules: readonly ImportRule[] = [
       'logger',
       'options',
       'state-machine',
+      'command-batch',
       'checksum',
       'protocol',
       'log',
@@ -149,6 +151,7 @@ export const importRules: readonly ImportRule[] = [
       'logger',
       'options',
       'state-machine',
+      'command-batch',
       'application',
       'engine',
       'protocol',
@@ -163,7 +166,7 @@ export const importRules: readonly ImportRule[] = [
   },
   {
     of: 'index',
-    may: [...base, 'logger', 'options', 'state-machine', 'replica', 'transport/tls'],
+    may: [...base, 'command-batch', 'logger', 'options', 'state-machine', 'replica', 'transport/tls'],
     node: 'none',
   },
 
