@@ -52,6 +52,26 @@ export const execution: readonly Mutant[] = [
     killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
   },
   {
+    name: 'result-of-a-batch-in-the-order-of-arrival',
+    fault: 'execution',
+    mimics: 'ra#610: who waits gets the answer to another command',
+    edits: [
+      {
+        file: 'application/batch.ts',
+        find: 'this.#results[sequence - this.#first] = result;',
+        put: 'this.#results[this.#results.length - this.#left - 1] = result;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/batch.test.ts' }],
+  },
+  {
+    name: 'batch-of-many-counts-as-one-command',
+    fault: 'execution',
+    mimics: 'RedisLabs/raft#49: a command that is sent again is executed again',
+    edits: [{ file: COMMANDS, find: 'this.#nextSequence += taken;', put: 'this.#nextSequence += 1;' }],
+    killedBy: [{ check: 'unit', file: 'test/application/batch.test.ts' }],
+  },
+  {
     name: 'result-goes-to-the-wrong-caller',
     fault: 'execution',
     mimics: 'ra#610: who waits gets the answer to another command',
