@@ -25,6 +25,12 @@ export type ErrorCode =
   | 'ERR_SYNOD_TIMEOUT'
   /** The call's `signal` was aborted. `cause` is the signal's reason. */
   | 'ERR_SYNOD_ABORTED'
+  /** Only a primary can do it, and this replica is none. */
+  | 'ERR_SYNOD_NOT_PRIMARY'
+  /** `promote` did not make this replica primary; the message says why. */
+  | 'ERR_SYNOD_NOT_PROMOTED'
+  /** `relinquish` found nobody to take over; the message says why. This replica leads on, where it can. */
+  | 'ERR_SYNOD_NOT_RELINQUISHED'
   /** The replica met a fault it must not continue from; `cause` is the fault. Open it again after repair. */
   | 'ERR_SYNOD_FENCED'
   /** The state machine threw from `apply`; `cause` is what it threw. The replica is fenced. */

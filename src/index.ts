@@ -8,6 +8,7 @@ export { createLogger } from './logger.js';
 export type {
   CheckpointOptions,
   EngineOption,
+  LeadershipOptions,
   MemberOptions,
   ReplicaOptions,
   StorageOption,
@@ -16,6 +17,8 @@ export type {
   TransportOptions,
 } from './options.js';
 export {
+  type PromoteOptions,
+  type RelinquishOptions,
   Replica,
   type ReplicaEvents,
   type ReplicaRole,

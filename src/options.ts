@@ -18,6 +18,7 @@ import {
   limitConflicts,
   MEMBERS_MAX,
   MEMBERS_MIN,
+  priorityBounds,
   segmentBytesBounds,
 } from './limits.js';
 import { createLogger, type Logger, logLevels } from './logger.js';
@@ -74,6 +75,21 @@ export interface TransportOptions {
   readonly tls?: TlsOptions | undefined;
 }
 
+export interface LeadershipOptions {
+  /**
+   * 0 to 255. A primary hands over to a linked member of a higher priority than its own that has caught up; `setPriority` changes it
+   * at run time. With 0 this replica votes, but leads only when promoted. Default: 100.
+   *
+   * Danger: where only members of priority 0 are left, nobody leads.
+   */
+  readonly priority?: number | undefined;
+  /**
+   * Whether this replica stands for election while its state machine still has more decrees to execute than
+   * `limits.pipelineDecreesMax`. Default: false.
+   */
+  readonly standsWhileCatchingUp?: boolean | undefined;
+}
+
 export interface CheckpointOptions {
   /**
    * A checkpoint is made when so many bytes of commands were executed since the last one, 1 MiB to 1 TiB. Default: 256 MiB. The
@@ -119,6 +135,8 @@ export interface ReplicaOptions {
   readonly electionTimeoutMs?: number | undefined;
   /** Milliseconds between two signs of an idle primary; at most half of `electionTimeoutMs`. Default: a sixth of it. */
   readonly heartbeatMs?: number | undefined;
+  /** Who of the members is to lead, where there is a choice. May differ from replica to replica. */
+  readonly leadership?: LeadershipOptions | undefined;
   /**
    * When checkpoints are made of a state machine that has `takeCheckpoint` and `restore`. The log behind them is dropped; a
    * replica starts from its newest one, and one that was away for long gets one from a peer.
@@ -153,6 +171,7 @@ export interface ResolvedOptions {
   readonly engine: EngineOption;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
+  readonly leadership: { readonly priority: number; readonly standsWhileCatchingUp: boolean };
   readonly checkpoints: { readonly everyBytes: number; readonly retain: number };
   readonly limits: Limits;
   readonly logger: Logger;
@@ -174,6 +193,7 @@ export const optionKeys: readonly string[] = [
   'engine',
   'electionTimeoutMs',
   'heartbeatMs',
+  'leadership',
   'checkpoints',
   'limits',
   'logger',
@@ -220,6 +240,7 @@ export function validateOptions(input: unknown): ResolvedOptions {
       Math.floor(electionTimeoutMs / HEARTBEATS_PER_ELECTION_TIMEOUT_MIN),
     ) ?? defaultHeartbeatMs(electionTimeoutMs);
 
+  const leadership = validateLeadership(check, options.leadership);
   const checkpoints = validateCheckpoints(check, options.checkpoints);
   const limits = validateLimits(check, options.limits, storage.segmentBytes);
   const logger = validateLogger(check, options.logger, replica ?? undefined);
@@ -237,6 +258,7 @@ export function validateOptions(input: unknown): ResolvedOptions {
     engine,
     electionTimeoutMs,
     heartbeatMs,
+    leadership: Object.freeze(leadership),
     checkpoints: Object.freeze(checkpoints),
     limits: Object.freeze(limits),
     logger,
@@ -320,6 +342,15 @@ function withoutValues(value: unknown): unknown {
   if (typeof value === 'string') return '(not shown)';
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.keys(value).map((key) => [key, '(not shown)']));
+}
+
+function validateLeadership(check: OptionChecker, value: unknown): ResolvedOptions['leadership'] {
+  const leadership = check.object(value, 'leadership', ['priority', 'standsWhileCatchingUp']) ?? {};
+  const { min, max, default: otherwise } = priorityBounds;
+  return {
+    priority: check.integer(leadership.priority, 'leadership.priority', min, max) ?? otherwise,
+    standsWhileCatchingUp: check.flag(leadership.standsWhileCatchingUp, 'leadership.standsWhileCatchingUp'),
+  };
 }
 
 function validateCheckpoints(check: OptionChecker, value: unknown): ResolvedOptions['checkpoints'] {

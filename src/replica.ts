@@ -9,12 +9,14 @@ import {
   type CheckpointSettings,
 } from './application/application-side.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
+import { LeadershipCalls } from './application/leadership-calls.js';
 import { crc32c as portableCrc32c } from './checksum.js';
 import type { CommandBatch } from './command-batch.js';
 import { Bridge } from './engine/bridge.js';
 import type { EngineEvent } from './engine/engine-types.js';
 import { checkpointDirectory, type HostOptions } from './engine/host.js';
 import { SynodError } from './errors.js';
+import { electionTimeoutMsBounds, priorityBounds } from './limits.js';
 import { loadAddon, requireAddon } from './native/addon.js';
 import type { ReplicaOptions, ResolvedOptions } from './options.js';
 import { validateOptions } from './options.js';
@@ -29,6 +31,16 @@ export interface ReplicateOptions extends CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds to wait, 1 to 2^31 - 1. Default: without end. */
   readonly timeoutMs?: number | undefined;
+}
+
+export interface PromoteOptions {
+  /** Also where it has more to learn or to execute first: the cluster waits for it. Default: false. */
+  readonly evenIfBehind?: boolean | undefined;
+}
+
+export interface RelinquishOptions {
+  /** Id of the member that is to lead. Default: whoever is fit. */
+  readonly to?: string | undefined;
 }
 
 export interface ReplicaStatus {
@@ -68,6 +80,18 @@ export interface ReplicaStatus {
 export interface ReplicaEvents {
   /** The role of this replica, or the primary that it knows of, changed. */
   role: [status: { readonly role: ReplicaRole; readonly primary: string | null; readonly ballot: string }];
+  /** This replica leads from now on, under this ballot. */
+  primary: [primary: { readonly ballot: string }];
+  /**
+   * This replica leads, and its state machine has executed everything that earlier primaries proposed, the last of it in `slot`: what it
+   * executes from here on was proposed by this one.
+   */
+  recovered: [recovered: { readonly slot: number }];
+  /**
+   * This replica began or ceased to lead, or to be stable: `isStable` is true of a primary that has recovered, and of a secondary that
+   * follows a primary. Once `isPrimary` is false, commands that still wait here go to the next primary by themselves.
+   */
+  status: [status: { readonly isPrimary: boolean; readonly isStable: boolean }];
   /** A link to a peer came up or broke. */
   peer: [peer: { readonly id: string; readonly connected: boolean }];
   /** The storage has no space for another segment (the replica waits, and does not lead), or has space again. */
@@ -83,6 +107,11 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
   readonly #stateMachine: StateMachine<Result>;
   readonly #bridge = new Bridge();
   readonly #side: ApplicationSide<Result>;
+  readonly #leadership = new LeadershipCalls({
+    onPrimary: (ballot) => this.#tell('primary', { ballot }),
+    onRecovered: (slot) => this.#tell('recovered', { slot }),
+    onStatus: (status) => this.#tell('status', status),
+  });
   #link: EngineLink | null = null;
   #role: ReplicaRole = 'inactive';
   #primary: string | null = null;
@@ -104,7 +133,11 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
         const timer = setTimeout(call, timeoutMs);
         return () => clearTimeout(timer);
       },
-      onFenced: (error) => this.#tell('fenced', error),
+      onFenced: (error) => {
+        this.#leadership.rejectAll(error);
+        this.#tell('fenced', error);
+      },
+      onApplied: (slot) => this.#leadership.onApplied(slot),
       ...this.#checkpointSettings(),
     });
   }
@@ -226,6 +259,63 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
   }
 
   /**
+   * Makes this replica primary, although there may be one: its predecessor's commands are not lost, and go on under this one. Resolves
+   * once it leads; at once where it does already.
+   *
+   * Rejects with `ERR_SYNOD_NOT_PROMOTED`: it is no member, has more to learn or to execute than a pipeline (unless `evenIfBehind`),
+   * cannot write to its log, or did not get the promises of a quorum; with `ERR_SYNOD_CLOSED` or `ERR_SYNOD_FENCED`.
+   */
+  async promote(options: PromoteOptions = {}): Promise<void> {
+    const { evenIfBehind = false } = options;
+    if (typeof evenIfBehind !== 'boolean')
+      throw new SynodError('ERR_SYNOD_ARGUMENT', 'evenIfBehind: expected true or false');
+    await this.#leadership.order((order) => this.#openLink.lead(order), { kind: 'promote', evenIfBehind });
+  }
+
+  /**
+   * Hands the primaryship over, to member `to` or else to whoever is fit: linked, caught up, with a disk that keeps up, and of the
+   * highest priority. Nothing is proposed until the successor has every decree; commands wait meanwhile, and go on under it.
+   * Resolves with the id of the primary that there is then. This replica goes on as a secondary.
+   *
+   * Rejects with `ERR_SYNOD_NOT_PRIMARY`; `ERR_SYNOD_NOT_RELINQUISHED` (nobody took over: this replica leads on);
+   * `ERR_SYNOD_ARGUMENT` (no such member); `ERR_SYNOD_CLOSED` or `ERR_SYNOD_FENCED`.
+   */
+  async relinquish(options: RelinquishOptions = {}): Promise<string> {
+    const { to } = options;
+    if (to !== undefined && typeof to !== 'string')
+      throw new SynodError('ERR_SYNOD_ARGUMENT', 'to: expected the id of a member');
+    if (to === this.#options.replica)
+      throw new SynodError('ERR_SYNOD_ARGUMENT', `to: "${to}" is this replica itself`);
+    const order = { kind: 'relinquish', to: to ?? null } as const;
+    return (await this.#leadership.order((one) => this.#openLink.lead(one), order))!;
+  }
+
+  /**
+   * Changes this replica's election timeout, 50 to 60,000 milliseconds, from now on; heartbeats keep the same part of it. Set it on
+   * every replica: a primary must send heartbeats more often than the most impatient secondary expects. Throws
+   * `ERR_SYNOD_ARGUMENT`, `ERR_SYNOD_CLOSED`.
+   */
+  setElectionTimeout(electionTimeoutMs: number): void {
+    const { min, max } = electionTimeoutMsBounds;
+    if (!Number.isInteger(electionTimeoutMs) || electionTimeoutMs < min || electionTimeoutMs > max)
+      throw new SynodError('ERR_SYNOD_ARGUMENT', `electionTimeoutMs: expected an integer, ${min} to ${max}`);
+    const { electionTimeoutMs: before, heartbeatMs } = this.#options;
+    this.#openLink.lead({
+      kind: 'timeouts',
+      electionTimeoutMs,
+      heartbeatMs: Math.max(1, Math.floor((electionTimeoutMs * heartbeatMs) / before)),
+    });
+  }
+
+  /** Changes `leadership.priority`, 0 to 255, from now on. Throws `ERR_SYNOD_ARGUMENT`, `ERR_SYNOD_CLOSED`. */
+  setPriority(priority: number): void {
+    const { min, max } = priorityBounds;
+    if (!Number.isInteger(priority) || priority < min || priority > max)
+      throw new SynodError('ERR_SYNOD_ARGUMENT', `priority: expected an integer, ${min} to ${max}`);
+    this.#openLink.lead({ kind: 'priority', priority });
+  }
+
+  /**
    * Takes another certificate, key, authorities and fingerprints for connections from now on, without a restart; the files
    * are read again. Connections that stand go on. To put one authority in the place of another: first both in `ca` on all
    * replicas, then the certificates, then the new authority alone.
@@ -256,6 +346,12 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
     return this.close();
   }
 
+  get #openLink(): EngineLink {
+    if (this.#link === null || this.#closing !== null)
+      throw new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed');
+    return this.#link;
+  }
+
   async #open(): Promise<void> {
     const { logger, members, engine, transport, checkpoints: _, ...rest } = this.#options;
     const { kind, tls } = transport;
@@ -277,6 +373,7 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
   async #close(): Promise<void> {
     this.#side.beginClose();
     await this.#link?.close();
+    this.#leadership.rejectAll(new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed'));
     this.#side.endClose();
   }
 
@@ -286,6 +383,10 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
         this.#role = event.role;
         this.#primary = event.primary;
         this.#tell('role', { role: event.role, primary: event.primary, ballot: event.ballot });
+        this.#leadership.onRole(event);
+        break;
+      case 'order-answered':
+        this.#leadership.onAnswered(event);
         break;
       case 'peer':
         this.#tell('peer', { id: event.id, connected: event.connected });

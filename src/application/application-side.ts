@@ -62,6 +62,8 @@ export interface ApplicationSideOptions<Result> {
   readonly startTimer: (timeoutMs: number, call: () => void) => () => void;
   /** Stopped for good by a fault; all calls are settled. Told once. */
   readonly onFenced: (error: SynodError) => void;
+  /** Every decree up to `slot` was executed. */
+  readonly onApplied?: (slot: number) => void;
   /** Where the state machine makes and restores checkpoints: how they are kept. */
   readonly checkpoints?: CheckpointSettings;
 }
@@ -243,6 +245,7 @@ export class ApplicationSide<Result> {
       if (this.#isOpen) {
         more = this.#executor.run();
         this.checkpoints?.afterDecrees(bridge.applied);
+        this.#options.onApplied?.(bridge.applied);
       }
     } catch (cause) {
       const isOurs = cause instanceof ContractViolation;
@@ -297,6 +300,7 @@ export class ApplicationSide<Result> {
       case 'role':
       case 'peer':
       case 'storage-full':
+      case 'order-answered':
         break;
       default:
         event satisfies never;

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Bridge } from '../engine/bridge.js';
 import type { CheckpointNotice } from '../engine/checkpoints.js';
+import type { LeadershipOrder } from '../engine/engine-leadership.js';
 import type { EngineEvent, EngineStatus } from '../engine/engine-types.js';
 import { type EngineHost, type HostOptions, openEngine } from '../engine/host.js';
 import {
@@ -33,6 +34,7 @@ export interface EngineLink {
   hear(): void;
   status(): Promise<EngineStatus>;
   onCheckpoint(notice: CheckpointNotice): void;
+  lead(order: LeadershipOrder): void;
   setTls(material: TlsMaterial): void;
   fence(error: SynodError): void;
   close(): Promise<void>;
@@ -69,6 +71,7 @@ export async function openInline(
     hear: () => {},
     status: async () => host.engine.status(),
     onCheckpoint: (notice) => host.onCheckpoint(notice),
+    lead: (order) => host.engine.lead(order),
     setTls: (material) => host.setTls(material),
     fence: (error) => host.engine.fence(error),
     close: () => host.close(),
@@ -175,6 +178,10 @@ class WorkerLink implements EngineLink {
 
   onCheckpoint(notice: CheckpointNotice): void {
     this.#post({ kind: 'checkpoint', notice });
+  }
+
+  lead(order: LeadershipOrder): void {
+    this.#post({ kind: 'lead', order });
   }
 
   setTls(material: TlsMaterial): void {

@@ -9,6 +9,7 @@ import type { Effect, Role } from '../protocol/effects.js';
 import { encodeConfiguration } from '../wire/configuration-codec.js';
 import { appendRecord, isInPlace } from './append-record.js';
 import type { Checkpoints } from './checkpoints.js';
+import type { EngineLeadership } from './engine-leadership.js';
 import type { EngineParts } from './engine-types.js';
 import type { FetchServer } from './fetch-server.js';
 import type { Grants } from './grants.js';
@@ -29,6 +30,7 @@ export interface EffectRunnerOptions {
   readonly sender: MessageSender;
   readonly fetches: FetchServer;
   readonly checkpoints: Checkpoints | null;
+  readonly leadership: EngineLeadership;
 }
 
 export class EffectRunner {
@@ -48,7 +50,7 @@ export class EffectRunner {
 
   /** In order. */
   carryOut(effects: readonly Effect[]): void {
-    const { parts, log, peers, sender, fetches, checkpoints } = this.#options;
+    const { parts, log, peers, sender, fetches, checkpoints, leadership } = this.#options;
     for (const effect of effects) {
       switch (effect.kind) {
         case 'append':
@@ -72,6 +74,9 @@ export class EffectRunner {
             fetches.serve(link, effect.from, effect.through, effect.bytesMax);
           break;
         }
+        case 'leadership-refused':
+          leadership.onRefused(effect.request, effect.reason);
+          break;
         case 'status':
           this.#onStatus(effect.role, effect.primary, effect.ballot);
           break;
@@ -97,7 +102,7 @@ export class EffectRunner {
   }
 
   #onStatus(role: Role, primary: MemberNumber, ballot: Ballot): void {
-    const { parts, grants, submitter, peers } = this.#options;
+    const { parts, grants, submitter, peers, leadership } = this.#options;
     const moved =
       primary !== this.#primary ||
       ballot !== this.#ballot ||
@@ -112,7 +117,7 @@ export class EffectRunner {
     if (moved) submitter.restart();
     const id = peers.idOf(primary);
     parts.logger.info({ role, primary: id, ballot: formatBallot(ballot) }, 'role');
-    parts.emit({ kind: 'role', role, primary: id, ballot: formatBallot(ballot) });
+    leadership.onStatus(role, primary, ballot);
   }
 
   #onConfiguration(configuration: Configuration, self: MemberNumber): void {

@@ -10,6 +10,7 @@ import type { LogMedium, SegmentMemoryReference } from '../storage/log-medium.js
 import type { Address, Connection, Transport } from '../transport/transport.js';
 import type { Bridge } from './bridge.js';
 import type { CheckpointNotice } from './checkpoints.js';
+import type { OrderRefusal } from './engine-leadership.js';
 import type { CopyBytes } from './log-writer.js';
 import type { RecoveredLog } from './recover.js';
 
@@ -25,7 +26,11 @@ export type EngineEvent =
       /** Id of the primary, or null. */
       readonly primary: string | null;
       readonly ballot: string;
+      /** Of a primary: the last slot that its predecessors may have proposed; else 0. */
+      readonly openThrough: number;
     }
+  /** What became of the order of that number: null where it was carried out. */
+  | { readonly kind: 'order-answered'; readonly request: number; readonly refusal: OrderRefusal | null }
   | { readonly kind: 'peer'; readonly id: string; readonly connected: boolean }
   /** Before any decree is handed over. */
   | { readonly kind: 'first-configuration'; readonly bytes: Uint8Array }
@@ -56,6 +61,10 @@ export interface EngineOptions {
   readonly members: readonly { readonly id: string; readonly address: Address }[];
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
+  readonly leadership: {
+    readonly priority: number;
+    readonly standsWhileCatchingUp: boolean;
+  };
   readonly limits: Limits;
 }
 

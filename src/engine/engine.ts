@@ -14,6 +14,7 @@ import { FrameWriter } from '../wire/codec.js';
 import { Checkpoints } from './checkpoints.js';
 import { Deliveries } from './deliveries.js';
 import { EffectRunner } from './effect-runner.js';
+import { EngineLeadership, type LeadershipOrder } from './engine-leadership.js';
 import type { EngineParts, EngineStatus } from './engine-types.js';
 import { FetchServer } from './fetch-server.js';
 import { FrameIntake } from './frame-intake.js';
@@ -50,6 +51,7 @@ export class Engine {
   readonly #sender: MessageSender;
   readonly #keeper: LogKeeper;
   readonly #peers: PeerTable;
+  readonly #leadership: EngineLeadership;
   readonly #intake: FrameIntake;
   readonly #effects: EffectRunner;
   readonly #writer: FrameWriter;
@@ -138,6 +140,13 @@ export class Engine {
       reclaimTail: () => this.#grants.reclaim(false),
       onMemoryGone: (segment) => parts.emit({ kind: 'memory-gone', segment }),
     });
+    this.#leadership = new EngineLeadership({
+      parts,
+      core: this.#core,
+      log: this.#log,
+      keeper: this.#keeper,
+      peers: this.#peers,
+    });
     this.#reader = new LogReader(medium, recovered.state.index, this.#log.resident, crc32c);
     this.#grants = new Grants(bridge, this.#log, options.limits.decreeBytesMax);
     this.#submitter = new Submitter({
@@ -187,6 +196,7 @@ export class Engine {
       sender: this.#sender,
       fetches: this.#fetches,
       checkpoints: this.checkpoints,
+      leadership: this.#leadership,
     });
     this.#links = new Links({
       transport: parts.transport,
@@ -283,6 +293,7 @@ export class Engine {
       // Before the tick that judges by it: a primary whose disk has space again need not step down for having had none.
       const able = !this.#keeper.isFull || this.#log.hasRoom(this.#parts.options.limits.decreeBytesMax);
       this.#core.step({ kind: 'able', able }, now);
+      this.#leadership.tick(now);
       this.#core.step({ kind: 'tick' }, now);
       this.#links.tick(now);
       this.#keeper.tick(now);
@@ -326,6 +337,13 @@ export class Engine {
     bridge.setEngineAsleep(true);
     // The application looked before this thread said that it sleeps: nobody would wake it.
     if (this.#fenced === null && this.#hasWork() && bridge.takeEngineAsleep()) this.#parts.schedule();
+  }
+
+  /** The application's orders about who leads. */
+  lead(order: LeadershipOrder): void {
+    if (this.#fenced !== null || this.#closing) return;
+    this.#guard(() => this.#leadership.take(order));
+    this.#parts.schedule();
   }
 
   /** Stops for good: nothing is acknowledged, sent or written any more. The process lives on. */

@@ -125,6 +125,10 @@ export class LogWriter {
   get hasUnpersisted(): boolean {
     return this.#tail > this.#flushed;
   }
+  /** What is on its way to the medium for longest; 0 where nothing is. Tickets only grow. */
+  get oldestTicket(): number {
+    return this.#pending[0]?.ticket ?? 0;
+  }
   get isIdle(): boolean {
     return this.#pending.length === 0 && !this.hasUnpersisted;
   }

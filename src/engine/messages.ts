@@ -4,6 +4,7 @@ import { type ErrorCode, SynodError } from '../errors.js';
 import type { LogLevel } from '../logger.js';
 import type { TlsMaterial } from '../transport/tls.js';
 import type { CheckpointNotice } from './checkpoints.js';
+import type { LeadershipOrder } from './engine-leadership.js';
 import type { EngineEvent, EngineStatus } from './engine-types.js';
 import type { HostOptions } from './host.js';
 
@@ -55,6 +56,7 @@ export type ToWorker =
   | { readonly kind: 'wake' }
   | { readonly kind: 'status'; readonly request: number }
   | { readonly kind: 'checkpoint'; readonly notice: CheckpointNotice }
+  | { readonly kind: 'lead'; readonly order: LeadershipOrder }
   | { readonly kind: 'tls'; readonly material: TlsMaterial }
   | { readonly kind: 'fence'; readonly error: ErrorData }
   | { readonly kind: 'close' };

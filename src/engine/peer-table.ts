@@ -43,6 +43,12 @@ export class PeerTable {
     return configuration === null ? null : (memberByNumber(configuration, number)?.id ?? null);
   }
 
+  /** 0 where no member of the configuration in force has the id. */
+  memberNumberOf(id: string): MemberNumber {
+    const configuration = this.#options.configuration();
+    return configuration === null ? 0 : (memberById(configuration, id)?.number ?? 0);
+  }
+
   add(link: Link): void {
     link.number = this.#numberOf(link);
     this.#links.set(link.number, link);

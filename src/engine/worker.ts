@@ -58,6 +58,9 @@ function onMessage(message: ToWorker): void {
     case 'checkpoint':
       host?.onCheckpoint(message.notice);
       break;
+    case 'lead':
+      host?.engine.lead(message.order);
+      break;
     case 'tls':
       host?.setTls(message.material);
       break;

@@ -5,6 +5,7 @@ import type { MemberNumber } from './ballot.js';
 import type { Context } from './context.js';
 import type { Election } from './election.js';
 import type { PeerNumber } from './inputs.js';
+import type { Leadership } from './leadership.js';
 import type { Fetch, Heartbeat, StatusQuery } from './messages.js';
 
 export function answerStatusQuery(
@@ -27,6 +28,7 @@ export function answerStatusQuery(
 export function answerHeartbeat(
   context: Context,
   acceptor: Acceptor,
+  leadership: Leadership,
   from: MemberNumber,
   message: Heartbeat,
 ): void {
@@ -39,6 +41,7 @@ export function answerHeartbeat(
     from: counts ? runFrom : 1,
     through: counts ? durable : 0,
     chosen: context.chosen,
+    standing: leadership.standing,
   });
 }
 

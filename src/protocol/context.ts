@@ -28,7 +28,7 @@ export interface Identity {
 }
 
 export class Context {
-  readonly options: ProtocolOptions;
+  options: ProtocolOptions;
   readonly identity: Identity;
   /** Uniform in [0, 1); given, so that a run can be repeated. */
   readonly random: () => number;

@@ -4,6 +4,7 @@ import type { Ballot, MemberNumber } from './ballot.js';
 import type { Configuration } from './configuration.js';
 import type { DecreeReference, Slot } from './decree.js';
 import type { PeerNumber } from './inputs.js';
+import type { LeadershipRefusal } from './leadership.js';
 import type { Message } from './messages.js';
 
 export type Role = 'inactive' | 'learner' | 'secondary' | 'candidate' | 'preparing' | 'primary';
@@ -35,6 +36,12 @@ export type Effect =
       readonly from: Slot;
       readonly through: Slot;
       readonly bytesMax: number;
+    }
+  /** Nothing comes of the `promote` or `relinquish` of that number. */
+  | {
+      readonly kind: 'leadership-refused';
+      readonly request: number;
+      readonly reason: LeadershipRefusal;
     }
   /** The role, or the primary that this replica knows of (0: none), or the configuration changed. */
   | { readonly kind: 'status'; readonly role: Role; readonly primary: MemberNumber; readonly ballot: Ballot }

@@ -1,7 +1,9 @@
 /** Everything that can happen to the protocol. Time comes with each step as a number of milliseconds. */
 
+import type { MemberNumber } from './ballot.js';
 import type { Configuration } from './configuration.js';
 import type { DecreeReference, Slot } from './decree.js';
+import type { Standing } from './leadership.js';
 import type { Message } from './messages.js';
 
 /** Who is at the other end of a link: a member's number, or a number above `MEMBER_NUMBER_MAX` for an outsider. */
@@ -34,5 +36,16 @@ export type Input =
   | { readonly kind: 'durable'; readonly write: number }
   /** Whether this replica can append to its log. While it cannot, it neither leads nor stands for election. */
   | { readonly kind: 'able'; readonly able: boolean }
+  /** How fit this replica is to lead; see `Standing`. */
+  | { readonly kind: 'standing'; readonly standing: Standing }
+  /** Stand for election now, although there may be a primary. `request` names it in a `leadership-refused`. */
+  | { readonly kind: 'promote'; readonly request: number; readonly evenIfBehind: boolean }
+  /** Hand the primaryship over to member `to`, or to whoever is fit (0). `request` as above. */
+  | { readonly kind: 'relinquish'; readonly request: number; readonly to: MemberNumber }
+  /** From now on. */
+  | {
+      readonly kind: 'timeouts';
+      readonly timeouts: { readonly electionTimeoutMs: number; readonly heartbeatMs: number };
+    }
   /** A batch of commands to propose. Only while `Replica.canPropose`. */
   | { readonly kind: 'propose'; readonly decree: DecreeReference };

@@ -80,6 +80,22 @@ export interface HeartbeatReply {
   readonly from: Slot;
   readonly through: Slot;
   readonly chosen: Slot;
+  /** The sender's priority, where it would take the primaryship; else 0. */
+  readonly standing: number;
+}
+
+/** From a primary to the member that it leaves the primaryship to, and that has every decree up to `last`. */
+export interface HandOver {
+  readonly kind: 'hand-over';
+  readonly ballot: Ballot;
+  /** The last slot proposed under `ballot`. */
+  readonly last: Slot;
+}
+
+/** The sender does not take the primaryship from who leads under `ballot`. */
+export interface HandOverDeclined {
+  readonly kind: 'hand-over-declined';
+  readonly ballot: Ballot;
 }
 
 /** The sender of a message under `ballot` is behind `promised`. */
@@ -141,6 +157,8 @@ export type Message =
   | Accepted
   | Heartbeat
   | HeartbeatReply
+  | HandOver
+  | HandOverDeclined
   | Refuse
   | Fetch
   | Learn

@@ -52,6 +52,7 @@ function faultOf(from: PeerNumber, message: Message, { context, acceptor, propos
         isNextConfiguration(context, message.decree)
       );
     case 'heartbeat':
+    case 'hand-over':
       return isOwner(message.ballot);
     case 'learn':
       if (message.slot !== context.chosen + 1) return isSlot(message.slot);

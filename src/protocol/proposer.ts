@@ -25,6 +25,10 @@ interface Progress {
   /** The last `chosen` that was sent. */
   chosenSent: Slot;
   heardAt: number;
+  /** What the member was last told to have chosen; 0 before it answered under this ballot. */
+  chosen: Slot;
+  /** Its priority, where it would take the primaryship; else 0. */
+  standing: number;
 }
 
 /** What only walks over the whole state look at. */
@@ -48,6 +52,8 @@ export class Proposer {
   last: Slot = 0;
   /** A configuration decree is open: nothing may follow until it is chosen (rule 7). */
   pausedForConfiguration = false;
+  /** The primaryship is being handed over: nothing new is proposed, so that the successor has everything. */
+  pausedForHandOver = false;
   /** Phase 1 cannot end before every slot up to this is learned: an acceptor knows them chosen and sent no entries. */
   learnFirst: Slot = 0;
 
@@ -71,10 +77,14 @@ export class Proposer {
     return this.#open.size;
   }
 
+  get isPaused(): boolean {
+    return this.pausedForConfiguration || this.pausedForHandOver;
+  }
+
   get canPropose(): boolean {
     return (
       this.#context.role === 'primary' &&
-      !this.pausedForConfiguration &&
+      !this.isPaused &&
       this.#open.size < this.#context.options.pipelineDecreesMax &&
       (this.#openBytes < this.#context.options.pipelineBytesMax || this.#open.size === 0)
     );
@@ -95,6 +105,7 @@ export class Proposer {
     this.#progress = new Map();
     this.learnFirst = 0;
     this.pausedForConfiguration = false;
+    this.pausedForHandOver = false;
     context.ballotSeen = this.ballot;
     this.#acceptor.prepare(this.ballot, context.chosen + 1);
     ensures(this.ballot > before && this.#acceptor.promised === this.ballot, 'candidate-promises-itself');
@@ -164,6 +175,8 @@ export class Proposer {
         congested: false,
         chosenSent: 0,
         heardAt: context.now,
+        chosen: 0,
+        standing: 0,
       });
     }
     this.#progress.set(context.self, {
@@ -174,6 +187,8 @@ export class Proposer {
       congested: false,
       chosenSent: 0,
       heardAt: context.now,
+      chosen: 0,
+      standing: 0,
     });
     const nextConfiguration = context.configuration!.number + 1;
     let highest = context.chosen;
@@ -223,6 +238,8 @@ export class Proposer {
     if (message.ballot !== this.ballot) return;
     this.onAccepted(from, message);
     const progress = this.#progress.get(from)!;
+    progress.chosen = message.chosen;
+    progress.standing = message.standing;
     if (progress.synchronised) return;
     progress.synchronised = true;
     const chosen = this.#context.chosen;
@@ -336,6 +353,19 @@ export class Proposer {
     return this.#progress.get(member)?.through ?? 0;
   }
 
+  /** The member has every decree up to the last that was proposed, under this ballot or as chosen. */
+  hasEverything(member: MemberNumber): boolean {
+    const progress = this.#progress.get(member);
+    if (progress === undefined || !progress.synchronised) return false;
+    return progress.through >= this.last && progress.chosen >= progress.from - 1;
+  }
+
+  /** The priority of a member that is linked, follows and would take the primaryship; else 0. */
+  standingOf(member: MemberNumber): number {
+    const progress = this.#progress.get(member);
+    return progress === undefined || !progress.synchronised || progress.congested ? 0 : progress.standing;
+  }
+
   /** See `Replica.snapshot`. Who does not lead takes a new ballot first, and everything under the last one is over. */
   snapshot(): readonly unknown[] {
     const { now, options, role } = this.#context;
@@ -360,6 +390,7 @@ export class Proposer {
       this.ballot,
       this.last,
       this.pausedForConfiguration,
+      this.pausedForHandOver,
       [...this.#open].map(([slot, decree]) => [slot, plainDecree(decree)]),
       this.#openBytes,
       [...this.#progress].map(([member, { heardAt, ...rest }]) => [

@@ -20,6 +20,7 @@ import { Election } from './election.js';
 import { GenesisRelay } from './genesis-relay.js';
 import type { Input, PeerNumber } from './inputs.js';
 import { checkState } from './invariants.js';
+import { Leadership } from './leadership.js';
 import { Learner } from './learner.js';
 import type { Accept, Heartbeat, Join, Learn, Message } from './messages.js';
 import { checkPlausible, type Roles } from './plausible.js';
@@ -49,6 +50,7 @@ export class Replica {
   readonly #proposer: Proposer;
   readonly #learner: Learner;
   readonly #election: Election;
+  readonly #leadership: Leadership;
   readonly #genesis: GenesisRelay;
   readonly #joining: Joining;
   readonly #roles: Roles;
@@ -84,6 +86,10 @@ export class Replica {
     this.#proposer = new Proposer(context, this.#acceptor);
     this.#learner = new Learner(context, this.#acceptor.run);
     this.#election = new Election(context);
+    this.#leadership = new Leadership(context, this.#acceptor, this.#proposer, this.#learner, {
+      stand: () => this.#becomePreparing(),
+      isAble: () => this.#able,
+    });
     this.#genesis = new GenesisRelay(context);
     this.#joining = new Joining(context);
     this.#roles = { context, acceptor: this.#acceptor, proposer: this.#proposer };
@@ -117,6 +123,10 @@ export class Replica {
   /** Primary, and the pipeline has room for one more decree. */
   get canPropose(): boolean {
     return this.#proposer.canPropose;
+  }
+  /** The last slot that was proposed under the present ballot; 0 before the first. Of a primary. */
+  get lastProposed(): Slot {
+    return this.#proposer.last;
   }
   get openDecrees(): number {
     return this.#proposer.openDecrees;
@@ -173,6 +183,15 @@ export class Replica {
       case 'propose':
         this.#proposer.propose(input.decree);
         break;
+      case 'timeouts':
+        context.options = { ...context.options, ...input.timeouts };
+        this.#election.restart();
+        break;
+      case 'standing':
+      case 'promote':
+      case 'relinquish':
+        this.#leadership.onInput(input);
+        break;
       default:
         unreachable(input);
     }
@@ -189,6 +208,7 @@ export class Replica {
     if (context.role === 'primary') this.#choose(this.#proposer.chosenByQuorum());
     else this.#choose(this.#learner.believable());
     if (context.role === 'primary') this.#proposer.pump();
+    this.#leadership.endTurn();
     this.#learner.fetch();
     this.#reportStatus();
     checkState(this.#roles, this.#learner);
@@ -210,6 +230,7 @@ export class Replica {
       this.#proposer.snapshot(),
       this.#learner.snapshot(),
       this.#election.snapshot(),
+      this.#leadership.snapshot(),
       Math.min(now - this.#lastStepAt, options.electionTimeoutMs / 2 + 1),
       ...this.#joining.snapshot(),
       this.#able,
@@ -235,7 +256,7 @@ export class Replica {
         this.#joining.tick();
         break;
       case 'secondary':
-        if (this.#election.isDue && this.#able) this.#becomeCandidate();
+        if (this.#election.isDue && this.#able && this.#leadership.stands) this.#becomeCandidate();
         break;
       case 'candidate':
         if (this.#election.isDue) this.#becomeSecondary();
@@ -362,6 +383,12 @@ export class Replica {
         if (message.promised > context.ballotSeen) context.ballotSeen = message.promised;
         if (message.ballot === this.#proposer.ballot) this.#yieldTo(message.promised);
         break;
+      case 'hand-over':
+        this.#leadership.onHandOver(from, message);
+        break;
+      case 'hand-over-declined':
+        this.#leadership.onDeclined(from, message);
+        break;
       case 'fetch':
         answerFetch(context, from, message);
         break;
@@ -419,7 +446,7 @@ export class Replica {
       return;
     }
     this.#followPrimary(from, message.ballot, message.chosen);
-    answerHeartbeat(context, this.#acceptor, from, message);
+    answerHeartbeat(context, this.#acceptor, this.#leadership, from, message);
   }
 
   #followPrimary(from: MemberNumber, ballot: Ballot, chosen: Slot): void {
@@ -445,7 +472,7 @@ export class Replica {
   #onJoin(from: PeerNumber, message: Join): void {
     const context = this.#context;
     context.send(from, { kind: 'defunct', chosen: context.chosen });
-    if (context.role !== 'primary' || this.#proposer.pausedForConfiguration) return;
+    if (context.role !== 'primary' || this.#proposer.isPaused) return;
     const next = readmission(context, message);
     if (next === null) return;
     this.#proposer.proposeConfiguration({

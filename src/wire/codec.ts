@@ -78,7 +78,15 @@ export class FrameWriter {
         this.#u64(BODY + 16, message.from);
         this.#u64(BODY + 24, message.through);
         this.#u64(BODY + 32, message.chosen);
-        return this.#finish(FrameKind.heartbeatReply, 40, configuration, 0, 0);
+        view.setUint32(BODY + 40, message.standing, true);
+        return this.#finish(FrameKind.heartbeatReply, 44, configuration, 0, 0);
+      case 'hand-over':
+        this.#u64(BODY, message.ballot);
+        this.#u64(BODY + 8, message.last);
+        return this.#finish(FrameKind.handOver, 16, configuration, 0, 0);
+      case 'hand-over-declined':
+        this.#u64(BODY, message.ballot);
+        return this.#finish(FrameKind.handOverDeclined, 8, configuration, 0, 0);
       case 'refuse':
         this.#u64(BODY, message.ballot);
         this.#u64(BODY + 8, message.promised);
@@ -192,7 +200,9 @@ const bodyBytes: Record<number, number> = {
   [FrameKind.accept]: 32,
   [FrameKind.accepted]: 24,
   [FrameKind.heartbeat]: 24,
-  [FrameKind.heartbeatReply]: 40,
+  [FrameKind.heartbeatReply]: 44,
+  [FrameKind.handOver]: 16,
+  [FrameKind.handOverDeclined]: 8,
   [FrameKind.refuse]: 16,
   [FrameKind.fetch]: 12,
   [FrameKind.learn]: 24,
@@ -364,7 +374,12 @@ export function decodeMessage(frame: Frame): Message {
         from: readU64(view, BODY + 16),
         through: readU64(view, BODY + 24),
         chosen: readU64(view, BODY + 32),
+        standing: view.getUint32(BODY + 40, true),
       };
+    case FrameKind.handOver:
+      return { kind: 'hand-over', ballot: readU64(view, BODY), last: readU64(view, BODY + 8) };
+    case FrameKind.handOverDeclined:
+      return { kind: 'hand-over-declined', ballot: readU64(view, BODY) };
     case FrameKind.refuse:
       return { kind: 'refuse', ballot: readU64(view, BODY), promised: readU64(view, BODY + 8) };
     case FrameKind.fetch:

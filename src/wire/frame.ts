@@ -47,6 +47,8 @@ export const FrameKind = {
   defunct: 23,
   join: 24,
   genesis: 25,
+  handOver: 26,
+  handOverDeclined: 27,
   forward: 30,
   checkpointFetch: 31,
   checkpointChunk: 32,

@@ -221,7 +221,7 @@ describe('a peer that handshakes properly and then never reads', () => {
     const { ballot, round } = heartbeat.message;
     peer.send(
       peer.message(
-        { kind: 'heartbeat-reply', ballot, round, from: 1, through: 0, chosen: 0 },
+        { kind: 'heartbeat-reply', ballot, round, from: 1, through: 0, chosen: 0, standing: 0 },
         heartbeat.configuration,
       ),
     );

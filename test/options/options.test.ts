@@ -150,6 +150,7 @@ describe('valid options', () => {
       engine: true,
       electionTimeoutMs: true,
       heartbeatMs: true,
+      leadership: true,
       checkpoints: true,
       limits: true,
       logger: true,

@@ -192,6 +192,7 @@ describe('a primary', () => {
           from: 1,
           through: 0,
           chosen: 0,
+          standing: 100,
         });
     }
     expect(scene.role).toBe('primary');

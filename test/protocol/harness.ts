@@ -80,6 +80,8 @@ export function showEffect(effect: Effect): string {
       return `chosen ${effect.through}`;
     case 'serve-fetch':
       return `serve-fetch ${effect.to}: ${effect.from} to ${effect.through}, ${effect.bytesMax} bytes`;
+    case 'leadership-refused':
+      return `leadership-refused ${effect.request}: ${effect.reason}`;
     case 'status':
       return `status: ${effect.role}, primary ${effect.primary}, ballot ${formatBallot(effect.ballot)}`;
     case 'configuration':

@@ -97,7 +97,7 @@ const faults: readonly (readonly [contract: string, scene: () => Scene, message:
   [
     'accepted-only-what-was-proposed',
     proposed,
-    { kind: 'heartbeat-reply', ballot: b(1, 1), round: 0, from: 1, through: 2, chosen: 0 },
+    { kind: 'heartbeat-reply', ballot: b(1, 1), round: 0, from: 1, through: 2, chosen: 0, standing: 0 },
   ],
 ];
 

@@ -18,6 +18,7 @@ const reply = (from: number, through: number, ballot = b(1, 1)): HeartbeatReply 
   from,
   through,
   chosen: 0,
+  standing: 100,
 });
 
 const refuse = (promised: number, ballot = b(1, 1)): Message => ({ kind: 'refuse', ballot, promised });

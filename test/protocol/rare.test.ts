@@ -61,6 +61,7 @@ describe('a primary', () => {
       from: 1,
       through: 0,
       chosen: 0,
+      standing: 100,
     } as const;
     scene.receive(3, nothing);
     scene.feed({ kind: 'congestion', peer: 2, congested: true });

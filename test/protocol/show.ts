@@ -43,6 +43,10 @@ export function showMessage(message: Message): string {
       return `heartbeat ${formatBallot(message.ballot)} round ${message.round}: chosen ${message.chosen}`;
     case 'heartbeat-reply':
       return `heartbeat-reply ${formatBallot(message.ballot)} round ${message.round}: ${message.from} to ${message.through}, chosen ${message.chosen}`;
+    case 'hand-over':
+      return `hand-over ${formatBallot(message.ballot)}: through ${message.last}`;
+    case 'hand-over-declined':
+      return `hand-over-declined ${formatBallot(message.ballot)}`;
     case 'refuse':
       return `refuse ${formatBallot(message.ballot)}: promised ${formatBallot(message.promised)}`;
     case 'fetch':

@@ -7,6 +7,7 @@ import { crc32c } from '../../src/checksum.js';
 import type { Delivery } from '../../src/engine/bridge.js';
 import type { RecoveredLog } from '../../src/engine/recover.js';
 import type { SynodError } from '../../src/errors.js';
+import { priorityBounds } from '../../src/limits.js';
 import type { Logger } from '../../src/logger.js';
 import type { Configuration } from '../../src/protocol/configuration.js';
 import { DecreeKind } from '../../src/protocol/decree.js';
@@ -164,6 +165,7 @@ export class World {
         members: this.machines.map((each) => ({ id: each.id, address: Network.address(each.index) })),
         electionTimeoutMs: settings.electionTimeoutMs,
         heartbeatMs: settings.heartbeatMs,
+        leadership: { priority: priorityBounds.default, standsWhileCatchingUp: false },
         limits: { commandBytesMax: 4096, ...settings.limits },
       },
       stateMachine: new SimulatedService((slot, call) => this.#onExecuted(machine, slot, call)),

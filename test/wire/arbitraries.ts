@@ -131,8 +131,11 @@ export const sentByKind: Record<MessageKind, fc.Arbitrary<Sent>> = {
       from: u64,
       through: u64,
       chosen: u64,
+      standing: u32,
     }),
   ),
+  'hand-over': bare(fc.record({ kind: fc.constant('hand-over' as const), ballot: u64, last: u64 })),
+  'hand-over-declined': bare(fc.record({ kind: fc.constant('hand-over-declined' as const), ballot: u64 })),
   refuse: bare(fc.record({ kind: fc.constant('refuse' as const), ballot: u64, promised: u64 })),
   fetch: bare(fc.record({ kind: fc.constant('fetch' as const), from: u64, bytesMax: u32 })),
   learn: withDecree(fc.record({ slot: u64, ballot: u64 }), (fields, decree) => ({

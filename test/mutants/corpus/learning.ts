@@ -244,7 +244,7 @@ export const learning: readonly Mutant[] = [
     edits: [
       {
         file: REPLICA,
-        find: "if (context.role !== 'primary' || this.#proposer.pausedForConfiguration) return;",
+        find: "if (context.role !== 'primary' || this.#proposer.isPaused) return;",
         put: "if (context.role !== 'primary') return;",
       },
     ],

@@ -171,7 +171,20 @@ export const shapes: Record<MessageKind, Shape> = {
       from: 11,
       through: slot,
       chosen: 10,
+      standing: 100,
     }),
+  },
+  'hand-over': {
+    slot: true,
+    ballot: true,
+    note: 'slot: the last that was proposed',
+    make: (role, slot, ballot) => ({ kind: 'hand-over', ballot: proposing(role, ballot), last: slot }),
+  },
+  'hand-over-declined': {
+    slot: false,
+    ballot: true,
+    note: 'nothing was offered',
+    make: (role, _, ballot) => ({ kind: 'hand-over-declined', ballot: replying(role, ballot) }),
   },
   refuse: {
     slot: false,

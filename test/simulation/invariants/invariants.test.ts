@@ -325,6 +325,7 @@ const bad: Readonly<Record<string, readonly (readonly [string, () => Story])[]>>
             from: 1,
             through: 2,
             chosen: 0,
+            standing: 100,
           }),
     ],
     [

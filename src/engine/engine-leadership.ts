@@ -1,0 +1,143 @@
+/** Leadership, as the application orders it: who asked for what, and how fit this replica is to lead. */
+
+import { type Ballot, formatBallot, type MemberNumber } from '../protocol/ballot.js';
+import type { Role } from '../protocol/effects.js';
+import type { Input } from '../protocol/inputs.js';
+import type { LeadershipRefusal } from '../protocol/leadership.js';
+import type { Replica } from '../protocol/replica.js';
+import { DiskHealth } from './disk-health.js';
+import type { EngineParts } from './engine-types.js';
+import type { LogKeeper } from './log-keeper.js';
+import type { LogWriter } from './log-writer.js';
+import type { PeerTable } from './peer-table.js';
+
+/** Plain data: it is sent to the worker. `request` comes back in the event that answers it. */
+export type LeadershipOrder =
+  | { readonly kind: 'promote'; readonly request: number; readonly evenIfBehind: boolean }
+  /** `to`: an id, or null for whoever is fit. */
+  | { readonly kind: 'relinquish'; readonly request: number; readonly to: string | null }
+  | { readonly kind: 'timeouts'; readonly electionTimeoutMs: number; readonly heartbeatMs: number }
+  | { readonly kind: 'priority'; readonly priority: number };
+
+/** Why nothing came of an order. */
+export type OrderRefusal = LeadershipRefusal | 'not-elected' | 'unknown-member';
+
+export interface EngineLeadershipOptions {
+  readonly parts: EngineParts;
+  readonly core: Replica;
+  readonly log: LogWriter;
+  readonly keeper: LogKeeper;
+  readonly peers: PeerTable;
+}
+
+interface Waiting {
+  readonly kind: 'promote' | 'relinquish';
+  readonly deadline: number;
+  hasStood: boolean;
+}
+
+/** Election timeouts after which an order has failed, whatever became of it. */
+const ORDER_PATIENCE = 10;
+
+export class EngineLeadership {
+  readonly #options: EngineLeadershipOptions;
+  readonly #disk = new DiskHealth();
+  readonly #waiting: Map<number, Waiting> = new Map();
+  #electionTimeoutMs: number;
+  #priority: number;
+
+  constructor(options: EngineLeadershipOptions) {
+    this.#options = options;
+    const { electionTimeoutMs, leadership } = options.parts.options;
+    this.#electionTimeoutMs = electionTimeoutMs;
+    this.#priority = leadership.priority;
+  }
+
+  take(order: LeadershipOrder): void {
+    const { core, peers } = this.#options;
+    switch (order.kind) {
+      case 'promote':
+        if (core.role === 'primary') {
+          this.#answer(order.request, null);
+          break;
+        }
+        this.#wait(order);
+        this.#step(order);
+        break;
+      case 'relinquish': {
+        const to = order.to === null ? 0 : peers.memberNumberOf(order.to);
+        if (order.to !== null && to === 0) {
+          this.#answer(order.request, 'unknown-member');
+          break;
+        }
+        this.#wait(order);
+        this.#step({ kind: 'relinquish', request: order.request, to });
+        break;
+      }
+      case 'timeouts': {
+        const { electionTimeoutMs, heartbeatMs } = order;
+        this.#electionTimeoutMs = electionTimeoutMs;
+        this.#step({ kind: 'timeouts', timeouts: { electionTimeoutMs, heartbeatMs } });
+        break;
+      }
+      case 'priority':
+        this.#priority = order.priority;
+        break;
+      default:
+        order satisfies never;
+    }
+  }
+
+  /** Before the tick that judges by it. */
+  tick(now: number): void {
+    const { core, keeper, log, parts } = this.#options;
+    const { limits, leadership } = parts.options;
+    // That it is full is known, and told otherwise.
+    const canAppend = keeper.isFull || log.hasRoom(limits.decreeBytesMax);
+    const isStalled = this.#disk.isStalled(log.oldestTicket, canAppend, now, this.#electionTimeoutMs);
+    const behind = core.chosen - parts.bridge.applied;
+    const isLagging = !leadership.standsWhileCatchingUp && behind > limits.pipelineDecreesMax;
+    this.#step({ kind: 'standing', standing: { isStalled, isLagging, priority: this.#priority } });
+    for (const [request, { kind, deadline }] of this.#waiting)
+      if (now >= deadline) this.#answer(request, kind === 'promote' ? 'not-elected' : 'no-successor');
+  }
+
+  /** The role, or the primary that is known, changed. */
+  onStatus(role: Role, primary: MemberNumber, ballot: Ballot): void {
+    const { core, parts, peers } = this.#options;
+    parts.emit({
+      kind: 'role',
+      role,
+      primary: peers.idOf(primary),
+      ballot: formatBallot(ballot),
+      openThrough: role === 'primary' ? core.lastProposed : 0,
+    });
+    for (const [request, waiting] of this.#waiting) {
+      if (waiting.kind === 'promote') {
+        if (role === 'primary') this.#answer(request, null);
+        else if (role === 'preparing') waiting.hasStood = true;
+        else if (waiting.hasStood) this.#answer(request, 'not-elected');
+      } else if (primary !== 0 && primary !== core.self) this.#answer(request, null);
+      else if (role !== 'primary') waiting.hasStood = true;
+      else if (waiting.hasStood) this.#answer(request, 'no-successor');
+    }
+  }
+
+  onRefused(request: number, reason: LeadershipRefusal): void {
+    if (this.#waiting.has(request)) this.#answer(request, reason);
+  }
+
+  #step(input: Input): void {
+    this.#options.core.step(input, this.#options.parts.now());
+  }
+
+  #wait({ kind, request }: { kind: 'promote' | 'relinquish'; request: number }): void {
+    const deadline = this.#options.parts.now() + this.#electionTimeoutMs * ORDER_PATIENCE;
+    this.#waiting.set(request, { kind, deadline, hasStood: false });
+  }
+
+  #answer(request: number, refusal: OrderRefusal | null): void {
+    this.#waiting.delete(request);
+    this.#options.parts.emit({ kind: 'order-answered', request, refusal });
+  }
+}
