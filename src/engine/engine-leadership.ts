@@ -97,7 +97,7 @@ export class EngineLeadership {
     const isStalled = this.#disk.isStalled(log.oldestTicket, canAppend, now, this.#electionTimeoutMs);
     const behind = core.chosen - parts.bridge.applied;
     const isLagging = !leadership.standsWhileCatchingUp && behind > limits.pipelineDecreesMax;
-    this.#step({ kind: 'standing', standing: { isStalled, isLagging, priority: this.#priority } });
+    core.step({ kind: 'standing', standing: { isStalled, isLagging, priority: this.#priority } }, now);
     for (const [request, { kind, deadline }] of this.#waiting)
       if (now >= deadline) this.#answer(request, kind === 'promote' ? 'not-elected' : 'no-successor');
   }

@@ -8,7 +8,6 @@ import { requires } from '../contracts.js';
 import { priorityBounds } from '../limits.js';
 import type { Acceptor } from './acceptor.js';
 import type { MemberNumber } from './ballot.js';
-import { noBallot } from './ballot.js';
 import type { Context } from './context.js';
 import type { Input } from './inputs.js';
 import type { Learner } from './learner.js';
@@ -224,9 +223,10 @@ export class Leadership {
       proposer.pausedForHandOver = true;
     }
     if (wish.isOffered || !proposer.hasEverything(wish.target)) return;
-    requires(proposer.ballot !== noBallot, 'primary-has-a-ballot');
     wish.isOffered = true;
-    this.#context.send(wish.target, { kind: 'hand-over', ballot: proposer.ballot, last: proposer.last });
+    const { ballot, last } = proposer;
+    requires(proposer.hasEverything(wish.target) && !proposer.canPropose, 'offered-to-who-has-everything');
+    this.#context.send(wish.target, { kind: 'hand-over', ballot, last });
   }
 
   /** The one that was to take over did not. */

@@ -87,7 +87,10 @@ export class Replica {
     this.#learner = new Learner(context, this.#acceptor.run);
     this.#election = new Election(context);
     this.#leadership = new Leadership(context, this.#acceptor, this.#proposer, this.#learner, {
-      stand: () => this.#becomePreparing(),
+      stand: () => {
+        this.#election.forgetPrimary();
+        this.#becomePreparing();
+      },
       isAble: () => this.#able,
     });
     this.#genesis = new GenesisRelay(context);

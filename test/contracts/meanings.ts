@@ -97,6 +97,8 @@ export const meanings: Readonly<Record<string, string>> = {
 
   // The first configuration, elections, exactly once.
   'genesis-once': 'A first configuration is taken where there is none, and nothing is chosen.',
+  'offered-to-who-has-everything':
+    'A primary offers its place to a member that has every decree it proposed, and proposes no more.',
   'only-candidates-ask': 'Who asks whether there is a primary is a candidate.',
   'patience-within-bounds': 'Suspicion takes an election timeout, and at most half of one more.',
   'primary-has-a-ballot': 'A primary that is heard from has a ballot.',

@@ -90,6 +90,26 @@ describe('of the acceptor', () => {
   });
 });
 
+describe('of the hand-over', () => {
+  it('offered-to-who-has-everything', () => {
+    const scene = new Scene().toPrimary();
+    scene.receive(3, {
+      kind: 'heartbeat-reply',
+      ballot: b(1, 1),
+      round: 0,
+      from: 1,
+      through: 0,
+      chosen: 0,
+      standing: 100,
+    });
+    scene.propose(decree('x'));
+    vi.spyOn(Proposer.prototype, 'hasEverything').mockReturnValueOnce(true);
+    expect(contractOf(() => scene.feed({ kind: 'relinquish', request: 1, to: 3 }))).toBe(
+      'offered-to-who-has-everything',
+    );
+  });
+});
+
 describe('of the proposer', () => {
   it('only-members-prepare', () => {
     const { context, proposer } = roles();

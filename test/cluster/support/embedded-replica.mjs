@@ -30,6 +30,7 @@ class Digesting {
 
 const stateMachine = new Digesting();
 let replica;
+const told = [];
 let serial = 0;
 
 function makeCommand(bytes) {
@@ -65,6 +66,8 @@ const calls = {
       { ...options, logger: createLogger({ replica: options.replica, level: 'info' }) },
       stateMachine,
     );
+    for (const name of ['primary', 'recovered', 'status'])
+      replica.on(name, (argument) => told.push({ name, ...argument }));
   },
   status: () => replica.status(),
   block,
@@ -90,6 +93,12 @@ const calls = {
     return calls.load();
   },
   load: () => ({ acknowledged: load.acknowledged, failed: load.failed, latencyMsMax: load.latencyMsMax }),
+  promote: (options) => replica.promote(options),
+  relinquish: (options) => replica.relinquish(options),
+  setPriority: (priority) => replica.setPriority(priority),
+  setElectionTimeout: (electionTimeoutMs) => replica.setElectionTimeout(electionTimeoutMs),
+  /** What was told of leading since the replica was opened. */
+  told: () => told,
   close: () => replica.close(),
 };
 

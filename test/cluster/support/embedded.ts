@@ -76,6 +76,10 @@ export class EmbeddedReplica {
     });
   }
 
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child!.kill(signal);
+  }
+
   status(): Promise<ReplicaStatus> {
     return this.call('status');
   }

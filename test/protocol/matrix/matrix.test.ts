@@ -51,8 +51,8 @@ describe('the dispatch table', () => {
   });
 
   it('handles nothing that never has an effect', () => {
-    // What these do shows only later: the answer to a fetch ends, a peer is ahead.
-    const later = new Set<MessageKind>(['fetch-end', 'defunct']);
+    // What these do shows only later: the answer to a fetch ends, a peer is ahead, what was offered is declined.
+    const later = new Set<MessageKind>(['fetch-end', 'defunct', 'hand-over-declined']);
     for (const role of roles) {
       for (const kind of kinds) {
         if (dispatchTable[role][kind] === 'ignore' || later.has(kind)) continue;

@@ -317,6 +317,7 @@ function summarise(before: Role, scene: Scene, effects: readonly string[]): stri
   const has = (pattern: RegExp): boolean => effects.some((line) => pattern.test(line));
   const after = scene.role;
   if (has(/: refuse /)) words.push('refused');
+  if (has(/: hand-over-declined /)) words.push('declines');
   if (before === 'inactive' && after !== 'inactive') words.push('begins');
   if (has(/^append \d+: promise/)) words.push(after === 'preparing' ? 'prepares' : 'promised');
   else if (has(/^send 2: promised/)) words.push('promised again');
