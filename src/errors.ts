@@ -51,6 +51,8 @@ export type ErrorCode =
   | 'ERR_SYNOD_LISTEN'
   /** A peer's address cannot be reached; `cause` has the system error where there is one. Asked again later. */
   | 'ERR_SYNOD_CONNECT'
+  /** A client lost the server that it had given the command to, for good, before the result came. Outcome `unknown`. */
+  | 'ERR_SYNOD_DISCONNECTED'
   /** The addon was asked for and cannot be loaded; the message has the reason and the command that builds it. */
   | 'ERR_SYNOD_NATIVE_UNAVAILABLE'
   /** Peers refuse this replica for good: its disk is older than what it once acknowledged, or its place was taken. */

@@ -177,6 +177,22 @@ export const importRules: readonly ImportRule[] = [
     node: 'all',
   },
 
+  // Clients of a service, and what serves them.
+  {
+    of: 'client',
+    may: [
+      'errors',
+      'limits',
+      'command-batch',
+      'checksum',
+      'native/addon',
+      'replica',
+      'transport/address',
+      'transport/transport',
+    ],
+    node: 'all',
+  },
+
   // Users of the public API.
   {
     of: 'kv',

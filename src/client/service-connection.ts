@@ -1,0 +1,124 @@
+/** One client's socket at the server. */
+
+import type { Socket } from 'node:net';
+import type { Crc32c } from '../checksum.js';
+import { type ClientFrame, ClientFrameKind, ClientFrameReader, SMALL_FRAME_BYTES_MAX } from './format.js';
+import type { Session } from './session.js';
+
+export interface ServiceConnectionOptions {
+  readonly crc32c: Crc32c;
+  readonly frameBytesMax: number;
+  readonly outputPauseBytes: number;
+  readonly onHello: (frame: ClientFrame) => void;
+  /** Yields why the connection cannot go on, or null. */
+  readonly onCommands: (frame: ClientFrame) => string | null;
+  /** It is cut off for what it sent. */
+  readonly onCut: (reason: string) => void;
+  readonly onClosed: () => void;
+}
+
+/** A connection that has not said hello by then is closed. */
+const HELLO_TIMEOUT_MS = 10_000;
+
+export class ServiceConnection {
+  readonly remote: string;
+  /** Null before hello, and where another connection has taken its place. */
+  session: Session | null = null;
+
+  readonly #socket: Socket;
+  readonly #options: ServiceConnectionOptions;
+  readonly #reader: ClientFrameReader;
+  readonly #helloTimer: NodeJS.Timeout;
+  #mayRead = true;
+  #isOver = false;
+
+  constructor(socket: Socket, options: ServiceConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.remote = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
+    this.#reader = new ClientFrameReader(SMALL_FRAME_BYTES_MAX, options.crc32c, (frame) =>
+      this.#onFrame(frame),
+    );
+    this.#helloTimer = setTimeout(() => this.#cut('no hello in time'), HELLO_TIMEOUT_MS);
+    this.#helloTimer.unref();
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('drain', () => this.#update());
+    socket.on('error', () => socket.destroy());
+    socket.on('end', () => socket.destroy());
+    socket.on('close', () => {
+      clearTimeout(this.#helloTimer);
+      this.#isOver = true;
+      options.onClosed();
+    });
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#isOver) return;
+    // Frames that are sent in one turn leave in one write.
+    if (this.#socket.writableCorked === 0) {
+      this.#socket.cork();
+      process.nextTick(uncork, this.#socket);
+    }
+    this.#socket.write(frame);
+    this.#update();
+  }
+
+  setReading(mayRead: boolean): void {
+    if (this.#mayRead === mayRead) return;
+    this.#mayRead = mayRead;
+    this.#update();
+  }
+
+  /** Closes when what was sent is out. */
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#socket.end(() => this.#socket.destroy());
+    // It reads no more: its end would not be seen.
+    this.#socket.resume();
+  }
+
+  destroy(): void {
+    this.#isOver = true;
+    this.#socket.destroy();
+  }
+
+  #update(): void {
+    if (this.#isOver) return;
+    const reads = this.#mayRead && this.#socket.writableLength <= this.#options.outputPauseBytes;
+    if (reads === !this.#socket.isPaused()) return;
+    if (reads) this.#socket.resume();
+    else this.#socket.pause();
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#isOver) return;
+    try {
+      this.#reader.read(chunk);
+    } catch (error) {
+      this.#cut(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #onFrame(frame: ClientFrame): void {
+    if (this.#isOver) return;
+    if (frame.kind === ClientFrameKind.hello && this.session === null) {
+      clearTimeout(this.#helloTimer);
+      this.#reader.bytesMax = this.#options.frameBytesMax;
+      this.#options.onHello(frame);
+    } else if (frame.kind === ClientFrameKind.commands && this.session !== null) {
+      const reason = this.#options.onCommands(frame);
+      if (reason !== null) this.#cut(reason);
+    } else this.#cut(`a frame of kind ${frame.kind} out of place`);
+  }
+
+  #cut(reason: string): void {
+    if (this.#isOver) return;
+    this.#options.onCut(reason);
+    this.destroy();
+  }
+}
+
+function uncork(socket: Socket): void {
+  socket.uncork();
+}

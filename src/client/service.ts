@@ -1,0 +1,346 @@
+/** The server's side of the client protocol, attached to a replica. */
+
+import { randomBytes } from 'node:crypto';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type Crc32c, crc32c as portableCrc32c } from '../checksum.js';
+import { CommandBatch } from '../command-batch.js';
+import { SynodError } from '../errors.js';
+import { loadAddon } from '../native/addon.js';
+import type { Replica } from '../replica.js';
+import {
+  type ClientFrame,
+  ClientFrameKind,
+  FRAME_BYTES_CEILING,
+  HEADER_BYTES,
+  HEARTBEAT_MS,
+  LENGTH_BYTES,
+  makeFrame,
+  SESSION_ID_BYTES,
+  sealFrame,
+} from './format.js';
+import { decodeHello, encodeFailure, encodePrimary, encodeWelcome } from './messages.js';
+import { ServiceConnection } from './service-connection.js';
+import {
+  type CheckedServiceOptions,
+  type ClientServiceOptions,
+  checkServiceOptions,
+} from './service-options.js';
+import { Session } from './session.js';
+
+/** What the service needs of a replica. */
+export type ServedReplica<Result> = Pick<Replica<Result>, 'replicateBatch' | 'primary' | 'on' | 'off'>;
+
+/** As for the replica: what an outstanding command costs beside its bytes. */
+const COMMAND_OVERHEAD_BYTES = 64;
+
+export interface ClientServiceStatistics {
+  readonly connections: number;
+  readonly sessions: number;
+  readonly outstandingBytes: number;
+  readonly commands: number;
+  readonly batches: number;
+}
+
+/**
+ * Serves clients of `synod/client`: their commands go through `replica`, in order, and its results back to them. Every replica of
+ * a cluster may have one. Resolves once it listens. Rejects with `ERR_SYNOD_OPTION` or `ERR_SYNOD_LISTEN`.
+ */
+export async function serveClients<Result>(
+  replica: ServedReplica<Result>,
+  options: ClientServiceOptions<Result>,
+): Promise<ClientService<Result>> {
+  const service = new ClientService<Result>(replica, checkServiceOptions(options));
+  await service.listen();
+  return service;
+}
+
+export class ClientService<Result> implements AsyncDisposable {
+  readonly options: CheckedServiceOptions<Result>;
+  readonly crc32c: Crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
+
+  readonly #replica: ServedReplica<Result>;
+  readonly #life = randomBytes(SESSION_ID_BYTES).toString('hex');
+  readonly #server: Server;
+  readonly #connections: Set<ServiceConnection> = new Set();
+  readonly #sessions: Map<string, Session> = new Map();
+  readonly #attached: Map<Session, ServiceConnection> = new Map();
+  readonly #timers: Map<Session, NodeJS.Timeout> = new Map();
+  readonly #onRole = (): void => this.#tellPrimary();
+  #heartbeat: NodeJS.Timeout | undefined;
+  #results = new Uint8Array(64 * 1024);
+  #resultsView: DataView = new DataView(this.#results.buffer);
+  #address: { host: string; port: number } | null = null;
+  #outstandingBytes = 0;
+  #commands = 0;
+  #batches = 0;
+  #closing: Promise<void> | null = null;
+  #onIdle: (() => void) | null = null;
+
+  /** Use `serveClients`. */
+  constructor(replica: ServedReplica<Result>, options: CheckedServiceOptions<Result>) {
+    this.options = options;
+    this.#replica = replica;
+    this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
+  }
+
+  /** What it listens on. */
+  get host(): string {
+    return this.#address!.host;
+  }
+  get port(): number {
+    return this.#address!.port;
+  }
+
+  get statistics(): ClientServiceStatistics {
+    return {
+      connections: this.#connections.size,
+      sessions: this.#sessions.size,
+      outstandingBytes: this.#outstandingBytes,
+      commands: this.#commands,
+      batches: this.#batches,
+    };
+  }
+
+  async listen(): Promise<void> {
+    const { host, port, onEvent } = this.options;
+    const server = this.#server;
+    await new Promise<void>((resolve, reject) => {
+      const refuse = (cause: Error): void =>
+        reject(
+          new SynodError('ERR_SYNOD_LISTEN', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }),
+        );
+      server.once('error', refuse);
+      server.listen({ host, port }, () => {
+        server.off('error', refuse);
+        resolve();
+      });
+    });
+    server.on('error', ({ message }) => onEvent({ event: 'listener-failed', remote: '', reason: message }));
+    const bound = server.address() as AddressInfo;
+    this.#address = { host: bound.address, port: bound.port };
+    this.#replica.on('role', this.#onRole);
+    this.#heartbeat = setInterval(this.#onRole, HEARTBEAT_MS);
+    this.#heartbeat.unref();
+  }
+
+  /**
+   * Takes no more connections and commands, waits up to `closeTimeoutMs` for results that are under way, and closes every
+   * connection. Does not close the replica. Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#replica.off('role', this.#onRole);
+    clearInterval(this.#heartbeat);
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const connection of this.#connections) connection.setReading(false);
+    if (this.#outstandingBytes > 0) {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+        timer = setTimeout(resolve, this.options.closeTimeoutMs);
+      });
+      clearTimeout(timer);
+    }
+    for (const connection of [...this.#connections]) connection.end();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    await closed;
+  }
+
+  #accept(socket: Socket): void {
+    const { onEvent, sessionsMax } = this.options;
+    const connection: ServiceConnection = new ServiceConnection(socket, {
+      crc32c: this.crc32c,
+      frameBytesMax: this.options.frameBytesMax,
+      outputPauseBytes: this.options.outputPauseBytes,
+      onHello: (frame) => {
+        const refusal = this.#onHello(connection, frame);
+        if (refusal !== null) this.#refuse(connection, refusal);
+      },
+      onCommands: (frame) => this.#onCommands(connection, frame),
+      onCut: (reason) => onEvent({ event: 'connection-cut', remote: connection.remote, reason }),
+      onClosed: () => this.#onClosed(connection),
+    });
+    this.#connections.add(connection);
+    if (this.#connections.size > sessionsMax) this.#refuse(connection, 'too many clients');
+  }
+
+  #refuse(connection: ServiceConnection, reason: string): void {
+    this.options.onEvent({ event: 'connection-refused', remote: connection.remote, reason });
+    const body = encodeFailure('ERR_SYNOD_REFUSED', 'not-applied', reason);
+    connection.send(makeFrame(ClientFrameKind.refusal, 0, 0, 0, body, this.crc32c));
+    connection.end();
+  }
+
+  /** Yields why the client is refused, or null. */
+  #onHello(connection: ServiceConnection, frame: ClientFrame): string | null {
+    const hello = decodeHello(frame);
+    const { cluster, commandBytesMax, frameBytesMax, keptBytesMax, sessionsMax } = this.options;
+    if (this.#closing !== null) return 'the service closes';
+    if (hello.cluster !== cluster) return `this is cluster ${cluster}`;
+    let session = this.#sessions.get(hello.session);
+    const isResumed =
+      session !== undefined && hello.life === this.#life && this.#resume(session, hello.received);
+    if (!isResumed) {
+      // Somebody else's, or gone too far: what the client had under way stays unknown to it.
+      if (session !== undefined) this.#forget(session);
+      if (this.#sessions.size >= sessionsMax) return 'too many clients';
+      session = new Session(hello.session, keptBytesMax);
+      this.#sessions.set(session.id, session);
+    }
+    this.#attached.set(session!, connection);
+    connection.session = session!;
+    const body = encodeWelcome({
+      life: this.#life,
+      received: session!.received,
+      commandBytesMax,
+      frameBytesMax,
+      primary: this.#replica.primary,
+    });
+    connection.send(makeFrame(ClientFrameKind.welcome, isResumed ? 1 : 0, 0, 0, body, this.crc32c));
+    this.#deliver(session!);
+    this.#updateReading(connection);
+    return null;
+  }
+
+  #resume(session: Session, received: number): boolean {
+    const old = this.#attached.get(session);
+    if (old !== undefined) {
+      // Its client has noticed before this side did.
+      old.session = null;
+      this.#attached.delete(session);
+      old.destroy();
+    }
+    clearTimeout(this.#timers.get(session));
+    this.#timers.delete(session);
+    return session.resume(received);
+  }
+
+  #forget(session: Session): void {
+    clearTimeout(this.#timers.get(session));
+    this.#timers.delete(session);
+    this.#sessions.delete(session.id);
+    this.#attached.get(session)?.destroy();
+    this.#attached.delete(session);
+  }
+
+  #onClosed(connection: ServiceConnection): void {
+    this.#connections.delete(connection);
+    const { session } = connection;
+    if (session === null || this.#attached.get(session) !== connection) return;
+    this.#attached.delete(session);
+    if (this.#closing !== null || !this.#sessions.has(session.id)) return;
+    const timer = setTimeout(() => this.#forget(session), this.options.sessionTimeoutMs);
+    timer.unref();
+    this.#timers.set(session, timer);
+  }
+
+  /** Yields why the connection cannot go on, or null. */
+  #onCommands(connection: ServiceConnection, frame: ClientFrame): string | null {
+    const session = connection.session!;
+    const { bytes, count, first } = frame;
+    if (!session.acknowledge(frame.acknowledged)) return 'acknowledged what it was not sent';
+    if (count === 0) return bytes.length === HEADER_BYTES ? null : 'no commands, but a body';
+    if (count > (bytes.length - HEADER_BYTES) / LENGTH_BYTES) return 'more commands than bytes';
+    const isNew = session.admit(first, count);
+    if (isNew === null) return `commands ${first} to ${first + count - 1} come out of order`;
+    if (!isNew) return null;
+    const weight = bytes.length + count * COMMAND_OVERHEAD_BYTES;
+    session.outstandingBytes += weight;
+    this.#outstandingBytes += weight;
+    this.#commands += count;
+    this.#batches += 1;
+    const batch = new CommandBatch(0);
+    batch.adopt(bytes.subarray(HEADER_BYTES), count);
+    this.#replica
+      .replicateBatch(batch)
+      .then(
+        (results) => this.#encode(connection, first, results),
+        (error: unknown) => this.#failure(first, count, error),
+      )
+      .then((answer) => {
+        session.outstandingBytes -= weight;
+        this.#outstandingBytes -= weight;
+        session.answer(first, answer);
+        this.#deliver(session);
+        for (const one of this.#connections) this.#updateReading(one);
+        if (this.#outstandingBytes === 0) this.#onIdle?.();
+      });
+    this.#updateReading(connection);
+    return null;
+  }
+
+  #updateReading(connection: ServiceConnection): void {
+    const { connectionOutstandingBytesMax, outstandingBytesMax } = this.options;
+    connection.setReading(
+      this.#closing === null &&
+        this.#outstandingBytes < outstandingBytesMax &&
+        (connection.session?.outstandingBytes ?? 0) < connectionOutstandingBytesMax,
+    );
+  }
+
+  #deliver(session: Session): void {
+    const connection = this.#attached.get(session);
+    if (connection === undefined) return;
+    for (const answer of session.takeSendable()) connection.send(answer);
+  }
+
+  #failure(first: number, count: number, error: unknown): Uint8Array {
+    const { code, outcome, message } = SynodError.is(error)
+      ? error
+      : new SynodError('ERR_SYNOD_CONTRACT', String(error), { outcome: 'unknown' });
+    const body = encodeFailure(code, outcome, message);
+    return makeFrame(ClientFrameKind.failure, count, first, 0, body, this.crc32c);
+  }
+
+  #encode(
+    connection: ServiceConnection,
+    first: number,
+    results: readonly (Result | undefined)[],
+  ): Uint8Array {
+    const { encodeResult, resultBytesMax, onEvent } = this.options;
+    let at = HEADER_BYTES;
+    try {
+      for (let index = 0; index < results.length; index += 1) {
+        const start = at + LENGTH_BYTES;
+        if (start + resultBytesMax > this.#results.length) this.#growResults(start + resultBytesMax);
+        const result = results[index];
+        const end =
+          result === undefined ? start : encodeResult(result, this.#results, this.#resultsView, start);
+        if (!(end >= start && end <= start + resultBytesMax))
+          throw new RangeError(`a result of ${end - start} bytes, the bound is ${resultBytesMax}`);
+        this.#resultsView.setUint32(at, end - start, true);
+        at = end;
+      }
+      const { length } = results;
+      sealFrame(this.#results, this.#resultsView, at, ClientFrameKind.results, length, first, 0, this.crc32c);
+      return this.#results.slice(0, at);
+    } catch (error) {
+      onEvent({ event: 'result-lost', remote: connection.remote, reason: String(error) });
+      const lost = new SynodError('ERR_SYNOD_RESULT_LOST', String(error), { outcome: 'committed' });
+      return this.#failure(first, results.length, lost);
+    }
+  }
+
+  #growResults(needed: number): void {
+    if (needed > FRAME_BYTES_CEILING) throw new RangeError('more bytes of results than a frame may have');
+    const results = new Uint8Array(Math.min(FRAME_BYTES_CEILING, Math.max(needed, 2 * this.#results.length)));
+    results.set(this.#results);
+    this.#results = results;
+    this.#resultsView = new DataView(results.buffer);
+  }
+
+  #tellPrimary(): void {
+    const body = encodePrimary(this.#replica.primary);
+    const frame = makeFrame(ClientFrameKind.primary, 0, 0, 0, body, this.crc32c);
+    for (const connection of this.#connections) if (connection.session !== null) connection.send(frame);
+  }
+}
