@@ -8,6 +8,7 @@ import { LogIndex, makeLogEntry } from '../log/log-index.js';
 import { LogState } from '../log/log-state.js';
 import { type FoundSegment, LogRecovery, type LogVerdict } from '../log/recovery.js';
 import { readSegmentHeader } from '../log/segment.js';
+import { type SegmentRange, UnprovenTail } from '../log/unproven-tail.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type { Acceptance, DecreeReference, Slot } from '../protocol/decree.js';
 import { DecreeKind } from '../protocol/decree.js';
@@ -66,6 +67,7 @@ class Recovering {
   #isDone = false;
   readonly #found: FoundSegment[] = [];
   readonly #state: LogState;
+  readonly #tail = new UnprovenTail();
   #buffer = new Uint8Array(0);
   #bytesRead = 0;
 
@@ -131,7 +133,10 @@ class Recovering {
       this.#read(segment, 0, target, (count) => {
         this.#bytesRead += count;
         const scan = recovery.examine(target.subarray(0, count));
-        if (scan !== null) this.#state.fold(scan);
+        if (scan !== null) {
+          this.#state.fold(scan);
+          this.#tail.fold(scan);
+        }
         next();
       });
     };
@@ -152,7 +157,20 @@ class Recovering {
       return;
     }
     this.#buffer = new Uint8Array(0);
-    this.#readGenesis(verdict);
+    this.#harden(this.#tail.ranges(), 0, () => this.#readGenesis(verdict));
+  }
+
+  /** The next segment's header says that all before it is durable, and the protocol acts on it: here that is made true. */
+  #harden(ranges: readonly SegmentRange[], index: number, then: () => void): void {
+    const range = ranges[index];
+    if (range === undefined) {
+      then();
+      return;
+    }
+    this.#medium.harden(range.segment, range.from, range.to, (error) => {
+      if (error !== null) this.#done(error);
+      else this.#guard(() => this.#harden(ranges, index + 1, then));
+    });
   }
 
   #readGenesis(verdict: RecoveredLog['verdict']): void {

@@ -134,6 +134,8 @@ export interface SegmentScan {
   readonly chain: number;
   /** Where the last record found ends, and the next should begin. */
   readonly endOffset: number;
+  /** The highest sequence that a record found here says was durable; 0 where there is none. */
+  readonly durable: number;
   readonly end: SegmentEnd;
 }
 
@@ -149,11 +151,13 @@ export function scanSegment(bytes: Uint8Array, expectations: ScanExpectations): 
   let at = SEGMENT_HEADER_BYTES;
   let sequence = header.firstSequence;
   let chain = header.previous;
+  let durable = 0;
   let reason: MissingReason | null = null;
   while (sequence !== untilSequence) {
     reason = readExpected(source, at, record, header, sequence, chain, crc32c);
     if (reason !== null) break;
     records.push(at, record);
+    if (record.durable > durable) durable = record.durable;
     at += recordSpan(record.payloadBytes);
     sequence += 1;
     chain = record.headerChecksum;
@@ -164,6 +168,7 @@ export function scanSegment(bytes: Uint8Array, expectations: ScanExpectations): 
     nextSequence: sequence,
     chain,
     endOffset: at,
+    durable,
     end:
       reason === null
         ? { kind: 'complete' }

@@ -16,7 +16,14 @@ import { requires } from '../contracts.js';
 import { SynodError } from '../errors.js';
 import { SEGMENT_SUFFIX } from '../log/format.js';
 import { type DirectoryLock, lockDirectory } from './directory-lock.js';
-import { type FileSystem, nodeFileSystem, readFully, syncDirectory, writeZeros } from './file-system.js';
+import {
+  type FileSystem,
+  nodeFileSystem,
+  readFully,
+  rewrite,
+  syncDirectory,
+  writeZeros,
+} from './file-system.js';
 import type { Callback, SegmentSummary } from './log-medium.js';
 import { closedError, storageError } from './storage-error.js';
 
@@ -207,6 +214,21 @@ export class LogDirectory {
     });
   }
 
+  /** See `LogMedium.harden`. */
+  harden(segment: number, from: number, to: number, callback: Callback<void>): void {
+    const done = this.#begin(callback);
+    if (done === null) return;
+    const failure = (error: unknown): void =>
+      done(storageError(error, `cannot write log segment ${segment} again`, this.segmentPath(segment)));
+    this.#withFile(segment, failure, (file, release) => {
+      rewrite(this.fileSystem, file.fd, from, to, (error) => {
+        release();
+        if (error !== null) return failure(error);
+        done(null);
+      });
+    });
+  }
+
   truncate(segment: number, bytes: number, callback: Callback<void>): void {
     const done = this.#begin(callback);
     if (done === null) return;
@@ -359,13 +381,9 @@ export class LogDirectory {
         if (statError !== null || !stats.isFile()) {
           return close(statError, () => this.#startList(names, index + 1, done));
         }
-        // A process that was killed may have left writes in the page cache that recovery will see. They must not be acted on
-        // while a power cut can still take them back.
-        this.fileSystem.fsync(fd, (syncError) => {
-          close(syncError, () => {
-            this.#segments.set(segment, stats.size);
-            this.#startList(names, index + 1, done);
-          });
+        close(null, () => {
+          this.#segments.set(segment, stats.size);
+          this.#startList(names, index + 1, done);
         });
       });
     });

@@ -97,6 +97,24 @@ export function writeZeros(
   });
 }
 
+/** Writes bytes [from, to) of a file once more, as they are read, and syncs it. */
+export function rewrite(fileSystem: FileSystem, fd: number, from: number, to: number, done: Done): void {
+  if (from >= to) {
+    fileSystem.fsync(fd, done);
+    return;
+  }
+  const bytes = new Uint8Array(Math.min(CHUNK_BYTES_MAX, to - from));
+  readFully(fileSystem, fd, bytes, 0, bytes.length, from, (readError, count) => {
+    if (readError !== null) return done(readError);
+    if (count === 0)
+      return done(Object.assign(new Error('EIO: the file has become shorter'), { code: 'EIO' }));
+    writeFully(fileSystem, fd, bytes, 0, count, from, (error) => {
+      if (error !== null) return done(error);
+      rewrite(fileSystem, fd, from + count, to, done);
+    });
+  });
+}
+
 /** Makes the names in a directory durable. Platforms that cannot open a directory keep names by themselves. */
 export function syncDirectory(fileSystem: FileSystem, directory: string, done: Done): void {
   if (process.platform === 'win32') return void setImmediate(done, null);

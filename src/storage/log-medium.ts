@@ -81,6 +81,12 @@ export interface LogMedium {
   /** Reads [offset, offset + target.length) of a segment into `target`; yields the count, less at its end. */
   read(segment: number, offset: number, target: Uint8Array, callback: Callback<number>): void;
 
+  /**
+   * Bytes [from, to) of a segment that an earlier process wrote are durable afterwards, even where it was told that they could
+   * not be made so: they are written again, as they are.
+   */
+  harden(segment: number, from: number, to: number, callback: Callback<void>): void;
+
   /** The segment's memory is no longer used by anyone: it may be unmapped or used again. Its bytes stay readable. */
   release(memory: SegmentMemory): void;
 

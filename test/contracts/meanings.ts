@@ -131,6 +131,8 @@ export const meanings: Readonly<Record<string, string>> = {
   'segment-identifier-length': 'Names in a segment header fit their place.',
   'state-folds-every-record': 'As many records are folded as there are sequence numbers.',
   'state-folds-one-chain': 'A segment is folded onto the one that it continues.',
+  'tail-folds-segments-in-order':
+    'What is not proven durable is gathered from segments in the order of their numbers.',
   'state-folds-segments-in-order': 'Segments are folded in the order of their numbers.',
   'state-folds-without-gap': 'Segments are folded without a gap in the sequence.',
 

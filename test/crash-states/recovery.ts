@@ -30,7 +30,9 @@ function readOnlyMedium(segments: ReadonlyMap<number, Uint8Array>): LogMedium {
     target.set(source);
     callback(null, source.length);
   };
-  return { read } as LogMedium;
+  // What is read here is what a disk holds.
+  const harden: LogMedium['harden'] = (_segment, _from, _to, callback) => callback(null);
+  return { read, harden } as LogMedium;
 }
 
 export function recoverSegments(segments: ReadonlyMap<number, Uint8Array>, crc32c: Crc32c): Recovery {

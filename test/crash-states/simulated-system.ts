@@ -252,7 +252,7 @@ export class SimulatedSystem {
   }
 
   #sync(fd: number, done: Done): void {
-    const { node, readOnly } = this.#open.get(fd)!;
+    const { node, readOnly, isNew } = this.#open.get(fd)!;
     const isDirectory = this.disk.nodes.get(node)!.kind === 'directory';
     const isData = !isDirectory && !readOnly && this.#isData(fd);
     let isBroken = false;
@@ -267,7 +267,7 @@ export class SimulatedSystem {
         isBroken = isData;
         break;
       case 'recovered-not-synced':
-        isBroken = readOnly && !isDirectory;
+        isBroken = !isNew && !isDirectory;
     }
     const call = this.disk.drawCall();
     if (!isBroken) this.#emit({ kind: 'sync', node, call });

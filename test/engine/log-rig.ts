@@ -4,7 +4,7 @@ import { crc32c } from '../../src/checksum.js';
 import { LogWriter } from '../../src/engine/log-writer.js';
 import { type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
 import type { SynodError } from '../../src/errors.js';
-import type { LogMedium, SegmentMemory, SegmentSummary } from '../../src/storage/log-medium.js';
+import type { Callback, LogMedium, SegmentMemory, SegmentSummary } from '../../src/storage/log-medium.js';
 import { createMemoryMedium, type MemoryContents } from '../../src/storage/memory/memory-medium.js';
 
 export interface LogRigOptions {
@@ -40,6 +40,8 @@ export class LogRig {
   readonly durable = new Map<number, Uint8Array>();
   readonly persisted: number[] = [];
   readonly memories: SegmentMemory[] = [];
+  /** What recovery had written again. */
+  readonly hardened: { segment: number; from: number; to: number }[] = [];
   /** The highest write that is durable. */
   durableWrite = 0;
   onPersisted: (write: number) => void = () => {};
@@ -57,7 +59,7 @@ export class LogRig {
     });
     this.medium = this.#watched(medium);
     for (const [segment, { bytes }] of this.contents) this.durable.set(segment, bytes.slice());
-    this.recovered = this.#recover(medium, cluster, replica);
+    this.recovered = this.#recover(this.medium, cluster, replica);
     const { state, verdict, protocol, diskIncarnation } = this.recovered;
     this.log = new LogWriter({
       medium: this.medium,
@@ -170,6 +172,12 @@ export class LogRig {
   #watched(medium: LogMedium): LogMedium {
     const ranges = this.#ranges;
     const watched: LogMedium = Object.create(medium, {
+      harden: {
+        value: (segment: number, from: number, to: number, callback: Callback<void>): void => {
+          this.hardened.push({ segment, from, to });
+          medium.harden(segment, from, to, callback);
+        },
+      },
       persist: {
         value: (memory: SegmentMemory, from: number, to: number, ticket: number): void => {
           ranges.push({ ticket, memory, from, to });
@@ -178,7 +186,16 @@ export class LogRig {
       },
     });
     // The medium's own methods need the medium itself.
-    for (const name of ['create', 'flush', 'read', 'release', 'truncate', 'remove', 'close'] as const) {
+    for (const name of [
+      'start',
+      'create',
+      'flush',
+      'read',
+      'release',
+      'truncate',
+      'remove',
+      'close',
+    ] as const) {
       Object.defineProperty(watched, name, { value: medium[name].bind(medium) });
     }
     for (const name of ['segmentBytes', 'blockBytes', 'kind', 'reason', 'durable'] as const) {

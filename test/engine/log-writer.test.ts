@@ -275,6 +275,27 @@ describe('LogWriter and recoverLog', () => {
     );
   });
 
+  it('have written again what nothing says is durable, before anything is built on it', () => {
+    const rig = new LogRig();
+    start(rig);
+    expect(rig.hardened).toEqual([]);
+    rig.log.appendDecree(RecordKind.accept, 1, BALLOT, 1, decree(100, 3));
+    rig.log.flush();
+    rig.settle();
+    const provenEnd = rig.log.tail;
+    // This one says that the others are durable, and nothing says that it is.
+    rig.log.appendDecree(RecordKind.accept, 2, BALLOT, 2, decree(100, 4));
+    rig.log.flush();
+    const { segment, tail } = rig.log;
+
+    const again = new LogRig({ contents: rig.crash(1) });
+    expect(again.hardened).toEqual([{ segment, from: provenEnd, to: tail }]);
+    start(again);
+    expect(new LogRig({ contents: again.crash() }).hardened.map((range) => range.segment)).not.toContain(
+      segment,
+    );
+  });
+
   it('refuse the log of another replica', () => {
     const rig = new LogRig();
     start(rig);

@@ -38,7 +38,7 @@ const trips: readonly (readonly [contract: string, how: string, action: () => un
       const records = new RecordColumns();
       records.push(4096, makeRecordHeader());
       const end = { kind: 'complete' } as const;
-      new LogState().fold({ header, records, nextSequence: 10, chain: 0, endOffset: 4176, end });
+      new LogState().fold({ header, records, nextSequence: 10, chain: 0, endOffset: 4176, durable: 0, end });
     },
   ],
   [

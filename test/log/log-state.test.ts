@@ -39,6 +39,7 @@ function scan(records: readonly Partial<RecordHeader>[], header: Partial<Segment
     nextSequence: whole.firstSequence + records.length,
     chain: 1000 + whole.segment,
     endOffset: at,
+    durable: 0,
     end: { kind: 'complete' },
   };
 }

@@ -156,6 +156,12 @@ export class SimulatedMedium implements LogMedium {
     giveMemory(memory);
   }
 
+  harden(_segment: number, _from: number, _to: number, callback: Callback<void>): void {
+    this.#options.onStep();
+    // A simulated disk has no cache that shows what it does not hold.
+    this.#answer(() => callback(null));
+  }
+
   truncate(segment: number, bytes: number, callback: Callback<void>): void {
     this.#options.onStep();
     this.#answer(() => {

@@ -121,10 +121,11 @@ export function describeLogMedium(factory: MediumFactory): void {
       expect((await driver.read(1, 5, 0)).length).toBe(0);
     });
 
-    test('a segment that does not exist is an error to read, truncate and remove', async () => {
+    test('a segment that does not exist is an error to read, harden, truncate and remove', async () => {
       const driver = await open();
       const storageFailed = expect.objectContaining({ code: 'ERR_SYNOD_STORAGE_FAILED' });
       await expect(driver.read(9, 0, 10)).rejects.toEqual(storageFailed);
+      await expect(driver.harden(9, 0, 10)).rejects.toEqual(storageFailed);
       await expect(driver.truncate(9, 0)).rejects.toEqual(storageFailed);
       await expect(driver.remove(9)).rejects.toEqual(storageFailed);
     });
@@ -254,6 +255,21 @@ export function describeLogMedium(factory: MediumFactory): void {
       expect(findDifference(bytes, 1, 0, 3)).toBe(-1);
     });
 
+    test('what an earlier process wrote is as it was, and can be made durable again', async () => {
+      const driver = await open();
+      const memory = await driver.create(1);
+      fillPattern(memory, 0, 2 * 4096, 3);
+      await driver.write(memory, 0, 2 * 4096);
+      await driver.close();
+      const again = make();
+      await again.start();
+      await again.harden(1, 0, 2 * 4096);
+      await again.harden(1, 4096 + 80, 4096 + 90);
+      const bytes = await again.read(1, 0, SEGMENT_BYTES);
+      expect(findDifference(bytes.subarray(0, 2 * 4096), 1, 0, 3)).toBe(-1);
+      expect(isZero(bytes.subarray(2 * 4096))).toBe(true);
+    });
+
     test('a removed segment is gone, and its number can be used again', async () => {
       const driver = await open();
       const memory = await driver.create(1);
@@ -322,6 +338,7 @@ export function describeLogMedium(factory: MediumFactory): void {
       const closed = expect.objectContaining({ code: 'ERR_SYNOD_CLOSED' });
       await expect(driver.create(2)).rejects.toEqual(closed);
       await expect(driver.read(1, 0, 1)).rejects.toEqual(closed);
+      await expect(driver.harden(1, 0, 1)).rejects.toEqual(closed);
       await expect(driver.truncate(1, 0)).rejects.toEqual(closed);
       await expect(driver.remove(1)).rejects.toEqual(closed);
       driver.flush();

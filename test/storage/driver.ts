@@ -60,6 +60,10 @@ export class MediumDriver {
     );
   }
 
+  harden(segment: number, from: number, to: number): Promise<void> {
+    return this.#call((callback) => this.medium.harden(segment, from, to, callback));
+  }
+
   truncate(segment: number, bytes: number): Promise<void> {
     return this.#call((callback) => this.medium.truncate(segment, bytes, callback));
   }

@@ -135,6 +135,10 @@ class MemoryMedium implements LogMedium {
     if (stored.bytes.length < this.segmentBytes) this.#cut(stored, stored.bytes.length, memory);
   }
 
+  harden(segment: number, _from: number, _to: number, callback: Callback<void>): void {
+    this.#later(callback, () => callback(this.#segments.has(segment) ? null : missing(segment)));
+  }
+
   truncate(segment: number, bytes: number, callback: Callback<void>): void {
     this.#later(callback, () => {
       const stored = this.#segments.get(segment);

@@ -203,6 +203,10 @@ class PmemMedium implements LogMedium {
     this.#memory.unmapSegment(memory.bytes);
   }
 
+  harden(segment: number, from: number, to: number, callback: Callback<void>): void {
+    this.#directory.harden(segment, from, to, callback);
+  }
+
   truncate(segment: number, bytes: number, callback: Callback<void>): void {
     // A store, or a read, beyond the end of a mapped file ends the process.
     requires(!this.#live.has(segment), 'truncate-after-release', () => String(segment));

@@ -307,6 +307,10 @@ class UringMedium implements LogMedium {
     this.#retireIfUnused(live);
   }
 
+  harden(segment: number, from: number, to: number, callback: Callback<void>): void {
+    this.#directory.harden(segment, from, to, callback);
+  }
+
   truncate(segment: number, bytes: number, callback: Callback<void>): void {
     this.#directory.truncate(segment, bytes, callback);
   }

@@ -158,19 +158,19 @@ export const storage: readonly Mutant[] = [
     ],
   },
   {
-    name: 'found-segments-not-synced-before-they-are-read',
+    name: 'what-was-found-is-built-on-before-it-is-durable',
     fault: 'storage',
     mimics: 'etcd#14143: what a killed process left in the page cache is acted on',
     edits: [
       {
-        file: DIRECTORY,
-        find: 'this.fileSystem.fsync(fd, (syncError) => {\n          close(syncError',
-        put: '((_: number, next: (error: null) => void) => next(null))(fd, (syncError) => {\n          close(syncError',
+        file: 'engine/recover.ts',
+        find: 'this.#harden(this.#tail.ranges(), 0,',
+        put: 'this.#harden([], 0,',
       },
     ],
     killedBy: [
       { check: 'crash-states', options: ['--medium', 'uring', '--operations', '3'] },
-      { check: 'unit', file: 'test/storage/reopen-sync.test.ts' },
+      { check: 'unit', file: 'test/engine/log-writer.test.ts' },
     ],
   },
   {
