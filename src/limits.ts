@@ -85,6 +85,12 @@ export const checkpointBounds: { readonly everyBytes: Bounds; readonly retain: B
   retain: { min: 1, max: 16, default: 2 },
 };
 
+/** There is no default: checkpoints are not made by time unless that is asked for. */
+export const checkpointEveryMsBounds: { readonly min: number; readonly max: number } = {
+  min: 1000,
+  max: 0x7fff_ffff,
+};
+
 export const electionTimeoutMsBounds: Bounds = { min: 50, max: 60_000, default: 300 };
 /** Heartbeats in one election timeout: one or two may be lost without an election. */
 export const HEARTBEATS_PER_ELECTION_TIMEOUT = 6;

@@ -9,6 +9,7 @@
 import { resolve } from 'node:path';
 import {
   checkpointBounds,
+  checkpointEveryMsBounds,
   completeLimits,
   defaultHeartbeatMs,
   electionTimeoutMsBounds,
@@ -96,6 +97,10 @@ export interface CheckpointOptions {
    * log takes up to about `retain + 1` times as much.
    */
   readonly everyBytes?: number | undefined;
+  /**
+   * Or when so many milliseconds have passed since the last one and anything was executed, 1,000 to 2,147,483,647. Default: never.
+   */
+  readonly everyMs?: number | undefined;
   /** Checkpoints that are kept, 1 to 16: an older one serves where the newest is damaged. Default: 2. */
   readonly retain?: number | undefined;
 }
@@ -172,7 +177,11 @@ export interface ResolvedOptions {
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
   readonly leadership: { readonly priority: number; readonly standsWhileCatchingUp: boolean };
-  readonly checkpoints: { readonly everyBytes: number; readonly retain: number };
+  readonly checkpoints: {
+    readonly everyBytes: number;
+    readonly everyMs: number | null;
+    readonly retain: number;
+  };
   readonly limits: Limits;
   readonly logger: Logger;
 }
@@ -354,12 +363,14 @@ function validateLeadership(check: OptionChecker, value: unknown): ResolvedOptio
 }
 
 function validateCheckpoints(check: OptionChecker, value: unknown): ResolvedOptions['checkpoints'] {
-  const checkpoints = check.object(value, 'checkpoints', ['everyBytes', 'retain']) ?? {};
+  const checkpoints = check.object(value, 'checkpoints', ['everyBytes', 'everyMs', 'retain']) ?? {};
   const bounded = (name: 'everyBytes' | 'retain'): number => {
     const { min, max, default: otherwise } = checkpointBounds[name];
     return check.integer(checkpoints[name], `checkpoints.${name}`, min, max) ?? otherwise;
   };
-  return { everyBytes: bounded('everyBytes'), retain: bounded('retain') };
+  const { min, max } = checkpointEveryMsBounds;
+  const everyMs = check.integer(checkpoints['everyMs'], 'checkpoints.everyMs', min, max) ?? null;
+  return { everyBytes: bounded('everyBytes'), everyMs, retain: bounded('retain') };
 }
 
 function validateDataDir(check: OptionChecker, value: unknown, kind: StorageOption): string | null {

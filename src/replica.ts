@@ -8,6 +8,7 @@ import {
   type CallOptions,
   type CheckpointSettings,
 } from './application/application-side.js';
+import type { ApplicationCheckpoints, RestoredState } from './application/checkpoints.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
 import { LeadershipCalls } from './application/leadership-calls.js';
 import { crc32c as portableCrc32c } from './checksum.js';
@@ -97,7 +98,9 @@ export interface ReplicaEvents {
   /** The storage has no space for another segment (the replica waits, and does not lead), or has space again. */
   storageFull: [full: boolean];
   /** A checkpoint of the state behind `slot` is durable: made by this replica, or copied from a peer and restored. */
-  checkpoint: [checkpoint: { readonly slot: number; readonly source: 'made' | 'copied' }];
+  checkpoint: [
+    checkpoint: { readonly slot: number; readonly bytes: number; readonly source: 'made' | 'copied' },
+  ];
   /** A fault was met that must not be continued from. All calls reject with `ERR_SYNOD_FENCED` from here on. */
   fenced: [error: SynodError];
 }
@@ -159,9 +162,10 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
         const words = randomBytes(8);
         return [words.readUInt32LE(0), words.readUInt32LE(4)];
       },
+      now: () => performance.now(),
       wallNow: Date.now,
       onNotice: (notice) => this.#link?.onCheckpoint(notice),
-      onDurable: (slot, source) => this.#tell('checkpoint', { slot, source }),
+      onDurable: (checkpoint) => this.#tell('checkpoint', checkpoint),
     };
     return { checkpoints: settings };
   }
@@ -362,7 +366,7 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
       transport: { kind },
       tls: tls === null ? null : loadTls(tls, this.#options.replica),
       keepsCheckpoints: checkpoints !== null,
-      checkpoint: (await checkpoints?.restoreNewest()) ?? null,
+      checkpoint: checkpoints === null ? null : await restoreNewest(checkpoints),
     };
     const handler = { onEvent: (event: EngineEvent) => this.#onEvent(event), onWake: () => this.#side.run() };
     const open = engine === 'worker' ? openWorker : openInline;
@@ -371,9 +375,11 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
   }
 
   async #close(): Promise<void> {
-    this.#side.beginClose();
+    const isIdle = new Promise<void>((resolve) => this.#side.beginClose(resolve));
     await this.#link?.close();
     this.#leadership.rejectAll(new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed'));
+    // Whoever opens the folder next must not meet a writer.
+    await isIdle;
     this.#side.endClose();
   }
 
@@ -409,4 +415,10 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
       });
     }
   }
+}
+
+function restoreNewest(checkpoints: ApplicationCheckpoints): Promise<RestoredState | null> {
+  return new Promise((resolve, reject) =>
+    checkpoints.restoreNewest((error, state) => (error === null ? resolve(state!) : reject(error))),
+  );
 }

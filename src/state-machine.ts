@@ -48,7 +48,8 @@ export interface StateMachine<Result = unknown> {
   /** A digest of the whole state, equal on all replicas at equal slots. Shown by `status`; may be slow. */
   digest?(): string;
   /**
-   * The whole state as it is at the time of the call, in pieces of any size, for a checkpoint; null to make none now. The first
+   * The whole state as it is at the time of the call, in pieces of any size, for a checkpoint; null to make none now: it is
+   * asked again before long. The first
    * piece is asked for at once, the others one after another as the disk takes them. A piece may be used again once the next one is asked
    * for. Goes with `restore`; without the two the log is kept for ever.
    *
@@ -60,6 +61,8 @@ export interface StateMachine<Result = unknown> {
    * `apply` is not called before it has resolved. Where `state` throws, the checkpoint is damaged: reject with that error.
    */
   restore?(state: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Looked at after decrees: true for a checkpoint before one is due, when much of the log has become worth nothing. */
+  readonly wantsCheckpoint?: boolean;
   /** The pieces of `takeCheckpoint` are those of the time of the call, whatever `apply` does meanwhile. */
   readonly appliesDuringCheckpoint?: boolean;
 }

@@ -92,6 +92,7 @@ export class ApplicationSide<Result> {
   #fenced: SynodError | null = null;
   #closing = false;
   #running = false;
+  #stopTimer: (() => void) | null = null;
 
   constructor(options: ApplicationSideOptions<Result>) {
     this.#options = options;
@@ -176,6 +177,7 @@ export class ApplicationSide<Result> {
       onBurst: afterwards,
     });
     this.run();
+    this.#watchTime();
   }
 
   /** Takes a command. `caller` hears of it exactly once; at once where it is refused. */
@@ -307,10 +309,22 @@ export class ApplicationSide<Result> {
     }
   }
 
-  /** Takes no more commands, and executes nothing more. */
-  beginClose(): void {
+  /** Takes no more commands, and executes nothing more. Calls back once no checkpoint is being written any more. */
+  beginClose(done: () => void = () => {}): void {
     this.#closing = true;
-    this.checkpoints?.close();
+    this.#stopTimer?.();
+    if (this.checkpoints === null) done();
+    else this.checkpoints.close(done);
+  }
+
+  /** Checkpoints that are due by time are made also where nothing is executed any more. */
+  #watchTime(): void {
+    const waitMs = this.checkpoints?.waitMs ?? null;
+    if (waitMs === null || !this.#isOpen) return;
+    this.#stopTimer = this.#options.startTimer(Math.min(waitMs, TIMEOUT_MS_MAX), () => {
+      this.run();
+      this.#watchTime();
+    });
   }
 
   /** The engine is closed: whoever still waits waits in vain. */

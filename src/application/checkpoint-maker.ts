@@ -13,7 +13,7 @@ import type { StateMachine } from '../state-machine.js';
 import type { CheckpointFile, CheckpointStore } from '../storage/checkpoint-store.js';
 
 /** The name of the unfinished file in the store. */
-const WRITER_NAME = 'made';
+export const WRITER_NAME = 'made';
 /** After this many bytes of state the disk is waited for. */
 const SLICE_BYTES = 1024 * 1024;
 
@@ -98,7 +98,7 @@ export class CheckpointMaker {
     return true;
   }
 
-  /** What is being made is of no use any more: it ends, mostly with `ERR_SYNOD_CLOSED`, once what is in flight has come back. */
+  /** What is being made is of no use any more: it ends, mostly with `ERR_SYNOD_CLOSED`, once the disk has answered. */
   stop(): void {
     this.#making?.giveUp(new SynodError('ERR_SYNOD_CLOSED', 'the checkpoint was given up'));
   }
@@ -113,6 +113,8 @@ class Making {
   #blocks: Uint8Array[] = [];
   #error: SynodError | null = null;
   #over = false;
+  /** The state machine has promised the next piece. */
+  #isAsking = false;
 
   constructor(
     writer: BlockWriter,
@@ -141,16 +143,22 @@ class Making {
     this.#stop(error);
   }
 
-  /** Noticed when what is in flight has come back. */
+  /** Noticed when the disk has answered; the state machine, which may never answer, is not waited for. */
   giveUp(error: SynodError): void {
     this.#error ??= error;
+    if (this.#isAsking && this.#file !== null) this.#end();
   }
 
   #take(result: ReturnType<Pieces['next']>): void {
     if (isPending(result)) {
+      this.#isAsking = true;
+      const answer = (action: () => void): void => {
+        this.#isAsking = false;
+        this.#guard(action);
+      };
       result.then(
-        (piece) => this.#guard(() => this.#add(piece)),
-        (cause: unknown) => this.#guard(() => this.#stop(refused(cause))),
+        (piece) => answer(() => this.#add(piece)),
+        (cause: unknown) => answer(() => this.#stop(refused(cause))),
       );
     } else this.#guard(() => this.#add(result));
   }
@@ -217,7 +225,8 @@ class Making {
     this.#over = true;
     // A generator that was begun frees what it holds.
     try {
-      void this.#pieces.return?.();
+      const returned: unknown = this.#pieces.return?.();
+      if (returned instanceof Promise) returned.catch(() => {});
     } catch {}
     const error = this.#error!;
     if (this.#file === null) this.#done(error);

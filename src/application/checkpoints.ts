@@ -1,9 +1,10 @@
 /**
- * When checkpoints are made, which are kept, and going on from one: at the start, and when the engine copied one from a peer
+ * Which checkpoints are made and kept, and going on from one: at the start, and when the engine copied one from a peer
  * because the log does not reach back far enough any more.
  */
 
 import type { Crc32c } from '../checksum.js';
+import { ContractViolation } from '../contracts.js';
 import type { ServedCheckpoint } from '../engine/checkpoint-server.js';
 import type { CheckpointNotice } from '../engine/checkpoints.js';
 import type { RestoredCheckpoint } from '../engine/recover.js';
@@ -12,16 +13,17 @@ import type { Logger } from '../logger.js';
 import type { Slot } from '../protocol/decree.js';
 import type { StateMachine } from '../state-machine.js';
 import type { CheckpointStore, StoredCheckpoint } from '../storage/checkpoint-store.js';
-import { CheckpointMaker } from './checkpoint-maker.js';
-import { type Restored, restoreCheckpoint } from './checkpoint-restore.js';
+import type { Callback } from '../storage/log-medium.js';
+import { CheckpointMaker, WRITER_NAME } from './checkpoint-maker.js';
+import {
+  type CheckpointFacts,
+  CheckpointReading,
+  type RestoreState,
+  restoreByStream,
+  restoreCheckpoint,
+} from './checkpoint-restore.js';
+import { type CheckpointPolicy, CheckpointSchedule } from './checkpoint-schedule.js';
 import type { Executor } from './executor.js';
-
-export interface CheckpointPolicy {
-  /** A checkpoint is made when so many bytes of commands were executed since the last one. */
-  readonly everyBytes: number;
-  /** So many checkpoints are kept, and the log behind the oldest of them. */
-  readonly retain: number;
-}
 
 export interface ApplicationCheckpointsOptions {
   readonly store: CheckpointStore;
@@ -34,6 +36,8 @@ export interface ApplicationCheckpointsOptions {
   readonly crc32c: Crc32c;
   readonly logger: Logger;
   readonly drawNonce: () => readonly [number, number];
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
   readonly wallNow: () => number;
   readonly later: (call: () => void) => void;
   readonly stateMachine: StateMachine<never>;
@@ -43,11 +47,25 @@ export interface ApplicationCheckpointsOptions {
   /** For the engine. */
   readonly onNotice: (notice: CheckpointNotice) => void;
   /** A checkpoint became durable, made here or copied. */
-  readonly onDurable: (slot: Slot, source: 'made' | 'copied') => void;
+  readonly onDurable: (checkpoint: DurableCheckpoint) => void;
+  /** How the state machine is given its state; by its `restore`, unless told otherwise. */
+  readonly restoreState?: RestoreState;
   /** Goes on executing. */
   readonly resume: () => void;
   /** The state machine holds nothing that could be gone on from. */
   readonly onBroken: (error: SynodError) => void;
+}
+
+export interface DurableCheckpoint {
+  readonly slot: Slot;
+  readonly bytes: number;
+  readonly source: 'made' | 'copied';
+}
+
+/** What was restored before the engine is opened, and what the engine must know of the checkpoints that there are. */
+export interface RestoredState {
+  readonly restored: RestoredCheckpoint;
+  readonly notice: CheckpointNotice;
 }
 
 /** A checkpoint that somebody waits for. */
@@ -56,50 +74,74 @@ type Waiting = (error: SynodError | null, slot?: Slot) => void;
 export class ApplicationCheckpoints {
   readonly #options: ApplicationCheckpointsOptions;
   readonly #maker: CheckpointMaker;
+  readonly #schedule: CheckpointSchedule;
   /** Newest first. */
   #kept: readonly StoredCheckpoint[] = [];
+  /** Found at the start; deleted when there is a newer one. */
+  #damaged: readonly StoredCheckpoint[] = [];
   #configuration: Uint8Array | null = null;
   #firstConfiguration: Uint8Array | null = null;
-  #dueAt: number;
   #waiting: Waiting[] = [];
   /** A checkpoint that was copied is being restored: nothing is executed before that is done. */
   #isRestoring = false;
+  #isClosed = false;
+  #onIdle: (() => void) | null = null;
 
   constructor(options: ApplicationCheckpointsOptions) {
-    const { index, count, policy } = options;
+    const { index, count, policy, now } = options;
     this.#options = options;
     this.#maker = new CheckpointMaker(options);
-    this.#dueAt = policy.everyBytes * (1 + index / count);
+    this.#schedule = new CheckpointSchedule(policy, index, count, now);
+  }
+
+  /** Milliseconds after which `afterDecrees` is to be called, also where nothing was executed; null where that is not needed. */
+  get waitMs(): number | null {
+    return this.#schedule.waitMs;
   }
 
   /**
    * Restores the newest checkpoint that is sound. Yields what the engine must know of it; null where there is none. A damaged one is
    * logged and passed over: the log behind the one before it is still there.
    */
-  async restoreNewest(): Promise<{ restored: RestoredCheckpoint; notice: CheckpointNotice } | null> {
-    const { store, logger, executor } = this.#options;
-    await new Promise<void>((resolve) => store.clear('made', () => resolve()));
-    const found = await new Promise<readonly StoredCheckpoint[]>((resolve, reject) =>
-      store.list((error, list) => (error === null ? resolve(list!) : reject(error))),
+  restoreNewest(callback: Callback<RestoredState | null>): void {
+    const { store } = this.#options;
+    store.clear(WRITER_NAME, () =>
+      store.list((error, found) => {
+        if (error !== null) callback(error);
+        else this.#restoreFirst(found!, [], callback);
+      }),
     );
-    for (const [index, one] of found.entries()) {
-      try {
-        const restored = await this.#restore(one);
-        this.#kept = found.slice(index);
-        executor.restored(one.slot, restored.sessions);
-        logger.info({ slot: one.slot, bytes: one.bytes }, 'checkpoint restored');
-        const { configuration, firstConfiguration } = restored;
-        return {
-          restored: { slot: one.slot, configuration, firstConfiguration },
-          notice: this.#notice(restored),
-        };
-      } catch (error) {
-        const isDamaged = SynodError.is(error) && error.code === 'ERR_SYNOD_LOG_CORRUPT';
-        if (!isDamaged) throw asStateMachineError(error);
-        logger.error({ error, slot: one.slot }, 'checkpoint is damaged');
-      }
+  }
+
+  /** The first of `found` that is sound; `damaged` are those before it. */
+  #restoreFirst(
+    found: readonly StoredCheckpoint[],
+    damaged: readonly StoredCheckpoint[],
+    callback: Callback<RestoredState | null>,
+  ): void {
+    const { executor, logger } = this.#options;
+    const [one, ...older] = found;
+    if (one === undefined) {
+      callback(null, null);
+      return;
     }
-    return null;
+    this.#restore(one, (error, facts) => {
+      if (error !== null && error.code === 'ERR_SYNOD_LOG_CORRUPT') {
+        logger.error({ error, slot: one.slot }, 'checkpoint is damaged');
+        this.#restoreFirst(older, [...damaged, one], callback);
+        return;
+      }
+      if (error !== null) return callback(error);
+      this.#kept = found;
+      executor.restored(one.slot, facts!.sessions);
+      this.#damaged = damaged;
+      logger.info({ slot: one.slot, bytes: one.bytes }, 'checkpoint restored');
+      const { configuration, firstConfiguration } = facts!;
+      callback(null, {
+        restored: { slot: one.slot, configuration, firstConfiguration },
+        notice: this.#notice(facts!),
+      });
+    });
   }
 
   onFirstConfiguration(bytes: Uint8Array): void {
@@ -119,10 +161,14 @@ export class ApplicationCheckpoints {
 
   /** Between two decrees: the state is that behind `slot`. */
   afterDecrees(slot: Slot): void {
-    if (this.#maker.isAtWork || this.#isRestoring || slot === 0) return;
-    if (slot === this.#kept[0]?.slot) this.#settle(null, slot);
-    else if (this.#waiting.length > 0 || this.#options.executor.bytesExecuted >= this.#dueAt)
-      this.#begin(slot);
+    const { executor, stateMachine } = this.#options;
+    if (this.#maker.isAtWork || this.#isRestoring || this.#isClosed || slot === 0) return;
+    if (slot === this.#kept[0]?.slot) {
+      this.#settle(null, slot);
+      return;
+    }
+    const isAsked = this.#waiting.length > 0 || stateMachine.wantsCheckpoint === true;
+    if (isAsked || this.#schedule.isDue(executor.bytesExecuted)) this.#begin(slot);
   }
 
   /** The engine copied the checkpoint: everything else waits until it is restored. */
@@ -131,84 +177,117 @@ export class ApplicationCheckpoints {
     // What is being made would be older, and the log between the two was never here.
     this.#maker.stop();
     this.#isRestoring = true;
-    const restore = async (): Promise<void> => {
-      const found = await new Promise<readonly StoredCheckpoint[]>((resolve, reject) =>
-        store.list((error, list) => (error === null ? resolve(list!) : reject(error))),
-      );
-      const one = found.find((stored) => stored.slot === slot);
+    store.list((listError, found) => {
+      if (listError !== null) return onBroken(listError);
+      const one = found!.find((stored) => stored.slot === slot);
       if (one === undefined)
-        throw new SynodError('ERR_SYNOD_STORAGE_FAILED', `the checkpoint of slot ${slot} is gone`);
-      const restored = await this.#restore(one);
-      executor.restored(slot, restored.sessions);
-      for (const older of found) if (older.slot < slot) this.#remove(older.slot);
-      this.#kept = [one];
-      logger.info({ slot, bytes: one.bytes }, 'checkpoint restored');
-      this.#options.onNotice(this.#notice(restored));
-    };
-    restore().then(
-      () => {
+        return onBroken(new SynodError('ERR_SYNOD_STORAGE_FAILED', `the checkpoint of slot ${slot} is gone`));
+      this.#restore(one, (error, facts) => {
+        if (error !== null) return onBroken(error);
+        executor.restored(slot, facts!.sessions);
+        for (const older of found!) if (older.slot < slot) this.#remove(older.slot);
+        this.#kept = [one];
+        logger.info({ slot, bytes: one.bytes }, 'checkpoint restored');
+        this.#options.onNotice(this.#notice(facts!));
         this.#isRestoring = false;
         executor.isPaused = false;
-        onDurable(slot, 'copied');
+        onDurable({ slot, bytes: one.bytes, source: 'copied' });
         resume();
-      },
-      (error: unknown) => onBroken(asStateMachineError(error)),
+      });
+    });
+  }
+
+  /** What is being made is given up; whoever waits is told so. Calls back once nothing of it is under way any more. */
+  close(done: () => void = () => {}): void {
+    this.#isClosed = true;
+    this.#onIdle = done;
+    this.#maker.stop();
+    this.#settle(new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed'));
+    this.#reportIdle();
+  }
+
+  #reportIdle(): void {
+    if (this.#maker.isAtWork) return;
+    const done = this.#onIdle;
+    this.#onIdle = null;
+    done?.();
+  }
+
+  #restore(one: StoredCheckpoint, callback: Callback<CheckpointFacts>): void {
+    const { store, stateMachine, cluster, crc32c, restoreState = restoreByStream } = this.#options;
+    const reading = new CheckpointReading(store, one, cluster, crc32c);
+    restoreCheckpoint(reading, stateMachine, restoreState, (error, facts) =>
+      this.#guard(() => {
+        if (this.#isClosed) return;
+        if (error !== null) return callback(error);
+        const { configuration, firstConfiguration } = facts!.header;
+        this.#configuration = configuration;
+        this.#firstConfiguration = firstConfiguration;
+        this.#schedule.onBegun(this.#options.executor.bytesExecuted);
+        callback(null, facts!);
+      }),
     );
   }
 
-  /** What is being made is given up; whoever waits is told so. */
-  close(): void {
-    this.#maker.stop();
-    this.#settle(new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed'));
-  }
-
-  async #restore(one: StoredCheckpoint): Promise<Restored> {
-    const { store, stateMachine, cluster, crc32c } = this.#options;
-    const restored = await restoreCheckpoint(store, one, stateMachine, cluster, crc32c);
-    const { configuration, firstConfiguration } = restored.header;
-    this.#configuration = configuration;
-    this.#firstConfiguration = firstConfiguration;
-    this.#scheduleNext();
-    return restored;
+  /** A contract that breaks in a callback would end the process. */
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (cause) {
+      if (!(cause instanceof ContractViolation)) throw cause;
+      this.#options.onBroken(new SynodError('ERR_SYNOD_CONTRACT', cause.message, { cause }));
+    }
   }
 
   #begin(slot: Slot): void {
-    const { executor, stateMachine, promised, onNotice, onDurable, logger } = this.#options;
+    const { executor, stateMachine, promised } = this.#options;
     const configuration = this.#configuration;
     const firstConfiguration = this.#firstConfiguration;
     // Told by the engine before anything was chosen; the message may still be on its way.
     if (configuration === null || firstConfiguration === null) return;
-    const { sessions } = executor;
-    const began = this.#options.wallNow();
-    const done = (error: SynodError | null, made?: ServedCheckpoint): void => {
-      executor.isPaused = this.#isRestoring;
-      this.#options.resume();
-      if (error !== null) {
-        if (error.code !== 'ERR_SYNOD_CLOSED') logger.error({ error, slot }, 'checkpoint not made');
-        this.#settle(error);
-        return;
-      }
-      logger.info({ slot, bytes: made!.bytes, ms: this.#options.wallNow() - began }, 'checkpoint made');
-      this.#keep({ slot, bytes: made!.bytes });
-      onNotice({ newest: made!, keptFrom: this.#kept.at(-1)!.slot });
-      onDurable(slot, 'made');
-      this.#settle(null, slot);
-    };
-    this.#scheduleNext();
+    const { sessions, bytesExecuted } = executor;
+    const began = this.#options.now();
+    this.#schedule.onBegun(bytesExecuted);
     const basis = { slot, ballot: promised(), sessions, configuration, firstConfiguration };
-    const isBegun = this.#maker.begin(stateMachine, basis, done);
-    if (!isBegun) this.#settle(new SynodError('ERR_SYNOD_STATE_MACHINE', 'the state machine makes none now'));
-    else if (this.#maker.isAtWork && stateMachine.appliesDuringCheckpoint !== true) executor.isPaused = true;
+    const isBegun = this.#maker.begin(stateMachine, basis, (error, made) =>
+      this.#onMade(slot, began, error, made),
+    );
+    if (!isBegun) {
+      this.#schedule.onRefused(bytesExecuted);
+      this.#settle(new SynodError('ERR_SYNOD_STATE_MACHINE', 'the state machine makes none now'));
+    } else if (this.#maker.isAtWork && stateMachine.appliesDuringCheckpoint !== true)
+      executor.isPaused = true;
   }
 
-  #scheduleNext(): void {
-    this.#dueAt = this.#options.executor.bytesExecuted + this.#options.policy.everyBytes;
+  #onMade(slot: Slot, began: number, error: SynodError | null, made?: ServedCheckpoint): void {
+    const { executor, onNotice, onDurable, logger, now, resume } = this.#options;
+    executor.isPaused = this.#isRestoring;
+    if (!this.#isClosed) resume();
+    if (error !== null) {
+      if (error.code !== 'ERR_SYNOD_CLOSED') logger.error({ error, slot }, 'checkpoint not made');
+      this.#settle(error);
+    } else if (this.#isRestoring || slot <= (this.#kept[0]?.slot ?? 0)) {
+      // A newer one was copied meanwhile, and the log behind this one was never here.
+      this.#remove(slot);
+      this.#settle(new SynodError('ERR_SYNOD_CLOSED', 'a newer checkpoint was copied meanwhile'));
+    } else {
+      const { bytes } = made!;
+      logger.info({ slot, bytes, ms: now() - began }, 'checkpoint made');
+      this.#keep({ slot, bytes });
+      onNotice({ newest: made!, keptFrom: this.#kept.at(-1)!.slot });
+      onDurable({ slot, bytes, source: 'made' });
+      this.#settle(null, slot);
+    }
+    this.#reportIdle();
   }
 
   #keep(made: StoredCheckpoint): void {
-    const all = [made, ...this.#kept.filter(({ slot }) => slot < made.slot)];
-    this.#kept = all.slice(0, this.#options.policy.retain);
-    for (const { slot } of all.slice(this.#options.policy.retain)) this.#remove(slot);
+    const { retain } = this.#options.policy;
+    const all = [made, ...this.#kept];
+    const gone = [...all.slice(retain), ...this.#damaged.filter(({ slot }) => slot !== made.slot)];
+    this.#kept = all.slice(0, retain);
+    this.#damaged = [];
+    for (const { slot } of gone) this.#remove(slot);
   }
 
   #remove(slot: Slot): void {
@@ -221,15 +300,8 @@ export class ApplicationCheckpoints {
     for (const done of this.#waiting.splice(0)) done(error, slot);
   }
 
-  #notice({ header, bytes }: Restored): CheckpointNotice {
+  #notice({ header, bytes }: CheckpointFacts): CheckpointNotice {
     const { slot, nonceLow, nonceHigh } = header;
     return { newest: { slot, nonceLow, nonceHigh, bytes }, keptFrom: this.#kept.at(-1)!.slot };
   }
-}
-
-function asStateMachineError(error: unknown): SynodError {
-  if (SynodError.is(error)) return error;
-  return new SynodError('ERR_SYNOD_STATE_MACHINE', `the state machine restored nothing: ${String(error)}`, {
-    cause: error,
-  });
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Random } from '../properties/random.js';
+import { CheckpointFolder } from './checkpoint-folder.js';
 
 /** How this kind of disk behaves. */
 export interface DiskModel {
@@ -25,6 +26,12 @@ export interface InFlight {
   readonly to: number;
 }
 
+/** What a disk held at some time. */
+export interface DiskSnapshot {
+  readonly segments: ReadonlyMap<number, Uint8Array>;
+  readonly checkpoints: ReadonlyMap<string, Uint8Array>;
+}
+
 /** What one write to come will do instead of what it says. */
 export type WriteFault = 'lost' | 'stale-piece' | 'misdirected';
 
@@ -34,6 +41,7 @@ export class Disk {
   readonly model: DiskModel;
   /** By segment, in ascending order: segments are made in order. */
   readonly segments: Map<number, Uint8Array> = new Map();
+  readonly checkpoints = new CheckpointFolder();
   /** No space for another segment until then. */
   fullUntil = 0;
   /** Nothing is answered until then. */
@@ -121,13 +129,17 @@ export class Disk {
   }
 
   /** As it is now, to be put back later. */
-  snapshot(): Map<number, Uint8Array> {
-    return new Map([...this.segments].map(([segment, bytes]) => [segment, bytes.slice()]));
+  snapshot(): DiskSnapshot {
+    return {
+      segments: new Map([...this.segments].map(([segment, bytes]) => [segment, bytes.slice()])),
+      checkpoints: this.checkpoints.snapshot(),
+    };
   }
 
-  restore(snapshot: ReadonlyMap<number, Uint8Array>): void {
+  restore({ segments, checkpoints }: DiskSnapshot): void {
+    this.checkpoints.restore(checkpoints);
     this.segments.clear();
-    for (const [segment, bytes] of snapshot) this.segments.set(segment, bytes.slice());
+    for (const [segment, bytes] of segments) this.segments.set(segment, bytes.slice());
   }
 
   /** Nobody uses it any more. */

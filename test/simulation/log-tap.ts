@@ -118,12 +118,23 @@ export class LogTap {
     return 'complete';
   }
 
+  /** The highest slot that the segment has a decree for; 0 where it has none. */
+  lastSlotIn(segment: number): number {
+    let last = 0;
+    for (const record of this.#records)
+      if (record.segment === segment && record.seen !== null) last = Math.max(last, record.seen.slot);
+    return last;
+  }
+
   /** A byte of the records that something intact says were durable, as [segment, offset]; null where there is none. */
   pickClaimed(draw: (count: number) => number): readonly [number, number] | null {
     const claimed = Math.min(this.#claimed, this.#durable);
     // Damage to the claim itself would hide the rest.
     if (claimed < 1) return null;
-    const { segment, offset, bytes } = this.#records[draw(claimed)]!;
+    // Those of segments that were dropped are not there to be damaged.
+    const there = this.#records.slice(0, claimed).filter((record) => this.#disk.segments.has(record.segment));
+    if (there.length === 0) return null;
+    const { segment, offset, bytes } = there[draw(there.length)]!;
     return [segment, offset + draw(bytes)];
   }
 

@@ -2,13 +2,13 @@
 
 import type { Configuration } from '../../src/protocol/configuration.js';
 import type { MachineClock } from './clock.js';
-import type { Disk } from './disk.js';
+import type { Disk, DiskSnapshot } from './disk.js';
 import type { LogTap } from './log-tap.js';
 import type { SimulatedProcess } from './process.js';
 
 export interface Backup {
   readonly at: number;
-  readonly segments: ReadonlyMap<number, Uint8Array>;
+  readonly content: DiskSnapshot;
   readonly records: number;
 }
 

@@ -75,6 +75,9 @@ async function runMany({ seeds, first, minutes, jobs, mode, json }: Arguments): 
         commandsCommitted: total.committed,
         crashes: total.crashes,
         disksReplaced: total.wipes,
+        checkpointsMade: total.checkpointsMade,
+        checkpointsCopied: total.checkpointsCopied,
+        segmentsDropped: total.segmentsDropped,
         elections: total.primaries,
         progressInMost: total.progressInMost,
         recoveredInMost: total.recoveredInMost,
@@ -83,7 +86,8 @@ async function runMany({ seeds, first, minutes, jobs, mode, json }: Arguments): 
   } else {
     process.stdout.write(
       `${total.seeds} seeds, ${failures.length} violations, ${(total.simulatedMs / 1000).toFixed(0)} simulated seconds, ` +
-        `${total.crashes} crashes, ${total.wipes} new disks, ${total.primaries} elections, ${total.committed} commands\n`,
+        `${total.crashes} crashes, ${total.wipes} new disks, ${total.primaries} elections, ${total.committed} commands, ` +
+        `${total.checkpointsMade} checkpoints made, ${total.checkpointsCopied} copied, ${total.segmentsDropped} segments dropped\n`,
     );
   }
   return failures.length === 0 ? 0 : 1;

@@ -25,6 +25,8 @@ export interface MediumOptions {
   readonly onStep: () => void;
   /** Bytes [from, to) of the segment's memory were given to the disk. */
   readonly onWrite: (memory: SegmentMemory, from: number, to: number) => void;
+  /** The segment is removed; its bytes are still there. */
+  readonly onRemove?: (segment: number) => void;
   /** The first `count` writes that were not durable yet now are. */
   readonly onDurable: (count: number) => void;
 }
@@ -175,6 +177,7 @@ export class SimulatedMedium implements LogMedium {
   remove(segment: number, callback: Callback<void>): void {
     this.#options.onStep();
     this.#answer(() => {
+      this.#options.onRemove?.(segment);
       this.#options.disk.remove(segment);
       callback(null);
     });
@@ -195,6 +198,7 @@ export class SimulatedMedium implements LogMedium {
     const { disk, random } = this.#options;
     this.#isGone = true;
     disk.interrupt(this.#pending, random);
+    disk.checkpoints.interrupt(random);
     for (const segment of this.#creating) if (random.chance(0.5)) disk.create(segment);
     for (const { memory, given } of this.#memories.values()) {
       if (disk.model.isMapped) disk.settleStores(memory.segment, memory.bytes, given, random);

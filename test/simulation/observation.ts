@@ -103,6 +103,15 @@ export interface Applied extends Seen {
   readonly configuration: Configuration | null;
 }
 
+/** The state machine has the state behind `slot` from a checkpoint. */
+export interface Restored extends Seen {
+  readonly kind: 'restored';
+  readonly slot: Slot;
+  readonly digest: string;
+  /** Commands that were executed up to there. */
+  readonly executed: number;
+}
+
 /** A caller gave a command to a replica. */
 export interface Called {
   readonly kind: 'called';
@@ -149,6 +158,7 @@ export type Observation =
   | DamageFound
   | Sent
   | Applied
+  | Restored
   | Called
   | Settled
   | Executed

@@ -3,21 +3,25 @@
  * threads. Put together as src/engine/host.ts and src/replica.ts do it, without their promises.
  */
 
-import { ApplicationSide } from '../../src/application/application-side.js';
+import { ApplicationSide, type CheckpointSettings } from '../../src/application/application-side.js';
+import type { CheckpointReading } from '../../src/application/checkpoint-restore.js';
+import type { CheckpointPolicy } from '../../src/application/checkpoint-schedule.js';
+import type { RestoredState } from '../../src/application/checkpoints.js';
 import { crc32c } from '../../src/checksum.js';
-import { BLOCK_COUNT, Bridge, type Delivery } from '../../src/engine/bridge.js';
+import { BLOCK_COUNT, Bridge, CHECKPOINT_DELIVERY, type Delivery } from '../../src/engine/bridge.js';
 import { Engine } from '../../src/engine/engine.js';
 import type { EngineEvent, EngineOptions } from '../../src/engine/engine-types.js';
 import { type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
 import type { SynodError } from '../../src/errors.js';
 import type { Logger } from '../../src/logger.js';
-import type { StateMachine } from '../../src/state-machine.js';
 import type { Random } from '../properties/random.js';
+import { SimulatedCheckpointStore } from './checkpoint-store.js';
 import type { MachineClock } from './clock.js';
 import type { Disk } from './disk.js';
 import type { EventQueue } from './event-queue.js';
 import { SimulatedMedium } from './medium.js';
 import { Network } from './network.js';
+import type { SimulatedService } from './service.js';
 import { ProcessDied, Thread } from './thread.js';
 import { SimulatedTransport, type TransportOptions } from './transport.js';
 
@@ -31,18 +35,24 @@ export interface ProcessOptions {
   readonly engine: EngineOptions;
   /** Engine and application on one thread. */
   readonly isInline: boolean;
-  readonly stateMachine: StateMachine<Uint8Array>;
+  readonly stateMachine: SimulatedService;
+  /** Null where it makes none. */
+  readonly checkpoints: CheckpointPolicy | null;
   readonly logger: Logger;
   /** `stepsLeft` is 0: it is killed here. */
   readonly onStepsDone: () => void;
   readonly onSend: TransportOptions['onSend'];
   readonly onWrite: (segment: number, memory: Uint8Array, from: number, to: number) => void;
   readonly onDurable: (writes: number) => void;
+  readonly onRemove: (segment: number) => void;
   /** False: it must not go on from this. */
   readonly onRecovered: (recovered: RecoveredLog, incarnation: Uint8Array) => boolean;
   readonly onOpened: () => void;
   readonly onOpenFailed: (error: SynodError) => void;
   readonly onFenced: (error: SynodError) => void;
+  /** The state machine has the state behind this slot. */
+  readonly onRestored: (slot: number) => void;
+  readonly onCheckpoint: (source: 'made' | 'copied') => void;
   /** The application has executed the decree of `delivery.slot`. */
   readonly onApplied: (delivery: Delivery, bytes: Uint8Array | null) => void;
 }
@@ -50,6 +60,7 @@ export interface ProcessOptions {
 /** Tells what the executor has executed. */
 class WatchedBridge extends Bridge {
   onApplied: (delivery: Delivery) => void = () => {};
+  onRestored: (slot: number) => void = () => {};
   #delivery: Delivery | null = null;
   #blocks = 0;
 
@@ -73,7 +84,10 @@ class WatchedBridge extends Bridge {
   }
   override set applied(slot: number) {
     super.applied = slot;
-    this.onApplied(this.#delivery!);
+    // What is restored before there is a log is told when that was recovered.
+    if (this.#delivery === null) return;
+    if (this.#delivery.kind === CHECKPOINT_DELIVERY) this.onRestored(slot);
+    else this.onApplied(this.#delivery);
   }
 }
 
@@ -86,7 +100,7 @@ const BLOCK_BYTES = 32;
 export class SimulatedProcess {
   readonly bridge: WatchedBridge;
   readonly side: ApplicationSide<Uint8Array>;
-  readonly stateMachine: StateMachine<Uint8Array>;
+  readonly stateMachine: SimulatedService;
   readonly engineThread: Thread;
   readonly applicationThread: Thread;
   engine: Engine | null = null;
@@ -125,6 +139,7 @@ export class SimulatedProcess {
       onStep,
       onWrite: (memory, from, to) => options.onWrite(memory.segment, memory.bytes, from, to),
       onDurable: options.onDurable,
+      onRemove: options.onRemove,
     });
     this.#transport = new SimulatedTransport({
       network,
@@ -136,6 +151,7 @@ export class SimulatedProcess {
     const bridge = new WatchedBridge(spareBridges.pop());
     bridge.onApplied = (delivery) =>
       options.onApplied(delivery, delivery.bytes === 0 ? null : this.#memories.get(delivery.memory)!);
+    bridge.onRestored = options.onRestored;
     this.bridge = bridge;
     this.side = new ApplicationSide<Uint8Array>({
       bridge,
@@ -147,12 +163,65 @@ export class SimulatedProcess {
       later: (call) => events.after(0.01, () => this.applicationThread.run(call)),
       startTimer: (timeoutMs, call) => this.#startTimer(timeoutMs, call),
       onFenced: () => {},
+      ...this.#checkpointSettings(),
     });
   }
 
   start(): void {
+    this.#options.events.after(0.01, () => this.applicationThread.run(() => this.#restore()));
+  }
+
+  #storeOf(thread: Thread): SimulatedCheckpointStore {
+    const { disk, events, random } = this.#options;
+    return new SimulatedCheckpointStore({ disk, events, random, thread, onStep: () => this.#onStep() });
+  }
+
+  #checkpointSettings(): { readonly checkpoints?: CheckpointSettings } {
+    const { checkpoints, engine, machine, random, logger, clock, onCheckpoint } = this.#options;
+    if (checkpoints === null) return {};
+    const settings: CheckpointSettings = {
+      store: this.#storeOf(this.applicationThread),
+      policy: checkpoints,
+      cluster: engine.cluster,
+      replica: engine.replica,
+      index: machine,
+      count: engine.members.length,
+      crc32c,
+      logger,
+      drawNonce: () => [random.word(), random.word()],
+      now: () => clock.steady,
+      wallNow: () => clock.wall,
+      onNotice: (notice) => this.#toEngine(() => this.engine!.checkpoints!.onNotice(notice)),
+      onDurable: ({ source }) => onCheckpoint(source),
+      restoreState: (_, reading, done) => readAll(reading, (pieces) => this.stateMachine.load(pieces), done),
+    };
+    return { checkpoints: settings };
+  }
+
+  /** As `Replica.open` does: first the state, then the engine. */
+  #restore(): void {
     const { events } = this.#options;
-    events.after(0.01, () => this.engineThread.run(() => this.#open()));
+    const goOn = (state: RestoredState | null): void =>
+      events.after(0.01, () => this.engineThread.run(() => this.#open(state)));
+    const { checkpoints } = this.side;
+    if (checkpoints === null) goOn(null);
+    else
+      checkpoints.restoreNewest((error, state) => {
+        if (error !== null) this.#fail(error);
+        else goOn(state!);
+      });
+  }
+
+  #fail(error: SynodError): void {
+    if (this.state !== 'opening') return;
+    this.state = 'failed';
+    this.#options.onOpenFailed(error);
+  }
+
+  /** Something that the application tells the engine beside the bridge. */
+  #toEngine(call: () => void): void {
+    if (this.#options.isInline) call();
+    else this.#options.events.after(this.#crossingMs(), () => this.engineThread.run(call));
   }
 
   /** Killed; `isSilent` where the whole machine is gone and tells nobody. */
@@ -208,13 +277,9 @@ export class SimulatedProcess {
     throw new ProcessDied();
   }
 
-  #open(): void {
+  #open(state: RestoredState | null): void {
     const { engine, random } = this.#options;
-    const fail = (error: SynodError): void => {
-      if (this.state !== 'opening') return;
-      this.state = 'failed';
-      this.#options.onOpenFailed(error);
-    };
+    const fail = (error: SynodError): void => this.#fail(error);
     this.#medium.start(
       {
         onPersisted: (ticket) => this.engine?.onPersisted(ticket),
@@ -228,21 +293,23 @@ export class SimulatedProcess {
         recoverLog(
           this.#medium,
           segments!,
-          { cluster: engine.cluster, replica: engine.replica },
+          { cluster: engine.cluster, replica: engine.replica, checkpoint: state?.restored ?? null },
           crc32c,
           (error, recovered) => {
             if (error !== null) return fail(error);
             const incarnation =
               recovered!.diskIncarnation ?? Uint8Array.from({ length: 16 }, () => random.below(256));
-            if (this.#options.onRecovered(recovered!, incarnation)) this.#run(recovered!, incarnation);
+            if (!this.#options.onRecovered(recovered!, incarnation)) return;
+            if (state !== null) this.#options.onRestored(state.restored.slot);
+            this.#run(recovered!, incarnation, state);
           },
         );
       },
     );
   }
 
-  #run(recovered: RecoveredLog, diskIncarnation: Uint8Array): void {
-    const { engine: options, logger, clock, random, machine } = this.#options;
+  #run(recovered: RecoveredLog, diskIncarnation: Uint8Array, state: RestoredState | null): void {
+    const { engine: options, logger, clock, random, machine, checkpoints } = this.#options;
     const origin = clock.steady;
     let bytesCopied = 0;
     const engine = new Engine({
@@ -252,6 +319,10 @@ export class SimulatedProcess {
       bridge: this.bridge,
       recovered,
       diskIncarnation,
+      checkpoints:
+        checkpoints === null
+          ? null
+          : { store: this.#storeOf(this.engineThread), notice: state?.notice ?? null },
       logger,
       crc32c,
       copy: (target, at, source, start, end) => {
@@ -382,4 +453,24 @@ export class SimulatedProcess {
       isStopped = true;
     };
   }
+}
+
+/** Reads a checkpoint to its end, and loads the state if it is sound. */
+function readAll(
+  reading: CheckpointReading,
+  load: (pieces: readonly Uint8Array[]) => void,
+  done: (error: unknown) => void,
+): void {
+  const all: Uint8Array[] = [];
+  const next = (): void =>
+    reading.next((error, pieces) => {
+      if (error !== null) return done(error);
+      if (pieces == null) {
+        load(all);
+        return done(null);
+      }
+      all.push(...pieces);
+      next();
+    });
+  next();
 }

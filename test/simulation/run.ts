@@ -20,6 +20,9 @@ export interface RunResult {
   readonly slots: number;
   readonly crashes: number;
   readonly wipes: number;
+  readonly checkpointsMade: number;
+  readonly checkpointsCopied: number;
+  readonly segmentsDropped: number;
   readonly primaries: number;
   readonly configurations: number;
   /** Frames that were damaged, doubled, swapped or played again. */
@@ -49,6 +52,9 @@ export function runScript(script: Script, print: ((line: string) => void) | null
     slots: world.appliedMost,
     crashes: world.crashes,
     wipes: world.wipes,
+    checkpointsMade: world.checkpoints.made,
+    checkpointsCopied: world.checkpoints.copied,
+    segmentsDropped: world.checkpoints.dropped,
     primaries: world.machines.reduce((sum, { becamePrimary }) => sum + becamePrimary, 0),
     configurations: world.configurations.length,
     injections: world.network.injections,

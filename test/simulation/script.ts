@@ -4,6 +4,7 @@
  * played again.
  */
 
+import type { CheckpointPolicy } from '../../src/application/checkpoint-schedule.js';
 import { Random } from '../properties/random.js';
 import type { DiskModel } from './disk.js';
 import type { NetworkModel } from './network.js';
@@ -36,6 +37,8 @@ export interface Settings {
   readonly keys: number;
   readonly valueBytes: number;
   readonly timeoutMs: number;
+  /** Where replicas make checkpoints: when. */
+  readonly checkpoints?: CheckpointPolicy;
   /** How long there are faults. */
   readonly troubleMs: number;
 }
@@ -121,7 +124,9 @@ const KIBIBYTE = 1024;
 
 export function drawScript(seed: number, mode: Mode): Script {
   const random = new Random(seed);
-  const settings = drawSettings(random, mode);
+  // Drawn apart, so that the rest of a seed stays what it is.
+  const checkpoints = drawCheckpoints(new Random(seed + 0.25 * 2 ** 31));
+  const settings = { ...drawSettings(random, mode), ...(checkpoints === null ? {} : { checkpoints }) };
   const faults = drawFaults(random, settings);
   return { seed, settings, faults };
 }
@@ -184,6 +189,16 @@ function drawDisk(random: Random, segmentBytes: number): DiskModel {
             [1, 15],
           ]),
     segmentBytes,
+  };
+}
+
+/** Small ones, so that logs are dropped in runs of some hundred commands. */
+function drawCheckpoints(random: Random): CheckpointPolicy | null {
+  if (random.chance(0.35)) return null;
+  return {
+    everyBytes: random.pick([200, 1000, 4000]),
+    everyMs: random.pick([null, null, 200, 2000]),
+    retain: random.pick([1, 2, 2, 3]),
   };
 }
 

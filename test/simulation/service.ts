@@ -58,12 +58,21 @@ function plain(value: ReplyValue): KeyValueOutput {
   return value as KeyValueOutput;
 }
 
+export interface SimulatedServiceOptions {
+  readonly onExecuted: (slot: number, call: number) => void;
+  /** The state holds what these calls did. */
+  readonly onRestored: (calls: Iterable<number>) => void;
+}
+
 export class SimulatedService implements StateMachine<Uint8Array> {
   readonly #inner = new KeyValueStateMachine();
-  readonly #onExecuted: (slot: number, call: number) => void;
+  readonly appliesDuringCheckpoint = true;
+  readonly #options: SimulatedServiceOptions;
+  /** Those whose commands were executed. */
+  readonly #calls: number[] = [];
 
-  constructor(onExecuted: (slot: number, call: number) => void) {
-    this.#onExecuted = onExecuted;
+  constructor(options: SimulatedServiceOptions) {
+    this.#options = options;
   }
 
   apply(decree: Decree<Uint8Array>): void {
@@ -71,13 +80,36 @@ export class SimulatedService implements StateMachine<Uint8Array> {
       const end = decree.end(index);
       let call = 0;
       for (let at = end - CALL_DIGITS; at < end; at += 1) call = call * 10 + decree.bytes[at]! - 48;
-      this.#onExecuted(decree.slot, call);
+      this.#calls.push(call);
+      this.#options.onExecuted(decree.slot, call);
     }
     // It replies on the way: whoever hears of a reply has heard that its command is executed.
     this.#inner.apply(decree);
   }
 
+  *takeCheckpoint(): Generator<Uint8Array, void, void> {
+    const calls = Uint32Array.from([this.#calls.length, ...this.#calls]);
+    // Asked for its first piece now: that fixes it.
+    const state = this.#inner.takeCheckpoint()[Symbol.iterator]();
+    let piece = state.next();
+    yield new Uint8Array(calls.buffer);
+    for (; !piece.done; piece = state.next()) yield piece.value;
+  }
+
+  /** What `restore` does, in one go. */
+  load(pieces: readonly Uint8Array[]): void {
+    const bytes = Uint8Array.from(Buffer.concat(pieces));
+    const [count = 0] = new Uint32Array(bytes.buffer, 0, 1);
+    this.#calls.splice(0, this.#calls.length, ...new Uint32Array(bytes.buffer, 4, count));
+    this.#inner.load([bytes.subarray(4 + 4 * count)]);
+    this.#options.onRestored(this.#calls);
+  }
+
+  async restore(): Promise<void> {
+    throw new Error('the simulation waits for nothing but its own events');
+  }
+
   digest(): string {
-    return this.#inner.digest();
+    return `${this.#calls.length} ${this.#inner.digest()}`;
   }
 }

@@ -13,7 +13,17 @@ test.each(['recoverable', 'unbounded'] as const)(
     timeout: 120_000,
   },
   (mode) => {
-    const sums = { committed: 0, crashes: 0, wipes: 0, primaries: 0, configurations: 0, injections: 0 };
+    const sums = {
+      committed: 0,
+      crashes: 0,
+      wipes: 0,
+      primaries: 0,
+      configurations: 0,
+      injections: 0,
+      checkpointsMade: 0,
+      checkpointsCopied: 0,
+      segmentsDropped: 0,
+    };
     for (let seed = 1; seed <= SEEDS; seed += 1) {
       const run = runSeed(seed, mode);
       expect(run.violation, `seed ${seed}`).toBeNull();
@@ -22,6 +32,9 @@ test.each(['recoverable', 'unbounded'] as const)(
     expect(sums.committed / SEEDS).toBeGreaterThan(10);
     expect(sums.crashes / SEEDS).toBeGreaterThan(1);
     expect(sums.wipes / SEEDS).toBeGreaterThan(0.3);
+    expect(sums.checkpointsMade / SEEDS).toBeGreaterThan(5);
+    expect(sums.checkpointsCopied).toBeGreaterThan(0);
+    expect(sums.segmentsDropped / SEEDS).toBeGreaterThan(0.5);
     expect(sums.primaries / SEEDS).toBeGreaterThan(1);
     expect(sums.configurations / SEEDS).toBeGreaterThan(1);
     expect(sums.injections / SEEDS).toBeGreaterThan(mode === 'unbounded' ? 1 : 0.1);

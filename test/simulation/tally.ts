@@ -16,6 +16,9 @@ export interface Tally {
   slots: number;
   crashes: number;
   wipes: number;
+  checkpointsMade: number;
+  checkpointsCopied: number;
+  segmentsDropped: number;
   primaries: number;
   configurations: number;
   committed: number;
@@ -33,6 +36,9 @@ export function emptyTally(): Tally {
     slots: 0,
     crashes: 0,
     wipes: 0,
+    checkpointsMade: 0,
+    checkpointsCopied: 0,
+    segmentsDropped: 0,
     primaries: 0,
     configurations: 0,
     committed: 0,
@@ -50,6 +56,9 @@ export function addRun(tally: Tally, run: RunResult): void {
     slots: run.slots,
     crashes: run.crashes,
     wipes: run.wipes,
+    checkpointsMade: run.checkpointsMade,
+    checkpointsCopied: run.checkpointsCopied,
+    segmentsDropped: run.segmentsDropped,
     primaries: run.primaries,
     configurations: run.configurations,
     committed: run.committed,
@@ -66,6 +75,9 @@ export function add(tally: Tally, more: Tally): void {
   tally.slots += more.slots;
   tally.crashes += more.crashes;
   tally.wipes += more.wipes;
+  tally.checkpointsMade += more.checkpointsMade;
+  tally.checkpointsCopied += more.checkpointsCopied;
+  tally.segmentsDropped += more.segmentsDropped;
   tally.primaries += more.primaries;
   tally.configurations += more.configurations;
   tally.committed += more.committed;

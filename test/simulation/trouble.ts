@@ -5,6 +5,7 @@
  */
 
 import { quorumSize } from '../../src/protocol/configuration.js';
+import { checkpointName } from '../../src/storage/checkpoint-store.js';
 import type { Machine } from './machine.js';
 import type { Fault, FaultKind, Target } from './script.js';
 import type { World } from './world.js';
@@ -181,7 +182,7 @@ export class Trouble {
       process!.metLife.get(machine.index) === machine.life;
     if (!others.every(staysAndKnows)) return;
     world.crash(machine, true, downMs);
-    machine.disk.restore(backup.segments);
+    machine.disk.restore(backup.content);
     machine.tap.setBack(backup.records);
     machine.isSetBack = true;
     world.tell({
@@ -197,6 +198,10 @@ export class Trouble {
     const world = this.#world;
     if (!this.#canLose(machine)) return;
     const { random } = world;
+    if (random.chance(0.4) && this.#flipCheckpoint(machine)) {
+      if (random.chance(0.7) && machine.isRunning) world.crash(machine, false, downMs);
+      return;
+    }
     const place = machine.tap.pickClaimed((count) => random.below(count));
     if (place === null) return;
     const [segment, offset] = place;
@@ -205,6 +210,21 @@ export class Trouble {
     bytes[offset]! ^= 1 << random.below(8);
     machine.disk.isDamaged = true;
     if (random.chance(0.7) && machine.isRunning) world.crash(machine, false, downMs);
+  }
+
+  /** False where there is none. */
+  #flipCheckpoint(machine: Machine): boolean {
+    const { random } = this.#world;
+    const { checkpoints } = machine.disk;
+    const slots = checkpoints.durableSlots;
+    if (slots.length === 0) return false;
+    const { bytes } = checkpoints.files.get(checkpointName(random.pick(slots))) ?? {
+      bytes: new Uint8Array(0),
+    };
+    if (bytes.length === 0) return false;
+    bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
+    machine.disk.isDamaged = true;
+    return true;
   }
 
   #partition(fault: Extract<Fault, { kind: 'partition' }>, around: Machine | null, until: number): void {
@@ -266,6 +286,9 @@ export class Trouble {
     const { machines, latest } = this.#world;
     const machine = machines.find((one) => one.incarnation === incarnation);
     if (machine === undefined || machine.disk.isSuspect || machine.isSetBack) return false;
-    return machine.tap.hasGenesisDurable && machine.tap.chosenDurable >= latest!.after;
+    // A checkpoint says so too.
+    const slots = machine.disk.checkpoints.durableSlots;
+    const hasFirst = machine.tap.hasGenesisDurable || slots.length > 0;
+    return hasFirst && Math.max(machine.tap.chosenDurable, ...slots) >= latest!.after;
   }
 }

@@ -59,6 +59,7 @@ export class World {
   violation: Violation | null = null;
   /** The highest slot that any state machine executed. */
   appliedMost = 0;
+  readonly checkpoints = { made: 0, copied: 0, dropped: 0 };
   crashes = 0;
   wipes = 0;
 
@@ -168,17 +169,28 @@ export class World {
         leadership: { priority: priorityBounds.default, standsWhileCatchingUp: false },
         limits: { commandBytesMax: 4096, ...settings.limits },
       },
-      stateMachine: new SimulatedService((slot, call) => this.#onExecuted(machine, slot, call)),
+      checkpoints: settings.checkpoints ?? null,
+      stateMachine: new SimulatedService({
+        onExecuted: (slot, call) => this.#onExecuted(machine, slot, call),
+        onRestored: (calls) => {
+          machine.executed = new Set(calls);
+        },
+      }),
       logger: this.#loggerOf(machine),
       onStepsDone: () => this.crash(machine, false, machine.stepsDownMs),
       onSend: (connection, header, payload, start, end) =>
         this.judge(() => this.#onSend(machine, connection, header, payload, start, end)),
       onWrite: (segment, memory, from, to) => this.judge(() => tap.onWrite(segment, memory, from, to)),
       onDurable: (writes) => this.judge(() => tap.onDurable(writes)),
+      onRemove: (segment) => this.judge(() => this.#onRemove(machine, segment)),
       onRecovered: (recovered, incarnation) => this.#onRecovered(machine, recovered, incarnation),
       onOpened: () => this.print(() => `${id} open`),
       onOpenFailed: (error) => isNow() && this.#onOpenFailed(machine, error),
       onFenced: (error) => isNow() && this.#onFenced(machine, error),
+      onRestored: (slot) => this.judge(() => this.#onRestored(machine, slot)),
+      onCheckpoint: (source) => {
+        this.checkpoints[source] += 1;
+      },
       onApplied: (delivery, bytes) => this.judge(() => this.#onApplied(machine, delivery, bytes)),
     });
     machine.process = process;
@@ -304,7 +316,7 @@ export class World {
       session: state.startNumber + 1,
     });
     if (this.script.faults.some((fault) => fault.kind === 'set-back') && machine.backups.length < 4)
-      machine.backups.push({ at: this.events.now, segments: disk.snapshot(), records: tap.durableRecords });
+      machine.backups.push({ at: this.events.now, content: disk.snapshot(), records: tap.durableRecords });
     return true;
   }
 
@@ -378,7 +390,7 @@ export class World {
   ): void {
     const kind = header[9]!;
     this.trace.add(kind * 256 + machine.index * 16 + connection.to);
-    if (kind < FrameKind.statusQuery || kind === FrameKind.forward) return;
+    if (kind < FrameKind.statusQuery || kind >= FrameKind.forward) return;
     const view = new DataView(header.buffer, header.byteOffset, header.length);
     const frame = {
       kind,
@@ -405,6 +417,28 @@ export class World {
     machine.executed.add(call);
     const { id: replica, disk } = machine;
     this.tell({ kind: 'executed', at: this.events.now, replica, disk: disk.name, slot, call });
+  }
+
+  /** What a segment says must be in a checkpoint that no crash can take away before the segment goes. */
+  #onRemove(machine: Machine, segment: number): void {
+    const { tap, disk, id } = machine;
+    const last = tap.lastSlotIn(segment);
+    if (last === 0) return;
+    this.checkpoints.dropped += 1;
+    const held = Math.max(0, ...disk.checkpoints.durableSlots);
+    if (last > held)
+      throw new Violation(
+        'dropped-is-in-a-checkpoint',
+        `${id}: segment ${segment} up to ${last}, held ${held}`,
+      );
+  }
+
+  #onRestored(machine: Machine, slot: number): void {
+    machine.appliedSlot = slot;
+    machine.digest = machine.process?.stateMachine.digest?.() ?? '';
+    this.trace.add(slot);
+    const { digest, executed } = machine;
+    this.tell({ ...this.#seen(machine), kind: 'restored', slot, digest, executed: executed.size });
   }
 
   #onApplied(machine: Machine, delivery: Delivery, bytes: Uint8Array | null): void {
@@ -437,6 +471,10 @@ export class World {
     });
   }
 
+  get #mayBeDamaged(): boolean {
+    return this.network.isCorrupting || this.machines.some(({ disk }) => disk.isDamaged) || this.wipes > 0;
+  }
+
   #onPeerUp(machine: Machine, id: string): void {
     const peer = this.machines.find((one) => one.id === id)!;
     machine.process?.metLife.set(peer.index, peer.life);
@@ -457,6 +495,10 @@ export class World {
         if (/checksum|version|frame header/.test(reason))
           this.fail('frames-arrive-whole', `${machine.id}: ${reason}`);
       }
+      if (event === 'checkpoint is damaged' && !machine.disk.isDamaged)
+        this.fail('no-false-alarm', `${machine.id}: ${event} ${JSON.stringify(fields)}`);
+      if (event === 'checkpoint of a peer refused' && !this.#mayBeDamaged)
+        this.fail('no-false-alarm', `${machine.id}: ${event} ${JSON.stringify(fields)}`);
       this.print(() => `${machine.id} ${level} ${event} ${JSON.stringify(fields)}`);
     };
     return {

@@ -13,7 +13,7 @@ interface Progress {
 
 export class AcknowledgedSurvives implements Invariant {
   readonly name = 'acknowledged-survives';
-  readonly kinds = ['opened', 'ended', 'applied', 'executed', 'settled', 'finished'] as const;
+  readonly kinds = ['opened', 'ended', 'applied', 'restored', 'executed', 'settled', 'finished'] as const;
   readonly #ledger: Ledger;
   readonly #replicas: Map<string, Progress> = new Map();
   readonly #slotOf: Map<number, Slot> = new Map();
@@ -36,6 +36,12 @@ export class AcknowledgedSurvives implements Invariant {
       case 'applied':
         this.#of(observation.replica).applied = observation.slot;
         break;
+      case 'restored': {
+        const progress = this.#of(observation.replica);
+        progress.applied = observation.slot;
+        progress.executed = observation.executed;
+        break;
+      }
       case 'executed':
         this.#slotOf.set(observation.call, observation.slot);
         this.#of(observation.replica).executed += 1;

@@ -1,13 +1,16 @@
-/** Replicas apply slot 1, 2, 3 and so on, each what is chosen there, again from the first after a restart (rule 6). */
+/**
+ * Replicas apply slot 1, 2, 3 and so on, each what is chosen there, after a restart again from the first or from behind a
+ * checkpoint, which is of chosen slots and never leads back (rule 6).
+ */
 
 import type { Slot } from '../../../src/protocol/decree.js';
-import type { Invariant, Observation } from '../observation.js';
+import type { Invariant, Observation, Restored } from '../observation.js';
 import { Violation } from '../observation.js';
 import type { Ledger } from './ledger.js';
 
 export class AppliedIsChosenAndGapless implements Invariant {
   readonly name = 'applied-is-chosen-and-gapless';
-  readonly kinds = ['opened', 'applied'] as const;
+  readonly kinds = ['opened', 'restored', 'applied'] as const;
   readonly #ledger: Ledger;
   readonly #applied: Map<string, Slot> = new Map();
 
@@ -17,6 +20,7 @@ export class AppliedIsChosenAndGapless implements Invariant {
 
   observe(observation: Observation): void {
     if (observation.kind === 'opened') this.#applied.set(observation.replica, 0);
+    if (observation.kind === 'restored') this.#onRestored(observation);
     if (observation.kind !== 'applied') return;
     const { replica, slot, value } = observation;
     const before = this.#applied.get(replica) ?? 0;
@@ -31,5 +35,16 @@ export class AppliedIsChosenAndGapless implements Invariant {
         `${replica} applies ${value} in slot ${slot}, chosen is ${chosen?.value ?? 'nothing'}`,
       );
     }
+  }
+
+  #onRestored({ replica, slot }: Restored): void {
+    const before = this.#applied.get(replica) ?? 0;
+    if (slot <= before) throw new Violation(this.name, `${replica} goes back from slot ${before} to ${slot}`);
+    if (slot > this.#ledger.chosenThrough)
+      throw new Violation(
+        this.name,
+        `${replica} restores slot ${slot}, chosen is up to ${this.#ledger.chosenThrough}`,
+      );
+    this.#applied.set(replica, slot);
   }
 }

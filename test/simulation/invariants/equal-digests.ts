@@ -1,4 +1,4 @@
-/** State machines that applied the same slots are in the same state. */
+/** State machines that applied the same slots, or restored them from a checkpoint, are in the same state. */
 
 import type { Slot } from '../../../src/protocol/decree.js';
 import type { Invariant, Observation } from '../observation.js';
@@ -7,7 +7,7 @@ import { SLOTS_KEPT } from './ledger.js';
 
 export class EqualDigests implements Invariant {
   readonly name = 'equal-digests';
-  readonly kinds = ['applied'] as const;
+  readonly kinds = ['applied', 'restored'] as const;
   readonly #slotsKept: number;
   /** Of who applied the slot first. */
   readonly #digests: Map<Slot, { readonly digest: string; readonly replica: string }> = new Map();
@@ -18,7 +18,7 @@ export class EqualDigests implements Invariant {
   }
 
   observe(observation: Observation): void {
-    if (observation.kind !== 'applied') return;
+    if (observation.kind !== 'applied' && observation.kind !== 'restored') return;
     const { replica, slot, digest } = observation;
     const first = this.#digests.get(slot);
     if (first === undefined) {

@@ -13,7 +13,7 @@ interface Progress {
 
 export class ExecutedOnce implements Invariant {
   readonly name = 'executed-once';
-  readonly kinds = ['opened', 'executed', 'applied', 'finished'] as const;
+  readonly kinds = ['opened', 'restored', 'executed', 'applied', 'finished'] as const;
   readonly #slotsKept: number;
   readonly #slotOf: Map<number, Slot> = new Map();
   /** Calls by slot, as who came there first executed them. */
@@ -29,6 +29,10 @@ export class ExecutedOnce implements Invariant {
   observe(observation: Observation): void {
     switch (observation.kind) {
       case 'opened':
+        this.#progress.set(observation.replica, { slot: 0, calls: new Set() });
+        break;
+      case 'restored':
+        this.#endSlot(observation.replica, this.#progressOf(observation.replica));
         this.#progress.set(observation.replica, { slot: 0, calls: new Set() });
         break;
       case 'executed':
@@ -79,12 +83,17 @@ export class ExecutedOnce implements Invariant {
     if (slot === 0) return;
     if (slot > this.#through) {
       this.#through = slot;
-      if (calls.size > 0) this.#callsIn.set(slot, [...calls]);
+      this.#callsIn.set(slot, [...calls]);
       this.#forget(slot - this.#slotsKept);
       return;
     }
     if (slot <= this.#through - this.#slotsKept) return;
-    const first = this.#callsIn.get(slot) ?? [];
+    const first = this.#callsIn.get(slot);
+    if (first === undefined) {
+      // Whoever went on behind it had it from a checkpoint.
+      this.#callsIn.set(slot, [...calls]);
+      return;
+    }
     if (first.length === calls.size && first.every((call) => calls.has(call))) return;
     throw new Violation(
       this.name,

@@ -99,7 +99,7 @@ const telling: ReadonlySet<Message['kind']> = new Set([
 
 export class Ledger implements Invariant {
   readonly name = 'ledger';
-  readonly kinds = ['opened', 'written', 'durable', 'set-back', 'sent'] as const;
+  readonly kinds = ['opened', 'written', 'durable', 'set-back', 'sent', 'restored'] as const;
   /** Every slot up to it is chosen. */
   chosenThrough: Slot = 0;
   /** Slots up to it are forgotten. */
@@ -144,6 +144,9 @@ export class Ledger implements Invariant {
         break;
       case 'set-back':
         this.#onSetBack(observation);
+        break;
+      case 'restored':
+        this.#claim(observation.replica, observation.slot);
         break;
       case 'sent':
         this.#onSent(observation.replica, observation.disk, observation.to, observation.message);

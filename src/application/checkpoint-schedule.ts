@@ -1,0 +1,56 @@
+/** When the next checkpoint is due: by bytes executed, by time, or because the state machine asks for one. */
+
+export interface CheckpointPolicy {
+  /** A checkpoint is made when so many bytes of commands were executed since the last one. */
+  readonly everyBytes: number;
+  /** Or when so many milliseconds have passed since then and anything was executed; null for never. */
+  readonly everyMs: number | null;
+  /** So many checkpoints are kept, and the log behind the oldest of them. */
+  readonly retain: number;
+}
+
+/** Part of `everyBytes` after which a state machine that made none is asked again. */
+const RETRY_PART = 16;
+
+export class CheckpointSchedule {
+  readonly #policy: CheckpointPolicy;
+  readonly #now: () => number;
+  #dueAtBytes: number;
+  #dueAtMs: number;
+  /** Bytes that were executed when the last one was begun. */
+  #bytesAtLast = 0;
+
+  /** `index` of `count` replicas: they begin staggered, so that they do not all make theirs at the same time. */
+  constructor(policy: CheckpointPolicy, index: number, count: number, now: () => number) {
+    this.#policy = policy;
+    this.#now = now;
+    this.#dueAtBytes = policy.everyBytes * (1 + index / count);
+    this.#dueAtMs =
+      policy.everyMs === null ? Number.POSITIVE_INFINITY : now() + policy.everyMs * (1 + index / count);
+  }
+
+  isDue(bytesExecuted: number): boolean {
+    if (bytesExecuted >= this.#dueAtBytes) return true;
+    return this.#now() >= this.#dueAtMs && bytesExecuted > this.#bytesAtLast;
+  }
+
+  /** Milliseconds until it may be due by time; null where it never is. */
+  get waitMs(): number | null {
+    return this.#policy.everyMs === null ? null : Math.max(1, this.#dueAtMs - this.#now());
+  }
+
+  /** One is begun, or was restored. */
+  onBegun(bytesExecuted: number): void {
+    const { everyBytes, everyMs } = this.#policy;
+    this.#bytesAtLast = bytesExecuted;
+    this.#dueAtBytes = bytesExecuted + everyBytes;
+    if (everyMs !== null) this.#dueAtMs = this.#now() + everyMs;
+  }
+
+  /** The state machine made none: it is asked again before long. */
+  onRefused(bytesExecuted: number): void {
+    const { everyBytes, everyMs } = this.#policy;
+    this.#dueAtBytes = bytesExecuted + Math.ceil(everyBytes / RETRY_PART);
+    if (everyMs !== null) this.#dueAtMs = this.#now() + Math.ceil(everyMs / RETRY_PART);
+  }
+}
