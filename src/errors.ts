@@ -21,6 +21,8 @@ export type ErrorCode =
    * with outcome `committed`.
    */
   | 'ERR_SYNOD_RESULT_LOST'
+  /** A text that should be a token (`Replica.token`) is none. */
+  | 'ERR_SYNOD_TOKEN'
   /** The call's `timeoutMs` ran out. */
   | 'ERR_SYNOD_TIMEOUT'
   /** The call's `signal` was aborted. `cause` is the signal's reason. */

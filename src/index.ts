@@ -17,7 +17,10 @@ export type {
   TransportOptions,
 } from './options.js';
 export {
+  type Consistency,
   type PromoteOptions,
+  type ReadOptions,
+  type ReadResult,
   type RelinquishOptions,
   Replica,
   type ReplicaEvents,
@@ -26,4 +29,5 @@ export {
   type ReplicateOptions,
 } from './replica.js';
 export type { CommandView, Decree, StateMachine } from './state-machine.js';
+export { parseToken, type Token } from './token.js';
 export type { TlsOptions } from './transport/tls.js';

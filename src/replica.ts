@@ -11,6 +11,7 @@ import {
 import type { ApplicationCheckpoints, RestoredState } from './application/checkpoints.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
 import { LeadershipCalls } from './application/leadership-calls.js';
+import type { Consistency, ReadCallOptions, ReadResult } from './application/reads.js';
 import { crc32c as portableCrc32c } from './checksum.js';
 import type { CommandBatch } from './command-batch.js';
 import { Bridge } from './engine/bridge.js';
@@ -23,7 +24,10 @@ import type { ReplicaOptions, ResolvedOptions } from './options.js';
 import { validateOptions } from './options.js';
 import type { StateMachine } from './state-machine.js';
 import { FileCheckpointStore } from './storage/checkpoint-store.js';
+import { formatToken, type Token } from './token.js';
 import { loadTls, type TlsOptions } from './transport/tls.js';
+
+export type { Consistency, ReadResult } from './application/reads.js';
 
 export type ReplicaRole = 'inactive' | 'learner' | 'secondary' | 'candidate' | 'preparing' | 'primary';
 
@@ -42,6 +46,22 @@ export interface PromoteOptions {
 export interface RelinquishOptions {
   /** Id of the member that is to lead. Default: whoever is fit. */
   readonly to?: string | undefined;
+}
+
+export interface ReadOptions extends ReadCallOptions {
+  /**
+   * What the read must see. Default: `'linearizable'`.
+   *
+   * - `'linearizable'`: all that was executed anywhere in the cluster, and answered, before the call. A majority is asked, and nothing is written.
+   * - `{ after: token }`: all that the token stands for. Nobody is asked; it waits until this replica has executed so much.
+   * - `{ maxAgeMs }`: all that was executed anywhere up to `maxAgeMs` before the call, 0 or more. A majority is asked only where this
+   *   replica has not asked for longer than that; so many such reads cost a question every `maxAgeMs`.
+   */
+  readonly consistency?: Consistency | undefined;
+  /** Gives up waiting. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds to wait, 1 to 2^31 - 1. Default: without end. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface ReplicaStatus {
@@ -105,9 +125,12 @@ export interface ReplicaEvents {
   fenced: [error: SynodError];
 }
 
-export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> implements AsyncDisposable {
+export class Replica<Result = unknown, Query = unknown, Answer = unknown>
+  extends EventEmitter<ReplicaEvents>
+  implements AsyncDisposable
+{
   readonly #options: ResolvedOptions;
-  readonly #stateMachine: StateMachine<Result>;
+  readonly #stateMachine: StateMachine<Result, Query, Answer>;
   readonly #bridge = new Bridge();
   readonly #side: ApplicationSide<Result>;
   readonly #leadership = new LeadershipCalls({
@@ -120,7 +143,7 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
   #primary: string | null = null;
   #closing: Promise<void> | null = null;
 
-  private constructor(options: ResolvedOptions, stateMachine: StateMachine<Result>) {
+  private constructor(options: ResolvedOptions, stateMachine: StateMachine<Result, Query, Answer>) {
     super();
     this.#options = options;
     this.#stateMachine = stateMachine;
@@ -132,6 +155,7 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
       mapFile: (path, bytes, readOnly) => requireAddon().mapSegment(path, bytes, readOnly, false).bytes,
       afterwards: queueMicrotask,
       later: (call) => void setImmediate(call),
+      now: () => performance.now(),
       startTimer: (timeoutMs, call) => {
         const timer = setTimeout(call, timeoutMs);
         return () => clearTimeout(timer);
@@ -178,12 +202,12 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
    *
    * The cluster begins its life when all members have met once; from then on any majority of them suffices.
    */
-  static async open<Result>(
+  static async open<Result, Query = unknown, Answer = unknown>(
     options: ReplicaOptions,
-    stateMachine: StateMachine<Result>,
-  ): Promise<Replica<Result>> {
+    stateMachine: StateMachine<Result, Query, Answer>,
+  ): Promise<Replica<Result, Query, Answer>> {
     const resolved = validateOptions(options);
-    const replica = new Replica<Result>(resolved, stateMachine);
+    const replica = new Replica<Result, Query, Answer>(resolved, stateMachine);
     await replica.#open();
     return replica;
   }
@@ -232,6 +256,33 @@ export class Replica<Result = unknown> extends EventEmitter<ReplicaEvents> imple
         reject,
       }),
     );
+  }
+
+  /**
+   * Asks this replica's own state machine (`StateMachine.read`), on any replica, without a record in the log, and resolves with its answer and a
+   * token of what it saw. What it must see at least is for `options.consistency` to say. It waits, through changes of the primary, until it
+   * can be made; it never answers with less. Reads that wait at the same time share their questions to the other replicas. Reads and
+   * commands are not ordered among each other: to read what a command did, await the command first.
+   *
+   * Rejects with `ERR_SYNOD_ARGUMENT`, `ERR_SYNOD_TOKEN` (`after` is no token), `ERR_SYNOD_STATE_MACHINE` (it has no `read`),
+   * `ERR_SYNOD_OVERLOADED` (65,536 reads wait), `ERR_SYNOD_TIMEOUT`, `ERR_SYNOD_ABORTED`, `ERR_SYNOD_CLOSED`, `ERR_SYNOD_FENCED`, all with outcome
+   * `not-applied`; or with what the state machine threw.
+   */
+  read(query: Query, options?: ReadOptions): Promise<ReadResult<Answer>> {
+    return new Promise((resolve, reject) =>
+      this.#side.submitRead(query, options, {
+        resolve: (result) => resolve(result as ReadResult<Answer>),
+        reject,
+      }),
+    );
+  }
+
+  /**
+   * Stands for all that this replica has executed, the commands whose results it has told included. Given to another replica, or to
+   * another process, as `{ after: token }`, a read there sees all of it.
+   */
+  token(): Token {
+    return formatToken(this.#bridge.applied);
   }
 
   /**

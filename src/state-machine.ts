@@ -38,13 +38,19 @@ export interface CommandView<Result> {
  * A deterministic state machine: the same decrees in the same order lead every replica to the same state. No
  * clocks, no random numbers, no I/O, no iteration order that differs between processes.
  */
-export interface StateMachine<Result = unknown> {
+export interface StateMachine<Result = unknown, Query = unknown, Answer = unknown> {
   /**
    * Executes the commands of one decree, in order, synchronously. Each command is applied exactly once on each
    * replica. If it throws, the replica is fenced (`ERR_SYNOD_STATE_MACHINE`): there is no state that would be
    * the same everywhere to go on from.
    */
   apply(decree: Decree<Result>): void;
+  /**
+   * Answers a query from the state as it is, and changes nothing. Called between two decrees, for `Replica.read`. `query` is what the caller
+   * gave, as it is. A promise may be returned: decrees go on being executed until it resolves, so what the answer is made of
+   * must be taken from the state before the first `await`. What it throws is thrown to the caller, and nothing else happens.
+   */
+  read?(query: Query): Answer | PromiseLike<Answer>;
   /** A digest of the whole state, equal on all replicas at equal slots. Shown by `status`; may be slow. */
   digest?(): string;
   /**

@@ -7,7 +7,7 @@
 import { ContractViolation } from '../contracts.js';
 import type { Bridge } from '../engine/bridge.js';
 import type { EngineEvent } from '../engine/engine-types.js';
-import { type Outcome, SynodError } from '../errors.js';
+import { type ErrorCode, type Outcome, SynodError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import type { StateMachine } from '../state-machine.js';
 import { badArgument } from './bad-argument.js';
@@ -20,17 +20,15 @@ import {
   COMMAND_OVERHEAD_BYTES,
   writeBatch,
 } from './batch.js';
+import { type CallOptions, refusalOf, TIMEOUT_MS_MAX } from './call-options.js';
 import { ApplicationCheckpoints, type ApplicationCheckpointsOptions } from './checkpoints.js';
 import { CommandWriter } from './command-writer.js';
 import { Executor } from './executor.js';
 import { type MapFile, MemoryMap } from './memory-map.js';
+import { ApplicationReads, type ReadCallOptions, type Reader } from './reads.js';
 import { Waiters } from './waiters.js';
 
-/** How long a caller waits. */
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly timeoutMs?: number | undefined;
-}
+export type { CallOptions } from './call-options.js';
 
 /** Whoever gave the command. One of the two is called, once. */
 export interface Caller<Result> {
@@ -58,6 +56,8 @@ export interface ApplicationSideOptions<Result> {
   readonly afterwards: (call: () => void) => void;
   /** Calls back in a later turn of the application's loop. */
   readonly later: (call: () => void) => void;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
   /** Calls back after `timeoutMs`; yields how to give it up. */
   readonly startTimer: (timeoutMs: number, call: () => void) => () => void;
   /** Stopped for good by a fault; all calls are settled. Told once. */
@@ -74,7 +74,6 @@ export type CheckpointSettings = Omit<
   'stateMachine' | 'executor' | 'promised' | 'later' | 'resume' | 'onBroken'
 >;
 
-const TIMEOUT_MS_MAX = 0x7fff_ffff;
 /** A batch of this many bytes is ended and the next begun: many decrees of a middling size keep the pipeline full. */
 const BATCH_BYTES_TARGET = 256 * 1024;
 const OUTBOX_CHUNK_BYTES = 1024 * 1024;
@@ -84,6 +83,7 @@ export class ApplicationSide<Result> {
   readonly #waiters = new Waiters<Result>();
   readonly #memories: MemoryMap;
   readonly #executor: Executor<Result>;
+  readonly #reads: ApplicationReads;
   /** Null where the state machine has none. */
   readonly checkpoints: ApplicationCheckpoints | null;
   #engine: EngineEnd | null = null;
@@ -116,7 +116,22 @@ export class ApplicationSide<Result> {
       onConfiguration: (bytes) => this.checkpoints?.onConfiguration(bytes),
       onCheckpoint: (slot) => this.checkpoints?.onCopied(slot),
     });
+    this.#reads = this.#makeReads();
     this.checkpoints = options.checkpoints === undefined ? null : this.#makeCheckpoints(options.checkpoints);
+  }
+
+  #makeReads(): ApplicationReads {
+    const { bridge, stateMachine, afterwards, startTimer, now } = this.#options;
+    return new ApplicationReads({
+      bridge,
+      stateMachine: stateMachine as StateMachine<never>,
+      isRestoring: () => this.checkpoints?.isRestoring ?? false,
+      wakeEngine: () => this.#engine?.wakeEngine(),
+      afterwards,
+      startTimer,
+      now,
+      runSoon: () => this.run(),
+    });
   }
 
   #makeCheckpoints(settings: CheckpointSettings): ApplicationCheckpoints {
@@ -207,7 +222,7 @@ export class ApplicationSide<Result> {
     const refusal =
       this.#stateRefusal() ??
       batchRefusal(commands, this.#options.limits, this.#writer!) ??
-      this.#optionsRefusal(options);
+      refusalOf(options);
     if (refusal !== null) {
       caller.reject(refusal);
       return;
@@ -236,6 +251,13 @@ export class ApplicationSide<Result> {
     this.#waiters.addRun(first, written, waiter);
   }
 
+  /** Takes a read. `caller` hears of it exactly once; at once where it is refused. */
+  submitRead(query: unknown, options: ReadCallOptions | undefined, caller: Reader<unknown>): void {
+    const refusal = this.#stateRefusal();
+    if (refusal === null) this.#reads.submit(query, options, caller);
+    else caller.reject(refusal);
+  }
+
   /** Executes what was delivered; a long backlog in slices, so that the application's loop turns in between. */
   run(): void {
     if (this.#running) return;
@@ -248,6 +270,7 @@ export class ApplicationSide<Result> {
         more = this.#executor.run();
         this.checkpoints?.afterDecrees(bridge.applied);
         this.#options.onApplied?.(bridge.applied);
+        this.#reads.run();
       }
     } catch (cause) {
       const isOurs = cause instanceof ContractViolation;
@@ -268,13 +291,8 @@ export class ApplicationSide<Result> {
     else {
       bridge.setApplicationAsleep(true);
       // The engine looked before this thread said that it sleeps.
-      if (
-        bridge.deliveriesOpen > 0 &&
-        !this.#executor.isPaused &&
-        this.#isOpen &&
-        bridge.takeApplicationAsleep()
-      )
-        later(() => this.run());
+      const isDue = (bridge.deliveriesOpen > 0 && !this.#executor.isPaused) || this.#reads.isDue;
+      if (isDue && this.#isOpen && bridge.takeApplicationAsleep()) later(() => this.run());
     }
   }
 
@@ -329,7 +347,7 @@ export class ApplicationSide<Result> {
 
   /** The engine is closed: whoever still waits waits in vain. */
   endClose(): void {
-    this.#rejectAll(new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed', { outcome: 'unknown' }));
+    this.#rejectAll('ERR_SYNOD_CLOSED', 'the replica was closed');
   }
 
   get #isOpen(): boolean {
@@ -345,18 +363,15 @@ export class ApplicationSide<Result> {
   #fence(error: SynodError): void {
     if (!this.#isOpen) return;
     this.#fenced = error;
-    this.#rejectAll(
-      new SynodError('ERR_SYNOD_FENCED', `the replica is fenced: ${error.message}`, {
-        cause: error,
-        outcome: 'unknown',
-      }),
-    );
+    this.#rejectAll('ERR_SYNOD_FENCED', `the replica is fenced: ${error.message}`, error);
     this.#options.onFenced(error);
   }
 
-  #rejectAll(error: SynodError): void {
+  #rejectAll(code: ErrorCode, message: string, cause?: SynodError): void {
+    const error = new SynodError(code, message, { cause, outcome: 'unknown' });
     this.#waiters.drain((waiter, sequence) => waiter.reject(error, sequence));
     this.#outstandingBytes = 0;
+    this.#reads.rejectAll(new SynodError(code, message, { cause, outcome: 'not-applied' }));
   }
 
   #stateRefusal(): SynodError | null {
@@ -380,19 +395,7 @@ export class ApplicationSide<Result> {
     const outstandingBytes = this.#outstandingBytes + command.length + COMMAND_OVERHEAD_BYTES;
     // One command is always taken, also where the bound is just its size.
     if (outstandingBytes > outstandingBytesMax && this.#outstandingBytes > 0) return this.#overloaded();
-    return this.#optionsRefusal(options);
-  }
-
-  #optionsRefusal(options: CallOptions | undefined): SynodError | null {
-    if (options === undefined) return null;
-    const { timeoutMs, signal } = options;
-    if (signal !== undefined && typeof signal?.addEventListener !== 'function')
-      return badArgument(`signal: expected an AbortSignal, got ${typeof signal}`);
-    if (timeoutMs !== undefined && !isTimeout(timeoutMs))
-      return badArgument(`timeoutMs: ${timeoutMs}, expected 1 to ${TIMEOUT_MS_MAX}`);
-    if (signal?.aborted)
-      return new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal.reason, outcome: 'not-applied' });
-    return null;
+    return refusalOf(options);
   }
 
   #overloaded(outcome: Outcome = 'not-applied'): SynodError {
@@ -433,8 +436,4 @@ export class ApplicationSide<Result> {
 
 function isLimited(options: CallOptions | undefined): options is CallOptions {
   return options !== undefined && (options.signal !== undefined || options.timeoutMs !== undefined);
-}
-
-function isTimeout(value: unknown): boolean {
-  return typeof value === 'number' && value >= 1 && value <= TIMEOUT_MS_MAX;
 }

@@ -144,6 +144,11 @@ export class ApplicationCheckpoints {
     });
   }
 
+  /** The state machine is being given another state. */
+  get isRestoring(): boolean {
+    return this.#isRestoring;
+  }
+
   onFirstConfiguration(bytes: Uint8Array): void {
     this.#firstConfiguration ??= bytes;
     this.#configuration ??= bytes;

@@ -41,6 +41,8 @@ const Word = {
   taken: 7,
   self: 8,
   deliveryBlocked: 9,
+  readsAsked: 10,
+  readsAnswered: 11,
 } as const;
 const WORDS = 16;
 
@@ -52,6 +54,7 @@ const Field = {
   bytesCopied: 4,
   released: 5,
   promised: 6,
+  readSlot: 7,
 } as const;
 const FIELDS = 8;
 
@@ -238,6 +241,28 @@ export class Bridge {
   take(): void {
     const index = Atomics.load(this.#words, Word.taken);
     Atomics.store(this.#words, Word.taken, (index + 1) & 0x7fff_ffff);
+  }
+
+  // Reads, by number. Both counts wrap at 2^31 in memory; `known` is the full count as it was before.
+
+  readsAsked(known: number): number {
+    return known + ((Atomics.load(this.#words, Word.readsAsked) - known) & 0x7fff_ffff);
+  }
+  /** The application makes reads up to number `read`. */
+  askReads(read: number): void {
+    Atomics.store(this.#words, Word.readsAsked, read % 0x8000_0000);
+  }
+  readsAnswered(known: number): number {
+    return known + ((Atomics.load(this.#words, Word.readsAnswered) - known) & 0x7fff_ffff);
+  }
+  /** Of the reads that were answered last; never less than before. To be asked after `readsAnswered`. */
+  get readSlot(): number {
+    return this.#fields[Field.readSlot]!;
+  }
+  /** Reads up to number `read` are to be made once `slot` is applied. The slot is there before the number. */
+  answerReads(read: number, slot: number): void {
+    this.#fields[Field.readSlot] = slot;
+    Atomics.store(this.#words, Word.readsAnswered, read % 0x8000_0000);
   }
 
   // Figures. Each has one writer.

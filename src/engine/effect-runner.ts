@@ -77,6 +77,10 @@ export class EffectRunner {
         case 'leadership-refused':
           leadership.onRefused(effect.request, effect.reason);
           break;
+        case 'read-slot':
+          parts.bridge.answerReads(effect.read, effect.slot);
+          if (parts.bridge.takeApplicationAsleep()) parts.wakeApplication();
+          break;
         case 'status':
           this.#onStatus(effect.role, effect.primary, effect.ballot);
           break;

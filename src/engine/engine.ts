@@ -62,6 +62,7 @@ export class Engine {
   #durableWrite = -1;
   #ready: (() => void) | null = null;
   #startWritten = false;
+  #readsAsked = 0;
   /** The first configuration, once no power cut can take it back: only then may it be told to those that link up. */
   #durableGenesis: Configuration | null;
   /** Looking for memory to give back costs time: once a tick. */
@@ -316,6 +317,7 @@ export class Engine {
       this.#takeDurable();
       // Before the start number is durable, it must not be told to anyone: the next opening could have the same.
       if (this.#startWritten) this.#intake.read();
+      this.#askReads();
       this.#effects.carryOut(this.#core.takeEffects());
       this.#settle();
       this.#submit(now());
@@ -402,6 +404,13 @@ export class Engine {
     return true;
   }
 
+  #askReads(): void {
+    const read = this.#parts.bridge.readsAsked(this.#readsAsked);
+    if (read === this.#readsAsked) return;
+    this.#readsAsked = read;
+    this.#core.step({ kind: 'read', read }, this.#parts.now());
+  }
+
   #submit(now: number): void {
     if (!this.#startWritten) return;
     const { role } = this.#core;
@@ -427,6 +436,7 @@ export class Engine {
 
   #hasWork(): boolean {
     if (this.#durableWrite >= 0) return true;
+    if (this.#parts.bridge.readsAsked(this.#readsAsked) > this.#readsAsked) return true;
     if (this.#core.role === 'primary')
       return (
         this.#core.canPropose &&

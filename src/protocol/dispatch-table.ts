@@ -32,6 +32,8 @@ export const messageScope: Record<MessageKind, 'member' | 'anyone'> = {
   defunct: 'anyone',
   join: 'anyone',
   genesis: 'anyone',
+  'read-query': 'member',
+  'read-reply': 'member',
 };
 
 const acceptor = {
@@ -45,6 +47,8 @@ const acceptor = {
   defunct: 'handle',
   join: 'handle',
   genesis: 'ignore',
+  'read-query': 'ignore',
+  'read-reply': 'handle',
 } as const;
 
 export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
@@ -62,6 +66,8 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
     'hand-over': 'ignore',
     'hand-over-declined': 'ignore',
     refuse: 'ignore',
+    'read-query': 'ignore',
+    'read-reply': 'ignore',
     fetch: 'ignore',
     learn: 'ignore',
     'fetch-end': 'ignore',
@@ -83,6 +89,8 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
     'hand-over': 'ignore',
     'hand-over-declined': 'ignore',
     refuse: 'ignore',
+    'read-query': 'ignore',
+    'read-reply': 'ignore',
     fetch: 'handle',
     learn: 'handle',
     'fetch-end': 'handle',
@@ -125,6 +133,7 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
   },
   primary: {
     ...acceptor,
+    'read-query': 'handle',
     /** The primary has every chosen decree: what it asked for before it was elected comes too late. */
     learn: 'ignore',
     'status-reply': 'ignore',

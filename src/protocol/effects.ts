@@ -43,6 +43,8 @@ export type Effect =
       readonly request: number;
       readonly reason: LeadershipRefusal;
     }
+  /** The application's reads up to number `read` may be made once every slot up to `slot` is applied. */
+  | { readonly kind: 'read-slot'; readonly read: number; readonly slot: Slot }
   /** The role, or the primary that this replica knows of (0: none), or the configuration changed. */
   | { readonly kind: 'status'; readonly role: Role; readonly primary: MemberNumber; readonly ballot: Ballot }
   | { readonly kind: 'configuration'; readonly configuration: Configuration; readonly self: MemberNumber };

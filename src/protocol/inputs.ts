@@ -48,4 +48,6 @@ export type Input =
       readonly timeouts: { readonly electionTimeoutMs: number; readonly heartbeatMs: number };
     }
   /** A batch of commands to propose. Only while `Replica.canPropose`. */
-  | { readonly kind: 'propose'; readonly decree: DecreeReference };
+  | { readonly kind: 'propose'; readonly decree: DecreeReference }
+  /** The application makes linearizable reads, up to number `read`. */
+  | { readonly kind: 'read'; readonly read: number };

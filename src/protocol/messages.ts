@@ -147,6 +147,22 @@ export interface Genesis {
   readonly configuration: Configuration;
 }
 
+/** Which slot must the sender's reads up to number `read` wait for? */
+export interface ReadQuery {
+  readonly kind: 'read-query';
+  /** Of the sender's process, drawn at random. */
+  readonly life: number;
+  readonly read: number;
+}
+
+/** Everything that was executed anywhere before those reads were made is in the slots up to `slot`. */
+export interface ReadReply {
+  readonly kind: 'read-reply';
+  readonly life: number;
+  readonly read: number;
+  readonly slot: Slot;
+}
+
 export type Message =
   | StatusQuery
   | StatusReply
@@ -165,6 +181,8 @@ export type Message =
   | FetchEnd
   | Defunct
   | Join
-  | Genesis;
+  | Genesis
+  | ReadQuery
+  | ReadReply;
 
 export type MessageKind = Message['kind'];

@@ -16,6 +16,7 @@ import { sameDecree } from './decree.js';
 import type { PeerNumber } from './inputs.js';
 import type { Message } from './messages.js';
 import type { Proposer } from './proposer.js';
+import type { Reads } from './reads.js';
 
 /** A peer sent what no correct replica sends. Nothing was changed by it: the peer is to be cut off. */
 export class PeerFault extends Error {
@@ -26,6 +27,7 @@ export interface Roles {
   readonly context: Context;
   readonly acceptor: Acceptor;
   readonly proposer: Proposer;
+  readonly reads: Reads;
 }
 
 /** Throws where `message` is none that a correct peer sends. */
@@ -38,7 +40,11 @@ export function checkPlausible(from: PeerNumber, message: Message, roles: Roles)
   throw new PeerFault(`${fault}: ${detail}`);
 }
 
-function faultOf(from: PeerNumber, message: Message, { context, acceptor, proposer }: Roles): string | null {
+function faultOf(
+  from: PeerNumber,
+  message: Message,
+  { context, acceptor, proposer, reads }: Roles,
+): string | null {
   const isOwner = (ballot: Ballot): string | null =>
     peerOwes(ownerOf(ballot) === from, 'ballot-owner-proposes') ?? isInBounds(ballot);
   switch (message.kind) {
@@ -79,11 +85,15 @@ function faultOf(from: PeerNumber, message: Message, { context, acceptor, propos
     case 'heartbeat-reply':
       if (message.ballot !== proposer.ballot) return null;
       return (
-        isSlot(message.from) ?? peerOwes(message.through <= proposer.last, 'accepted-only-what-was-proposed')
+        isSlot(message.from) ??
+        peerOwes(message.through <= proposer.last, 'accepted-only-what-was-proposed') ??
+        peerOwes(message.kind === 'accepted' || message.round <= proposer.round, 'echoes-what-was-sent')
       );
     case 'status-reply':
     case 'refuse':
       return isInBounds(message.promised);
+    case 'read-reply':
+      return peerOwes(reads.hasAsked(message), 'answers-what-was-asked');
     case 'fetch':
       return isSlot(message.from);
     default:

@@ -50,6 +50,8 @@ export class Proposer {
   ballot: Ballot = noBallot;
   /** The last slot proposed under `ballot`. */
   last: Slot = 0;
+  /** The last slot that phase 1 found something for: what was chosen under lower ballots ends here. */
+  adopted: Slot = 0;
   /** A configuration decree is open: nothing may follow until it is chosen (rule 7). */
   pausedForConfiguration = false;
   /** The primaryship is being handed over: nothing new is proposed, so that the successor has everything. */
@@ -67,6 +69,7 @@ export class Proposer {
   #progress: Map<MemberNumber, Progress> = new Map();
   #round = 0;
   #heartbeatAt = 0;
+  #roundIsWanted = false;
 
   constructor(context: Context, acceptor: Acceptor) {
     this.#context = context;
@@ -203,6 +206,7 @@ export class Proposer {
       // What was accepted beyond a configuration decree was proposed under a configuration that it ends.
       if (decree.kind === DecreeKind.configuration) break;
     }
+    this.adopted = this.last;
     this.#best = new Map();
     ensures(this.pausedForConfiguration || this.last >= highest, 'open-slots-are-proposed-again');
     context.forEachConnectedMember((member) => this.#sendHeartbeat(member));
@@ -290,7 +294,9 @@ export class Proposer {
   pump(): void {
     const context = this.#context;
     requires(context.role === 'primary', 'only-the-primary-proposes');
-    const heartbeatDue = context.now - this.#heartbeatAt >= context.options.heartbeatMs;
+    const heartbeatDue =
+      this.#roundIsWanted || context.now - this.#heartbeatAt >= context.options.heartbeatMs;
+    this.#roundIsWanted = false;
     if (heartbeatDue) {
       this.#heartbeatAt = context.now;
       this.#round += 1;
@@ -309,6 +315,18 @@ export class Proposer {
       }
       if (heartbeatDue || progress.chosenSent < context.chosen) this.#sendHeartbeat(member);
     });
+  }
+
+  /** Heartbeats go out at the end of this step. Yields the number that they carry, and no heartbeat before them did. */
+  wantRound(): number {
+    requires(this.#context.role === 'primary', 'only-the-primary-proposes');
+    this.#roundIsWanted = true;
+    return this.#round + 1;
+  }
+
+  /** The last round of heartbeats that was sent. */
+  get round(): number {
+    return this.#round;
   }
 
   /** Members, this one included, that were heard from within the election timeout. */
@@ -389,6 +407,7 @@ export class Proposer {
       this.#round,
       this.ballot,
       this.last,
+      Math.max(this.adopted, this.#context.chosen),
       this.pausedForConfiguration,
       this.pausedForHandOver,
       [...this.#open].map(([slot, decree]) => [slot, plainDecree(decree)]),

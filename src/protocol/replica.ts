@@ -26,6 +26,7 @@ import type { Accept, Heartbeat, Join, Learn, Message } from './messages.js';
 import { checkPlausible, type Roles } from './plausible.js';
 import { Proposer } from './proposer.js';
 import { Joining, readmission } from './readmission.js';
+import { Reads } from './reads.js';
 
 /** What was recovered from the log. */
 export interface RecoveredState {
@@ -53,6 +54,7 @@ export class Replica {
   readonly #leadership: Leadership;
   readonly #genesis: GenesisRelay;
   readonly #joining: Joining;
+  readonly #reads: Reads;
   readonly #roles: Roles;
   #lastStepAt = 0;
   #able = true;
@@ -95,7 +97,8 @@ export class Replica {
     });
     this.#genesis = new GenesisRelay(context);
     this.#joining = new Joining(context);
-    this.#roles = { context, acceptor: this.#acceptor, proposer: this.#proposer };
+    this.#reads = new Reads(context, this.#proposer, this.#election);
+    this.#roles = { context, acceptor: this.#acceptor, proposer: this.#proposer, reads: this.#reads };
     if (recovered.configuration !== null) this.#configure(recovered.configuration);
     this.#election.restart();
   }
@@ -195,6 +198,9 @@ export class Replica {
       case 'relinquish':
         this.#leadership.onInput(input);
         break;
+      case 'read':
+        this.#reads.ask(input.read);
+        break;
       default:
         unreachable(input);
     }
@@ -210,7 +216,11 @@ export class Replica {
     if (context.role === 'preparing' && this.#proposer.isPrepared) this.#becomePrimary();
     if (context.role === 'primary') this.#choose(this.#proposer.chosenByQuorum());
     else this.#choose(this.#learner.believable());
-    if (context.role === 'primary') this.#proposer.pump();
+    if (context.role === 'primary') {
+      this.#reads.begin();
+      this.#proposer.pump();
+    }
+    this.#reads.finish();
     this.#leadership.endTurn();
     this.#learner.fetch();
     this.#reportStatus();
@@ -238,6 +248,7 @@ export class Replica {
       ...this.#joining.snapshot(),
       this.#able,
       this.#genesis.waiting,
+      ...this.#reads.snapshot(),
     ];
   }
 
@@ -283,6 +294,7 @@ export class Replica {
     this.#context.connected.delete(peer);
     this.#proposer.onPeerDown(peer);
     this.#learner.onPeerDown(peer);
+    this.#reads.onPeerDown(peer);
     if (wasPrimary) this.#election.hasten();
   }
 
@@ -381,6 +393,7 @@ export class Replica {
       case 'heartbeat-reply':
         this.#learner.hint(from, message.chosen);
         this.#proposer.onHeartbeatReply(from, message);
+        this.#reads.onHeartbeatReply(from, message);
         break;
       case 'refuse':
         if (message.promised > context.ballotSeen) context.ballotSeen = message.promised;
@@ -404,6 +417,12 @@ export class Replica {
         break;
       case 'defunct':
         this.#learner.hint(from, message.chosen);
+        break;
+      case 'read-query':
+        this.#reads.onQuery(from, message);
+        break;
+      case 'read-reply':
+        this.#reads.onReply(message);
         break;
       case 'join':
         this.#onJoin(from, message);

@@ -112,6 +112,15 @@ export class FrameWriter {
         return this.#finish(FrameKind.join, 8, configuration, payloadBytes, payloadChecksum);
       case 'genesis':
         return this.#finish(FrameKind.genesis, 0, configuration, payloadBytes, payloadChecksum);
+      case 'read-query':
+        this.#u64(BODY, message.life);
+        this.#u64(BODY + 8, message.read);
+        return this.#finish(FrameKind.readQuery, 16, configuration, 0, 0);
+      case 'read-reply':
+        this.#u64(BODY, message.life);
+        this.#u64(BODY + 8, message.read);
+        this.#u64(BODY + 16, message.slot);
+        return this.#finish(FrameKind.readReply, 24, configuration, 0, 0);
     }
   }
 
@@ -210,6 +219,8 @@ const bodyBytes: Record<number, number> = {
   [FrameKind.defunct]: 8,
   [FrameKind.join]: 8,
   [FrameKind.genesis]: 0,
+  [FrameKind.readQuery]: 16,
+  [FrameKind.readReply]: 24,
   [FrameKind.forward]: 20,
   [FrameKind.checkpointFetch]: 28,
   [FrameKind.checkpointChunk]: 32,
@@ -407,6 +418,15 @@ export function decodeMessage(frame: Frame): Message {
       if (configuration === null || configuration.number !== 1) throw new FrameError('genesis configuration');
       return { kind: 'genesis', configuration };
     }
+    case FrameKind.readQuery:
+      return { kind: 'read-query', life: readU64(view, BODY), read: readU64(view, BODY + 8) };
+    case FrameKind.readReply:
+      return {
+        kind: 'read-reply',
+        life: readU64(view, BODY),
+        read: readU64(view, BODY + 8),
+        slot: readU64(view, BODY + 16),
+      };
     default:
       throw new FrameError(`frame kind ${frame.kind} is no message`);
   }

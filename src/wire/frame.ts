@@ -49,6 +49,8 @@ export const FrameKind = {
   genesis: 25,
   handOver: 26,
   handOverDeclined: 27,
+  readQuery: 28,
+  readReply: 29,
   forward: 30,
   checkpointFetch: 31,
   checkpointChunk: 32,

@@ -32,6 +32,14 @@ export class Recorder implements StateMachine<string> {
     }
   }
 
+  /** `count`: how many commands there were. */
+  read(query: unknown): unknown {
+    if (query === 'throw') throw new Error('as asked');
+    if (query === 'reject') return Promise.reject(new Error('as asked, later'));
+    if (query === 'later') return Promise.resolve(this.commands.length);
+    return this.commands.length;
+  }
+
   digest(): string {
     return `${this.commands.length}`;
   }

@@ -107,6 +107,12 @@ export const meanings: Readonly<Record<string, string>> = {
   'group-fields-in-bounds': 'A group has a member, a session, a first number and commands.',
   'sequences-only-grow': 'A group that is executed moves its session on.',
 
+  // Reads.
+  'answers-what-was-asked': 'An answer to reads is for reads that were made.',
+  'echoes-what-was-sent': 'An answer to a heartbeat is to one that was sent.',
+  'reads-are-numbered-upwards': 'Reads have numbers that only grow.',
+  'reads-see-what-was-adopted': 'No read is given a slot before the last one that the primary adopted.',
+
   // Log format.
   'index-slot-safe-integer': 'Slots of the index are integers that a number can hold.',
   'record-aligned': 'A record begins at a multiple of 8 bytes.',

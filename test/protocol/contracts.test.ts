@@ -15,6 +15,7 @@ import type { Input } from '../../src/protocol/inputs.js';
 import { checkWholeState } from '../../src/protocol/invariants.js';
 import { Learner } from '../../src/protocol/learner.js';
 import { Proposer } from '../../src/protocol/proposer.js';
+import { Reads } from '../../src/protocol/reads.js';
 import { SessionTable } from '../../src/protocol/sessions.js';
 import {
   b,
@@ -527,5 +528,26 @@ describe('by a state that cannot be', () => {
   it('but not by one that can', () => {
     walk(() => {});
     walk(({ acceptor }) => acceptor.accept(b(1, 2), 1, decree('x')));
+  });
+});
+
+describe('reads', () => {
+  it('see what the primary adopted', () => {
+    const { context, proposer } = primary();
+    const reads = new Reads(context, proposer, new Election(context));
+    reads.ask(1);
+    reads.begin();
+    proposer.pump();
+    reads.onHeartbeatReply(2, {
+      kind: 'heartbeat-reply',
+      ballot: proposer.ballot,
+      round: 1,
+      from: 1,
+      through: 0,
+      chosen: 0,
+      standing: 0,
+    });
+    proposer.adopted = 5;
+    expect(contractOf(() => reads.finish())).toBe('reads-see-what-was-adopted');
   });
 });

@@ -59,6 +59,10 @@ export function showMessage(message: Message): string {
       return `defunct: chosen ${message.chosen}`;
     case 'join':
       return `join ${message.id}: chosen ${message.chosen}`;
+    case 'read-query':
+      return `read-query ${message.read}`;
+    case 'read-reply':
+      return `read-reply ${message.read}: slot ${message.slot}`;
     case 'genesis':
       return `genesis ${showMembers(message.configuration)}`;
   }

@@ -161,6 +161,7 @@ export class SimulatedProcess {
       mapFile: () => new Uint8Array(0),
       afterwards: (call) => this.applicationThread.afterwards(call),
       later: (call) => events.after(0.01, () => this.applicationThread.run(call)),
+      now: () => options.clock.steady,
       startTimer: (timeoutMs, call) => this.#startTimer(timeoutMs, call),
       onFenced: () => {},
       ...this.#checkpointSettings(),

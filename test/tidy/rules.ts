@@ -30,6 +30,7 @@ export const importRules: readonly ImportRule[] = [
   { of: 'checksum', may: [...base, 'native/addon'], node: 'none' },
   { of: 'state-machine', may: [], node: 'none' },
   { of: 'command-batch', may: ['errors'], node: 'none' },
+  { of: 'token', may: ['errors'], node: 'none' },
   { of: 'option-checker', may: [...base, 'transport/address', 'transport/transport'], node: 'all' },
   {
     of: 'options',
@@ -130,6 +131,7 @@ export const importRules: readonly ImportRule[] = [
       'options',
       'state-machine',
       'command-batch',
+      'token',
       'checksum',
       'protocol',
       'log',
@@ -152,6 +154,7 @@ export const importRules: readonly ImportRule[] = [
       'options',
       'state-machine',
       'command-batch',
+      'token',
       'application',
       'engine',
       'protocol',
@@ -166,7 +169,16 @@ export const importRules: readonly ImportRule[] = [
   },
   {
     of: 'index',
-    may: [...base, 'command-batch', 'logger', 'options', 'state-machine', 'replica', 'transport/tls'],
+    may: [
+      ...base,
+      'command-batch',
+      'logger',
+      'options',
+      'state-machine',
+      'replica',
+      'token',
+      'transport/tls',
+    ],
     node: 'none',
   },
 

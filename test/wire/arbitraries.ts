@@ -155,6 +155,10 @@ export const sentByKind: Record<MessageKind, fc.Arbitrary<Sent>> = {
       message: { kind: 'genesis', configuration: one },
       payload: encodeConfiguration(one),
     })),
+  'read-query': bare(fc.record({ kind: fc.constant('read-query' as const), life: u64, read: u64 })),
+  'read-reply': bare(
+    fc.record({ kind: fc.constant('read-reply' as const), life: u64, read: u64, slot: u64 }),
+  ),
 };
 
 export const anySent: fc.Arbitrary<Sent> = fc.oneof(...Object.values(sentByKind));

@@ -233,6 +233,18 @@ export const shapes: Record<MessageKind, Shape> = {
     note: '',
     make: () => ({ kind: 'genesis', configuration: configurationOf(3) }),
   },
+  'read-query': {
+    slot: false,
+    ballot: false,
+    note: '',
+    make: () => ({ kind: 'read-query', life: 1, read: 1 }),
+  },
+  'read-reply': {
+    slot: true,
+    ballot: false,
+    note: 'for reads of another process',
+    make: (_, slot) => ({ kind: 'read-reply', life: 1, read: 1, slot }),
+  },
 };
 
 interface Variant {
