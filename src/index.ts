@@ -1,7 +1,9 @@
 /** The public API. */
 
 export { CommandBatch } from './command-batch.js';
+export type { DiskState, MemberHealth } from './engine/health.js';
 export { type ErrorCode, type Outcome, SynodError } from './errors.js';
+export { Histogram } from './histogram.js';
 export type { Limits } from './limits.js';
 export type { LogFunction, Logger, LogLevel } from './logger.js';
 export { createLogger } from './logger.js';
@@ -29,5 +31,6 @@ export {
   type ReplicateOptions,
 } from './replica.js';
 export type { CommandView, Decree, StateMachine } from './state-machine.js';
+export { type CounterName, type Counters, type StageName, Statistics, stageNames } from './statistics.js';
 export { parseToken, type Token } from './token.js';
 export type { TlsOptions } from './transport/tls.js';

@@ -15,7 +15,9 @@ import type { Consistency, ReadCallOptions, ReadResult } from './application/rea
 import { crc32c as portableCrc32c } from './checksum.js';
 import type { CommandBatch } from './command-batch.js';
 import { Bridge } from './engine/bridge.js';
+import { machineMs } from './engine/clock.js';
 import type { EngineEvent } from './engine/engine-types.js';
+import type { MemberHealth } from './engine/health.js';
 import { checkpointDirectory, type HostOptions } from './engine/host.js';
 import { SynodError } from './errors.js';
 import { electionTimeoutMsBounds, priorityBounds } from './limits.js';
@@ -23,6 +25,7 @@ import { loadAddon, requireAddon } from './native/addon.js';
 import type { ReplicaOptions, ResolvedOptions } from './options.js';
 import { validateOptions } from './options.js';
 import type { StateMachine } from './state-machine.js';
+import type { Statistics } from './statistics.js';
 import { FileCheckpointStore } from './storage/checkpoint-store.js';
 import { formatToken, type Token } from './token.js';
 import { loadTls, type TlsOptions } from './transport/tls.js';
@@ -142,6 +145,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   #role: ReplicaRole = 'inactive';
   #primary: string | null = null;
   #closing: Promise<void> | null = null;
+  readonly #clockOffsetMs = machineMs() - performance.now();
+  readonly #openedAtMs = performance.now();
 
   private constructor(options: ResolvedOptions, stateMachine: StateMachine<Result, Query, Answer>) {
     super();
@@ -165,8 +170,14 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
         this.#tell('fenced', error);
       },
       onApplied: (slot) => this.#leadership.onApplied(slot),
+      engineNow: () => this.#engineNow(),
       ...this.#checkpointSettings(),
     });
+  }
+
+  /** The engine's clock: times that begin on one thread may end on the other. */
+  #engineNow(): number {
+    return performance.now() + this.#clockOffsetMs - this.#bridge.statistics.engineOriginMs;
   }
 
   #checkpointSettings(): Pick<ApplicationSideOptions<Result>, 'checkpoints'> {
@@ -368,6 +379,35 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     if (!Number.isInteger(priority) || priority < min || priority > max)
       throw new SynodError('ERR_SYNOD_ARGUMENT', `priority: expected an integer, ${min} to ${max}`);
     this.#openLink.lead({ kind: 'priority', priority });
+  }
+
+  /**
+   * What each member told of itself last, in the order of the members; this replica's own is of this moment. Any replica knows it, not
+   * only the primary. Rejects with `ERR_SYNOD_CLOSED`.
+   */
+  async health(): Promise<readonly MemberHealth[]> {
+    return await this.#openLink.health();
+  }
+
+  /**
+   * Counts and times since the replica was opened. `later.since(earlier)` tells what came in between, and nobody resets anything for
+   * anybody else. Costs some microseconds, and does not ask the engine; works on a closed replica too.
+   */
+  statistics(): Statistics {
+    return this.#bridge.statistics.snapshot(performance.now() - this.#openedAtMs);
+  }
+
+  /**
+   * Tells the other replicas 64 bits, as `payload` in their `health()`, within 100 ms where they are connected; the last ones count. They
+   * are in no log and not durable: 0 again after the next start. Throws `ERR_SYNOD_ARGUMENT` below 0 and from 2^64 on.
+   */
+  setVotePayload(bits: bigint): void {
+    if (typeof bits !== 'bigint' || bits < 0n || bits > 0xffff_ffff_ffff_ffffn)
+      throw new SynodError(
+        'ERR_SYNOD_ARGUMENT',
+        `payload: ${String(bits)}, expected a bigint from 0 to 2^64 - 1`,
+      );
+    this.#bridge.statistics.payload = bits;
   }
 
   /**

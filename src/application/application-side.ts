@@ -64,6 +64,8 @@ export interface ApplicationSideOptions<Result> {
   readonly onFenced: (error: SynodError) => void;
   /** Every decree up to `slot` was executed. */
   readonly onApplied?: (slot: number) => void;
+  /** The engine's clock, where times are measured. */
+  readonly engineNow?: () => number;
   /** Where the state machine makes and restores checkpoints: how they are kept. */
   readonly checkpoints?: CheckpointSettings;
 }
@@ -178,7 +180,7 @@ export class ApplicationSide<Result> {
 
   /** The engine is open: commands are taken from here on. */
   open(engine: EngineEnd): void {
-    const { bridge, limits, afterwards } = this.#options;
+    const { bridge, limits, afterwards, engineNow } = this.#options;
     this.#engine = engine;
     this.#writer = new CommandWriter({
       bridge,
@@ -190,6 +192,7 @@ export class ApplicationSide<Result> {
       onChunk: (chunk, buffer) => engine.sendChunk(chunk, buffer),
       wakeEngine: () => engine.wakeEngine(),
       onBurst: afterwards,
+      ...(engineNow === undefined ? {} : { now: engineNow }),
     });
     this.run();
     this.#watchTime();
@@ -262,12 +265,15 @@ export class ApplicationSide<Result> {
   run(): void {
     if (this.#running) return;
     this.#running = true;
-    const { bridge, later } = this.#options;
+    const { bridge, later, engineNow } = this.#options;
     bridge.setApplicationAsleep(false);
     let more = false;
     try {
       if (this.#isOpen) {
+        const before = bridge.applied;
         more = this.#executor.run();
+        if (engineNow !== undefined && bridge.applied > before)
+          bridge.statistics.executed(before + 1, bridge.applied, engineNow());
         this.checkpoints?.afterDecrees(bridge.applied);
         this.#options.onApplied?.(bridge.applied);
         this.#reads.run();

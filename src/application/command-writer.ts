@@ -23,6 +23,8 @@ export interface CommandWriterOptions {
   readonly wakeEngine: () => void;
   /** A burst of commands began: `end` is to be called once the application's present piece of work is done. */
   readonly onBurst: (end: () => void) => void;
+  /** The engine's clock, where it is measured how long commands wait for the engine. */
+  readonly now?: () => number;
 }
 
 interface Batch {
@@ -180,6 +182,7 @@ export class CommandWriter {
     // First the block, then the grant: see the head of bridge.ts for what breaks the other way round.
     if (bridge.blockState(index + 1) !== BlockState.free || !this.#claim(index, BlockState.free)) return null;
     this.#nextIndex = index + 1;
+    bridge.stampBlock(index, this.#options.now?.() ?? 0);
     let batch = this.#placeInGrant(index, needed);
     // The block may have been revoked, and the memory granted anew, before the grant was read: then nobody knows that
     // this batch lies there.
@@ -271,6 +274,7 @@ export class CommandWriter {
     const again = this.#nextIndex;
     invariant(this.#hasSpare, 'block-for-a-revoked-batch');
     this.#nextIndex = again + 1;
+    bridge.stampBlock(again, this.#options.now?.() ?? 0);
     const moved = this.#placeInOutbox(again, cursor - start);
     moved.target.bytes.set(batch.target.bytes.subarray(start, cursor), moved.start);
     // From here on the engine may give the segment's memory away.

@@ -7,6 +7,7 @@ import type { Bridge } from '../engine/bridge.js';
 import type { CheckpointNotice } from '../engine/checkpoints.js';
 import type { LeadershipOrder } from '../engine/engine-leadership.js';
 import type { EngineEvent, EngineStatus } from '../engine/engine-types.js';
+import type { MemberHealth } from '../engine/health.js';
 import { type EngineHost, type HostOptions, openEngine } from '../engine/host.js';
 import {
   errorFromData,
@@ -33,6 +34,7 @@ export interface EngineLink {
   /** Takes in the events that wait behind the present call. */
   hear(): void;
   status(): Promise<EngineStatus>;
+  health(): Promise<readonly MemberHealth[]>;
   onCheckpoint(notice: CheckpointNotice): void;
   lead(order: LeadershipOrder): void;
   setTls(material: TlsMaterial): void;
@@ -70,6 +72,7 @@ export async function openInline(
     sendChunk: (chunk, buffer) => void chunks.set(chunk, new Uint8Array(buffer)),
     hear: () => {},
     status: async () => host.engine.status(),
+    health: async () => host.engine.health,
     onCheckpoint: (notice) => host.onCheckpoint(notice),
     lead: (order) => host.engine.lead(order),
     setTls: (material) => host.setTls(material),
@@ -106,10 +109,8 @@ class WorkerLink implements EngineLink {
   readonly #event: NativeEvent | null;
   #sender: NativeEventSender | null = null;
   #requests = 0;
-  readonly #waiting: Map<
-    number,
-    { resolve: (status: EngineStatus) => void; reject: (error: SynodError) => void }
-  > = new Map();
+  readonly #waiting: Map<number, { resolve: (answer: never) => void; reject: (error: SynodError) => void }> =
+    new Map();
   #settleOpen: { resolve: (link: EngineLink) => void; reject: (error: SynodError) => void };
   readonly #exited: Promise<void>;
   #gone = false;
@@ -165,14 +166,22 @@ class WorkerLink implements EngineLink {
   }
 
   status(): Promise<EngineStatus> {
-    return new Promise((resolve, reject) => {
+    return this.#request('status');
+  }
+
+  health(): Promise<readonly MemberHealth[]> {
+    return this.#request('health');
+  }
+
+  #request<Answer>(kind: 'status' | 'health'): Promise<Answer> {
+    return new Promise<Answer>((resolve, reject) => {
       if (this.#gone) {
         reject(new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed'));
         return;
       }
       this.#requests += 1;
       this.#waiting.set(this.#requests, { resolve, reject });
-      this.#post({ kind: 'status', request: this.#requests });
+      this.#post({ kind, request: this.#requests });
     });
   }
 
@@ -227,8 +236,10 @@ class WorkerLink implements EngineLink {
         this.#handler.onWake();
         break;
       case 'status':
-        this.#waiting.get(message.request)?.resolve(message.status);
-        this.#waiting.delete(message.request);
+        this.#answer(message.request, message.status);
+        break;
+      case 'health':
+        this.#answer(message.request, message.members);
         break;
       case 'closed':
         this.#onGone(new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed'));
@@ -236,6 +247,11 @@ class WorkerLink implements EngineLink {
       default:
         message satisfies never;
     }
+  }
+
+  #answer(request: number, answer: unknown): void {
+    this.#waiting.get(request)?.resolve(answer as never);
+    this.#waiting.delete(request);
   }
 
   /** The worker says nothing any more. */

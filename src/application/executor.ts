@@ -77,6 +77,7 @@ export class Executor<Result> {
     const delivery = this.#delivery;
     let bytes = 0;
     let decrees = 0;
+    let commands = 0;
     const before = bridge.resolved;
     while (
       !this.#isPaused &&
@@ -100,9 +101,14 @@ export class Executor<Result> {
       bridge.applied = delivery.slot;
       bridge.take();
       bytes += delivery.bytes;
+      commands += delivery.commands;
       decrees += 1;
     }
     this.bytesExecuted += bytes;
+    if (decrees > 0) {
+      bridge.statistics.count('decreesApplied', decrees);
+      bridge.statistics.count('commandsApplied', commands);
+    }
     if (bridge.resolved > before) settle(bridge.resolved);
     if (decrees > 0 && bridge.takeDeliveryBlocked() && bridge.takeEngineAsleep()) wakeEngine();
     return decrees > 0 && !this.#isPaused && bridge.peekDelivery(delivery);

@@ -19,6 +19,7 @@
  */
 
 import { requires } from '../contracts.js';
+import { STATISTICS_BYTES, StatisticsBoard } from '../statistics.js';
 
 export const BlockState = { free: 0, writing: 1, ready: 2, sealed: 3, revoked: 4 } as const;
 
@@ -60,7 +61,10 @@ const FIELDS = 8;
 
 const BLOCKS_AT = WORDS * 4 + FIELDS * 8;
 const DELIVERIES_AT = BLOCKS_AT + BLOCKS * BLOCK_WORDS * 4;
-const BYTES = DELIVERIES_AT + DELIVERIES * DELIVERY_FIELDS * 8;
+const STATISTICS_AT = DELIVERIES_AT + DELIVERIES * DELIVERY_FIELDS * 8;
+const BYTES = STATISTICS_AT + STATISTICS_BYTES;
+/** A batch notes in so many units of a millisecond, modulo 2^32, when it was begun. */
+const STAMPS_PER_MS = 10_000;
 
 /** Kind of a delivery that is no decree: the state behind its slot is to be restored from the checkpoint. */
 export const CHECKPOINT_DELIVERY = 255;
@@ -93,6 +97,7 @@ export class Bridge {
   readonly #fields: Float64Array;
   readonly #blocks: Int32Array;
   readonly #deliveries: Float64Array;
+  readonly statistics: StatisticsBoard;
 
   constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(BYTES)) {
     requires(buffer.byteLength === BYTES, 'bridge-layout');
@@ -101,6 +106,7 @@ export class Bridge {
     this.#fields = new Float64Array(buffer, WORDS * 4, FIELDS);
     this.#blocks = new Int32Array(buffer, BLOCKS_AT, BLOCKS * BLOCK_WORDS);
     this.#deliveries = new Float64Array(buffer, DELIVERIES_AT, DELIVERIES * DELIVERY_FIELDS);
+    this.statistics = new StatisticsBoard(buffer, STATISTICS_AT);
   }
 
   // Wake-ups. The sleeper announces that it sleeps, then looks once more; the waker clears the announcement.
@@ -181,6 +187,15 @@ export class Bridge {
     blocks[at + 4] = count;
     blocks[at + 5] = first % 0x4000_0000;
     blocks[at + 6] = Math.floor(first / 0x4000_0000);
+  }
+  /** When the first command of the batch was taken; by the engine's clock. */
+  stampBlock(index: number, nowMs: number): void {
+    this.#blocks[(index % BLOCKS) * BLOCK_WORDS + 7] = (nowMs * STAMPS_PER_MS) | 0;
+  }
+  /** Milliseconds since the stamp, modulo 429 seconds. */
+  blockAgeMs(index: number, nowMs: number): number {
+    const stamp = this.#blocks[(index % BLOCKS) * BLOCK_WORDS + 7]!;
+    return ((((nowMs * STAMPS_PER_MS) | 0) - stamp) | 0) / STAMPS_PER_MS;
   }
   readBlock(index: number): BatchBlock {
     const at = (index % BLOCKS) * BLOCK_WORDS;

@@ -17,6 +17,8 @@ export interface DeliveriesOptions {
   readonly onChunk: (chunk: number, buffer: SharedArrayBuffer) => void;
   readonly onChunkGone: (chunk: number) => void;
   readonly onRead: (error: SynodError | null) => void;
+  /** Where it is measured how long the application takes. */
+  readonly now?: () => number;
 }
 
 /** The place of a decree without commands. */
@@ -57,6 +59,7 @@ export class Deliveries {
     this.collect();
     const { bridge, reader, windowBytes } = this.#options;
     const before = this.#checkpoint > 0 ? 0 : this.next;
+    const now = through >= this.next ? (this.#options.now?.() ?? 0) : 0;
     requires(through >= this.next - 1, 'chosen-never-lowered');
     if (this.#checkpoint > 0) {
       if (!bridge.canDeliver) return false;
@@ -72,6 +75,7 @@ export class Deliveries {
       const slot = this.next;
       const entry = reader.find(slot);
       requires(entry !== null, 'chosen-is-in-the-log', () => `slot ${slot}`);
+      bridge.statistics.handingOver(slot, now);
       if (entry.payloadBytes === 0) {
         bridge.deliver(slot, 0, 0, 0, 0, entry.decreeKind);
         this.#open.push({ memory: NOWHERE, bytes: 0 });

@@ -18,6 +18,7 @@ import type { LogWriter } from './log-writer.js';
 import type { MessageSender } from './message-sender.js';
 import type { PeerTable } from './peer-table.js';
 import { HeapPlace, isFrame } from './places.js';
+import type { StageTimes } from './stage-times.js';
 import type { Submitter } from './submitter.js';
 
 export interface EffectRunnerOptions {
@@ -31,6 +32,7 @@ export interface EffectRunnerOptions {
   readonly fetches: FetchServer;
   readonly checkpoints: Checkpoints | null;
   readonly leadership: EngineLeadership;
+  readonly times: StageTimes;
 }
 
 export class EffectRunner {
@@ -50,7 +52,7 @@ export class EffectRunner {
 
   /** In order. */
   carryOut(effects: readonly Effect[]): void {
-    const { parts, log, peers, sender, fetches, checkpoints, leadership } = this.#options;
+    const { parts, log, peers, sender, fetches, checkpoints, leadership, times } = this.#options;
     for (const effect of effects) {
       switch (effect.kind) {
         case 'append':
@@ -58,7 +60,10 @@ export class EffectRunner {
           break;
         case 'send': {
           const link = peers.link(effect.to);
-          if (link !== undefined) sender.send(link, effect.message);
+          if (link === undefined) break;
+          const { message } = effect;
+          if (message.kind === 'heartbeat') times.onHeartbeat(effect.to, message.round);
+          sender.send(link, message);
           break;
         }
         case 'retain':
@@ -67,6 +72,7 @@ export class EffectRunner {
         case 'chosen':
           log.chosen = effect.through;
           parts.bridge.chosen = effect.through;
+          times.onChosen(effect.through);
           break;
         case 'serve-fetch': {
           const link = peers.link(effect.to);
@@ -94,7 +100,8 @@ export class EffectRunner {
   }
 
   #append({ record, write }: Extract<Effect, { kind: 'append' }>): void {
-    const { parts, log, keeper, grants } = this.#options;
+    const { parts, log, keeper, grants, times } = this.#options;
+    if (record.kind === 'accept' && this.#role === 'primary') times.onProposed(record.slot);
     // The tail may be lent to the application: its memory is taken back first, at once if it must be.
     if (!isInPlace(record) && !grants.reclaim(false)) grants.revoke();
     appendRecord(log, record, write, parts.crc32c);
@@ -111,6 +118,7 @@ export class EffectRunner {
       primary !== this.#primary ||
       ballot !== this.#ballot ||
       (role === 'primary') !== (this.#role === 'primary');
+    if (role === 'primary' && this.#role !== 'primary') this.#options.times.onPrimary();
     this.#role = role;
     this.#primary = primary;
     this.#ballot = ballot;

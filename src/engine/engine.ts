@@ -19,6 +19,7 @@ import type { EngineParts, EngineStatus } from './engine-types.js';
 import { FetchServer } from './fetch-server.js';
 import { FrameIntake } from './frame-intake.js';
 import { Grants } from './grants.js';
+import { Health, type MemberHealth } from './health.js';
 import { describeSelf } from './hello.js';
 import type { Link } from './links.js';
 import { Links } from './links.js';
@@ -29,6 +30,7 @@ import { LogWriter } from './log-writer.js';
 import { MessageSender } from './message-sender.js';
 import { PeerTable } from './peer-table.js';
 import { segmentsInUse } from './segments-in-use.js';
+import { StageTimes } from './stage-times.js';
 import { engineStatus } from './status.js';
 import { Submitter } from './submitter.js';
 
@@ -55,6 +57,8 @@ export class Engine {
   readonly #intake: FrameIntake;
   readonly #effects: EffectRunner;
   readonly #writer: FrameWriter;
+  readonly #times: StageTimes;
+  readonly #health: Health;
   readonly #startNumber: number;
   #fenced: SynodError | null = null;
   #closing = false;
@@ -92,6 +96,7 @@ export class Engine {
       parts.now(),
     );
     this.#writer = new FrameWriter(crc32c);
+    this.#times = new StageTimes(bridge.statistics, recovered.protocol.chosen, parts.now);
     this.#log = new LogWriter({
       medium,
       index: recovered.state.index,
@@ -109,6 +114,7 @@ export class Engine {
       chosen: recovered.protocol.chosen,
       drawNonce: parts.drawNonce,
       now: parts.wallNow,
+      times: this.#times,
       onSegment: (error) => this.#onSegment(error),
       onMemory: (memory) => {
         parts.emit({ kind: 'memory', segment: memory.segment, reference: memory.reference });
@@ -148,7 +154,13 @@ export class Engine {
       keeper: this.#keeper,
       peers: this.#peers,
     });
-    this.#reader = new LogReader(medium, recovered.state.index, this.#log.resident, crc32c);
+    this.#reader = new LogReader(
+      medium,
+      recovered.state.index,
+      this.#log.resident,
+      crc32c,
+      bridge.statistics,
+    );
     this.#grants = new Grants(bridge, this.#log, options.limits.decreeBytesMax);
     this.#submitter = new Submitter({
       log: this.#log,
@@ -166,6 +178,7 @@ export class Engine {
         this.#core.step({ kind: 'propose', decree }, parts.now());
         this.#effects.carryOut(this.#core.takeEffects());
       },
+      times: this.#times,
     });
     this.#deliveries = new Deliveries({
       bridge,
@@ -177,6 +190,7 @@ export class Engine {
         if (error !== null) this.fence(error);
         else parts.schedule();
       },
+      now: parts.now,
     });
     this.#deliveries.next = (recovered.checkpoint?.slot ?? 0) + 1;
     this.checkpoints = this.#makeCheckpoints();
@@ -198,6 +212,7 @@ export class Engine {
       fetches: this.#fetches,
       checkpoints: this.checkpoints,
       leadership: this.#leadership,
+      times: this.#times,
     });
     this.#links = new Links({
       transport: parts.transport,
@@ -220,6 +235,20 @@ export class Engine {
       onRefused: (reason) =>
         this.fence(new SynodError('ERR_SYNOD_REFUSED', `the peers refuse this replica: ${reason}`)),
     });
+    this.#health = new Health({
+      id: options.replica,
+      ids: () => options.members.map(({ id }) => id),
+      writer: this.#writer,
+      links: () => this.#links.up,
+      board: bridge.statistics,
+      times: this.#times,
+      index: recovered.state.index,
+      chosen: () => this.#core.chosen,
+      applied: () => bridge.applied,
+      isFull: () => this.#keeper.isFull,
+      slowMs: options.electionTimeoutMs,
+      now: parts.now,
+    });
     this.#intake = new FrameIntake({
       links: this.#links,
       hasRoom: (bytes, records) => this.#log.hasRoom(bytes, records),
@@ -232,6 +261,8 @@ export class Engine {
       },
       onForward: (batch) => void this.#submitter.forwarded.push(batch),
       onCheckpointFrame: (link, frame) => this.checkpoints?.onFrame(link, frame),
+      onReport: (link, frame) => this.#health.onReport(link, frame),
+      onHeartbeatReply: (link, round) => this.#times.onHeartbeatReply(link.number, round),
       isPrimary: () => this.#core.role === 'primary',
       now: parts.now,
     });
@@ -301,6 +332,7 @@ export class Engine {
       this.#links.checkCongestion(now);
       this.#releaseDue = true;
       this.checkpoints?.tick();
+      this.#health.tick(now);
       this.#keeper.mark(now);
       this.#drawUpGenesis();
     });
@@ -384,6 +416,11 @@ export class Engine {
     proceed();
   }
 
+  /** What is known of each member. */
+  get health(): readonly MemberHealth[] {
+    return this.#health.members;
+  }
+
   status(): EngineStatus {
     return engineStatus(this.#parts, this.#core, this.#links, this.#peers, this.#log);
   }
@@ -418,7 +455,7 @@ export class Engine {
     else {
       const link = this.#peers.link(this.#core.primary);
       if (this.#core.primary !== 0 && link !== undefined && this.#core.self !== 0)
-        this.#submitter.forward(link);
+        this.#submitter.forward(link, now);
       this.#submitter.forwarded.length = 0;
     }
     // What could not be proposed now must not stay in the receive buffers, which are given back at the end of the turn.

@@ -31,6 +31,9 @@ export interface FrameIntakeOptions {
   readonly onForward: (batch: ForwardedBatch) => void;
   /** A frame about a checkpoint. Throws `FrameError`. */
   readonly onCheckpointFrame: (link: Link, frame: Frame) => void;
+  /** A peer tells of itself. Throws `FrameError`. */
+  readonly onReport: (link: Link, frame: Frame) => void;
+  readonly onHeartbeatReply: (link: Link, round: number) => void;
   readonly isPrimary: () => boolean;
   readonly now: () => number;
 }
@@ -90,6 +93,10 @@ export class FrameIntake {
         this.#options.onCheckpointFrame(link, frame);
         return;
       }
+      if (frame.kind === FrameKind.report) {
+        this.#options.onReport(link, frame);
+        return;
+      }
       this.#checkRoom(frame.payloadBytes);
       if (frame.kind === FrameKind.forward) {
         this.#takeForward(link, frame);
@@ -100,6 +107,7 @@ export class FrameIntake {
       this.#records += 1;
       if (message.kind === 'genesis') onGenesis(message.configuration);
       this.#noteAcknowledged(link, message);
+      if (message.kind === 'heartbeat-reply') this.#options.onHeartbeatReply(link, message.round);
       step({ kind: 'message', from: link.number, configuration: frame.configuration, message });
     } catch (error) {
       if (error instanceof PeerFault) links.refuseFrame(link, new FrameError(error.message));

@@ -16,6 +16,7 @@ import { certificateRefusal, type TlsMaterial } from '../transport/tls.js';
 import type { Address, Transport } from '../transport/transport.js';
 import type { Bridge } from './bridge.js';
 import type { CheckpointNotice } from './checkpoints.js';
+import { machineMs } from './clock.js';
 import { Engine } from './engine.js';
 import type { EngineEvent, EngineOptions } from './engine-types.js';
 import { type RecoveredLog, type RestoredCheckpoint, recoverLog } from './recover.js';
@@ -187,6 +188,7 @@ async function run(
     setImmediate(runTurn);
   };
   const origin = performance.now();
+  ends.bridge.statistics.engineOriginMs = machineMs() - (performance.now() - origin);
   let { tls } = options;
   const engine: Engine = new Engine({
     options,

@@ -7,6 +7,7 @@ import type { Crc32c } from '../checksum.js';
 import { SynodError } from '../errors.js';
 import type { LogIndex, MutableLogEntry } from '../log/log-index.js';
 import { makeLogEntry } from '../log/log-index.js';
+import type { StatisticsBoard } from '../statistics.js';
 import type { LogMedium, SegmentMemory } from '../storage/log-medium.js';
 
 /** A stretch of one segment that was read back. */
@@ -24,6 +25,7 @@ export class LogReader {
   readonly #index: LogIndex;
   readonly #resident: ReadonlyMap<number, SegmentMemory>;
   readonly #crc32c: Crc32c;
+  readonly #board: StatisticsBoard | undefined;
   readonly #entry: MutableLogEntry = makeLogEntry();
   /** Segments of the reads in flight. */
   readonly #reading: number[] = [];
@@ -33,7 +35,9 @@ export class LogReader {
     index: LogIndex,
     resident: ReadonlyMap<number, SegmentMemory>,
     crc32c: Crc32c,
+    board?: StatisticsBoard,
   ) {
+    this.#board = board;
     this.#medium = medium;
     this.#index = index;
     this.#resident = resident;
@@ -78,6 +82,8 @@ export class LogReader {
     this.#reading.push(segment);
     this.#medium.read(segment, payloadOffset, target, (error, count) => {
       this.#reading.splice(this.#reading.indexOf(segment), 1);
+      this.#board?.count('logReads', 1);
+      this.#board?.count('logReadBytes', count ?? 0);
       if (error !== null) callback(error);
       else if (count! < payloadBytes) callback(corrupt(segment, payloadOffset, 'the segment ends before it'));
       else callback(null, { segment, start: payloadOffset, end: payloadOffset + count!, bytes: target });

@@ -14,6 +14,7 @@ import type { SegmentSlots } from '../log/segment-slots.js';
 import type { DecreeReference } from '../protocol/decree.js';
 import type { LogMedium, SegmentMemory } from '../storage/log-medium.js';
 import { HeapPlace, isFrame, LogPlace, TailPlace } from './places.js';
+import type { StageTimes } from './stage-times.js';
 
 /** Copies and counts what it copied. */
 export type CopyBytes = (
@@ -46,6 +47,7 @@ export interface LogWriterOptions {
   readonly onSegment: (error: SynodError | null) => void;
   /** A segment became the one that is written to. */
   readonly onMemory: (memory: SegmentMemory) => void;
+  readonly times?: StageTimes;
 }
 
 interface Pending {
@@ -293,6 +295,7 @@ export class LogWriter {
   onPersisted(ticket: number): number {
     requires(ticket <= this.#ticket, 'durable-only-what-was-written');
     let write = -1;
+    this.#options.times?.onWritten(ticket);
     while (this.#pending.length > 0 && this.#pending[0]!.ticket <= ticket) {
       const pending = this.#pending.shift()!;
       this.#durable = pending.sequence;
@@ -372,6 +375,7 @@ export class LogWriter {
       sequence: this.#sequence,
       write: this.#write,
     });
+    this.#options.times?.onWrite(this.#ticket, this.#tail - this.#flushed);
     this.#medium.persist(this.#memory!, this.#flushed, this.#tail, this.#ticket);
     this.#flushed = this.#tail;
   }

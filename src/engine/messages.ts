@@ -6,6 +6,7 @@ import type { TlsMaterial } from '../transport/tls.js';
 import type { CheckpointNotice } from './checkpoints.js';
 import type { LeadershipOrder } from './engine-leadership.js';
 import type { EngineEvent, EngineStatus } from './engine-types.js';
+import type { MemberHealth } from './health.js';
 import type { HostOptions } from './host.js';
 
 /** An error that survives `structuredClone`. */
@@ -55,6 +56,7 @@ export type ToWorker =
   | { readonly kind: 'outbox'; readonly chunk: number; readonly buffer: SharedArrayBuffer }
   | { readonly kind: 'wake' }
   | { readonly kind: 'status'; readonly request: number }
+  | { readonly kind: 'health'; readonly request: number }
   | { readonly kind: 'checkpoint'; readonly notice: CheckpointNotice }
   | { readonly kind: 'lead'; readonly order: LeadershipOrder }
   | { readonly kind: 'tls'; readonly material: TlsMaterial }
@@ -69,4 +71,5 @@ export type FromWorker =
   | { readonly kind: 'log'; readonly level: LogLevel; readonly fields: object; readonly event: string }
   | { readonly kind: 'wake' }
   | { readonly kind: 'status'; readonly request: number; readonly status: EngineStatus }
+  | { readonly kind: 'health'; readonly request: number; readonly members: readonly MemberHealth[] }
   | { readonly kind: 'closed' };

@@ -15,6 +15,7 @@ import { writeGroupHeader } from './group.js';
 import type { Link } from './links.js';
 import type { LogWriter } from './log-writer.js';
 import { TailPlace } from './places.js';
+import type { StageTimes } from './stage-times.js';
 
 /** Commands that a peer sent here because it takes this replica for the primary. */
 export interface ForwardedBatch {
@@ -44,6 +45,7 @@ export interface SubmitterOptions {
   readonly canPropose: () => boolean;
   /** Gives the decree to the protocol and carries out what it wants done. */
   readonly propose: (decree: DecreeReference) => void;
+  readonly times?: StageTimes;
 }
 
 /** A forwarded batch has waited this long behind the application's bursts: it goes first. */
@@ -103,7 +105,7 @@ export class Submitter {
       } else if (this.forwarded.length > 0 && this.#reclaimTail(now - this.forwarded[0]!.at)) {
         this.#proposeCopy(this.#forwardedGroups());
       } else if (grants.hasReady) {
-        const batch = grants.take();
+        const batch = this.#take(now);
         if (batch === null) break;
         if (batch.memory >= 0) {
           this.#submitted += 1;
@@ -123,9 +125,9 @@ export class Submitter {
   }
 
   /** As secondary, to the primary by `link`. */
-  forward(link: Link): void {
+  forward(link: Link, now: number): void {
     const { grants, writer, crc32c, memory, session, forwardBytesMax } = this.#options;
-    while (grants.hasReady && grants.take() !== null);
+    while (grants.hasReady && this.#take(now) !== null);
     while (this.#submitted < grants.batches.length) {
       const batch = grants.batches[this.#submitted]!;
       if (this.#submittedBytes > 0 && this.#submittedBytes + batch.bytes > forwardBytesMax) {
@@ -140,6 +142,13 @@ export class Submitter {
       this.#submitted += 1;
       this.#submittedBytes += batch.bytes;
     }
+  }
+
+  #take(now: number): OwnBatch | null {
+    const { grants, bridge, times } = this.#options;
+    const batch = grants.take();
+    if (batch !== null) times?.onQueued(bridge.blockAgeMs(batch.index, now));
+    return batch;
   }
 
   /** The batch lies at the tail: its decree is made around it. */

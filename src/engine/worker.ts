@@ -55,6 +55,9 @@ function onMessage(message: ToWorker): void {
     case 'status':
       if (host !== null) post({ kind: 'status', request: message.request, status: host.engine.status() });
       break;
+    case 'health':
+      if (host !== null) post({ kind: 'health', request: message.request, members: host.engine.health });
+      break;
     case 'checkpoint':
       host?.onCheckpoint(message.notice);
       break;

@@ -1,5 +1,7 @@
 /** The text of INFO. */
 
+import type { MemberHealth, Statistics } from '../index.js';
+import { stageNames } from '../index.js';
 import type { ServerStatistics } from './connection.js';
 import { REDIS_VERSION } from './local-commands.js';
 import type { ReplicaStatusLike } from './replica-like.js';
@@ -13,6 +15,9 @@ export interface KeyspaceStatistics {
 export interface InformationSource {
   readonly status: ReplicaStatusLike;
   readonly statistics: ServerStatistics;
+  /** Of the replica; null where it tells none. */
+  readonly stages: Statistics | null;
+  readonly health: readonly MemberHealth[] | null;
   /** What the state machine counts; null where the server was not given it. */
   readonly keyspace: KeyspaceStatistics | null;
   readonly port: number;
@@ -23,7 +28,16 @@ export interface InformationSource {
 
 type Lines = readonly (readonly [string, string | number | bigint])[];
 
-const sectionNames = ['server', 'clients', 'memory', 'stats', 'replication', 'keyspace'] as const;
+const sectionNames = [
+  'server',
+  'clients',
+  'memory',
+  'stats',
+  'replication',
+  'health',
+  'stages',
+  'keyspace',
+] as const;
 type SectionName = (typeof sectionNames)[number];
 
 /** `wanted` are section names in lower case; none, or `default`, `all`, `everything`, for every section. */
@@ -95,6 +109,30 @@ const sections: Readonly<Record<SectionName, (source: InformationSource) => Line
         ] as const,
     ),
   ],
+  health: ({ health }) =>
+    (health ?? []).map((member, index) => [
+      `member${index}`,
+      `id=${member.id},connected=${member.connected ? 1 : 0},last_heard_ms=${member.lastHeardMs ?? ''},` +
+        `chosen=${member.chosen ?? ''},applied=${member.applied ?? ''},lag=${member.lag ?? ''},` +
+        `lag_bytes=${member.lagBytes ?? ''},queued_bytes=${member.queuedBytes},payload=${member.payload ?? ''},` +
+        `disk=${member.disk ?? ''}`,
+    ]),
+  stages: ({ stages }) =>
+    stages === null
+      ? []
+      : [
+          ...Object.entries(stages.counters).map(
+            ([name, value]) =>
+              [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value] as const,
+          ),
+          ...stageNames.map((name) => {
+            const { count, mean, p50, p90, p99, p999, max } = stages.stages[name].toJSON();
+            return [
+              `${name}_us`,
+              `count=${count},mean=${mean},p50=${p50},p90=${p90},p99=${p99},p999=${p999},max=${max}`,
+            ] as const;
+          }),
+        ],
   keyspace: ({ keyspace }) =>
     keyspace === null || keyspace.keyCount === 0
       ? []

@@ -1,5 +1,7 @@
 /** What the key-value service uses of a replica: the part of the public API that it is built on. */
 
+import type { MemberHealth, Statistics } from '../index.js';
+
 export interface ReplicateOptionsLike {
   readonly signal?: AbortSignal;
   /** Milliseconds after which the call rejects with `ERR_SYNOD_TIMEOUT`. */
@@ -33,4 +35,7 @@ export interface ReplicaLike {
    */
   replicate(command: Uint8Array, options?: ReplicateOptionsLike): Promise<Uint8Array | undefined>;
   status(): Promise<ReplicaStatusLike>;
+  /** Shown by `INFO` where they are there. */
+  health?(): Promise<readonly MemberHealth[]>;
+  statistics?(): Statistics;
 }

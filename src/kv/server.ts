@@ -190,8 +190,11 @@ class Host implements ConnectionHost {
 
   async information(sections: readonly string[]): Promise<string> {
     const status = await this.replica.status();
+    const health = (await this.replica.health?.()) ?? null;
     return makeInformation(sections, {
       status,
+      health,
+      stages: this.replica.statistics?.() ?? null,
       statistics: this.statistics,
       keyspace: this.#stateMachine?.statistics() ?? null,
       port: this.port,

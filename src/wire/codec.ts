@@ -163,6 +163,15 @@ export class FrameWriter {
     return this.#finish(FrameKind.checkpointChunk, 32, 0, payloadBytes, payloadChecksum);
   }
 
+  /** What a replica tells of itself. */
+  report({ payload, chosen, applied, flags }: Report): number {
+    this.#view.setBigUint64(BODY, payload, true);
+    this.#u64(BODY + 8, chosen);
+    this.#u64(BODY + 16, applied);
+    this.#view.setUint32(BODY + 24, flags, true);
+    return this.#finish(FrameKind.report, 28, 0, 0, 0);
+  }
+
   #finish(
     kind: FrameKind,
     bodyBytes: number,
@@ -224,6 +233,7 @@ const bodyBytes: Record<number, number> = {
   [FrameKind.forward]: 20,
   [FrameKind.checkpointFetch]: 28,
   [FrameKind.checkpointChunk]: 32,
+  [FrameKind.report]: 28,
   [FrameKind.hello]: 0,
   [FrameKind.welcome]: 0,
   [FrameKind.refusal]: 0,
@@ -311,6 +321,27 @@ export function decodeCheckpointChunk({ view, payloadBytes }: Frame): Checkpoint
   if (payloadBytes === 0 || chunk.offset + payloadBytes > chunk.bytes)
     throw new FrameError('checkpoint chunk out of bounds');
   return chunk;
+}
+
+/** At most one; a later version may add some. */
+export const ReportFlag = { full: 1, slow: 2 } as const;
+
+/** What a replica tells of itself: no part of the protocol. */
+export interface Report {
+  /** Any 64 bits. */
+  readonly payload: bigint;
+  readonly chosen: number;
+  readonly applied: number;
+  readonly flags: number;
+}
+
+export function decodeReport({ view }: Frame): Report {
+  return {
+    payload: view.getBigUint64(BODY, true),
+    chosen: readU64(view, BODY + 8),
+    applied: readU64(view, BODY + 16),
+    flags: view.getUint32(BODY + 24, true),
+  };
 }
 
 /** The payload's bytes in one piece; copies, so not for decrees. */

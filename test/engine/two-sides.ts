@@ -297,7 +297,7 @@ export class TwoSides {
   }
 
   #forward(): void {
-    this.submitter.forward(this.#link);
+    this.submitter.forward(this.#link, 0);
     for (let frame = this.#frames.next(); frame !== null; frame = this.#frames.next()) {
       const { session, first, count } = decodeForward(frame);
       const commands = joinPayload(frame);

@@ -17,6 +17,7 @@ export type Fault =
   | 'links'
   | 'memory'
   | 'election'
+  | 'statistics'
   | 'back-pressure';
 
 export const checkNames = ['simulation', 'explorer', 'crash-states', 'properties', 'unit'] as const;

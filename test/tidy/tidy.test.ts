@@ -127,8 +127,10 @@ it('folders of test/ mirror rooms that exist', () => {
     'properties',
     'readme',
     'replica',
+    'rsl',
     'scripts',
     'simulation',
+    'statistics',
     'torture',
     'tidy',
   ]);

@@ -21,6 +21,12 @@ function plainFrame(kind: FrameKind, text: string): Uint8Array {
   return join([writer.bytes.subarray(0, headerBytes), payload]);
 }
 
+function reportFrame(): Uint8Array {
+  const writer = new FrameWriter(crc32c);
+  const report = { payload: 0xfedc_ba98_7654_3210n, chosen: 7, applied: 5, flags: 2 };
+  return writer.bytes.slice(0, writer.report(report));
+}
+
 function forwardFrame(): Uint8Array {
   const payload = new Uint8Array([1, 0, 0, 0, 65, 2, 0, 0, 0, 66, 67]);
   const writer = new FrameWriter(crc32c);
@@ -34,6 +40,7 @@ const frames: Record<string, Uint8Array> = {
   welcome: plainFrame(FrameKind.welcome, '{"cluster":"c","id":"b"}'),
   refusal: plainFrame(FrameKind.refusal, '{"reason":"none","isFinal":true}'),
   forward: forwardFrame(),
+  report: reportFrame(),
 };
 for (const kind of Object.keys(sentByKind) as MessageKind[]) {
   const some = fc.sample(sentByKind[kind], { seed: 11, numRuns: 20 }).map((sent) => encode(sent, 5));

@@ -6,6 +6,7 @@ import {
   checkFrame,
   decodeForward,
   decodeMessage,
+  decodeReport,
   FrameWriter,
   joinPayload,
 } from '../../../src/wire/codec.js';
@@ -167,6 +168,12 @@ function checkMessage(frame: Frame, trace: Trace): void {
       must(group.count > 0 && group.first > 0, 'an empty group was let through');
       must(4 * group.count <= frame.payloadBytes, 'more commands than bytes for their lengths');
       trace('forward');
+      return;
+    }
+    if (frame.kind > FrameKind.forward) {
+      // No part of the protocol; whatever they say is looked at where it is used.
+      if (frame.kind === FrameKind.report) decodeReport(frame);
+      trace(`kind ${frame.kind}`);
       return;
     }
     const message = decodeMessage(frame);

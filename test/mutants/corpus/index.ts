@@ -8,6 +8,7 @@ import { links } from './links.js';
 import { log } from './log.js';
 import { persistence } from './persistence.js';
 import { proposing } from './proposing.js';
+import { statistics } from './statistics.js';
 import { storage } from './storage.js';
 
 /** Red in every run: what does not find this one does not run. */
@@ -22,4 +23,5 @@ export const mutants: readonly Mutant[] = [
   ...storage,
   ...links,
   ...execution,
+  ...statistics,
 ];

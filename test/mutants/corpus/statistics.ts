@@ -1,0 +1,45 @@
+/** What is counted, timed and told of the members. */
+
+import type { Mutant } from '../mutant.js';
+
+export const statistics: readonly Mutant[] = [
+  {
+    name: 'merge-loses-the-slowest',
+    fault: 'statistics',
+    mimics: 'sums of histograms that leave out the greatest values: the tail that somebody looked for',
+    edits: [
+      {
+        file: 'histogram.ts',
+        find: 'for (let at = 0; at < MAX_AT; at += 1) words[at]! += other.#words[at]!;',
+        put: 'for (let at = 0; at < MAX_AT >> 1; at += 1) words[at]! += other.#words[at]!;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/statistics/histogram.test.ts' }],
+  },
+  {
+    name: 'clocks-of-two-threads-are-one',
+    fault: 'statistics',
+    mimics: 'clocks with different origins: performance.now begins anew in each worker',
+    edits: [
+      {
+        file: 'replica.ts',
+        find: 'return performance.now() + this.#clockOffsetMs - this.#bridge.statistics.engineOriginMs;',
+        put: 'return performance.now() + this.#clockOffsetMs;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/statistics/replica.test.ts' }],
+  },
+  {
+    name: 'health-of-who-is-gone-stays-fresh',
+    fault: 'statistics',
+    mimics: 'health pages that go on showing what a member said before it was gone',
+    edits: [
+      {
+        file: 'engine/health.ts',
+        find: 'lastHeardMs: heard === undefined ? null : Math.round(now() - heard.at),',
+        put: 'lastHeardMs: heard === undefined ? null : Math.round((now() - heard.at) % 1),',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/statistics/replica.test.ts' }],
+  },
+];
