@@ -1,171 +1,65 @@
 /**
- * Throughput and latency of a cluster of replica processes on this machine, with the load inside the primary's process.
+ * Throughput and latency of a cluster of replica processes on this machine.
  *
  *     npm run bench:cluster -- --storage pmem --size 64 --outstanding 10000 --seconds 5
+ *     npm run bench:cluster -- --load network --clients 2 --batch 512 --runs 5 --limit
  *
- * Every figure is printed with its conditions. `--json` prints one object on standard output.
+ * Every figure is printed with its conditions. `--json` prints one object on standard output. Of several runs the median counts;
+ * `--limit` takes the same bytes through a bare C++ loop after each one.
  */
 
-import { type ChildProcess, fork } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { cpus, release, tmpdir } from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import type { StorageOption, TransportOption } from 'synod';
-import type { LoadResult, ReplicaCommand, ReplicaReport, ReplicaSettings } from './replica-process.js';
+import { tmpdir } from 'node:os';
+import { readArguments } from './arguments.js';
+import { BenchCluster, type ClusterSettings, type Run } from './cluster-run.js';
+import { describe, figuresOf, labelOf } from './figures.js';
+import { type LimitResult, runLimit } from './limit-run.js';
 
-const { values } = parseArgs({
-  options: {
-    storage: { type: 'string', default: 'pmem' },
-    transport: { type: 'string', default: 'auto' },
-    engine: { type: 'string', default: 'worker' },
-    size: { type: 'string', default: '64' },
-    outstanding: { type: 'string', default: '10000' },
-    seconds: { type: 'string', default: '5' },
-    warmup: { type: 'string', default: '1' },
-    replicas: { type: 'string', default: '3' },
-    dir: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
+const values = readArguments('bench:cluster', {
+  storage: { kind: 'word', value: 'pmem', words: ['pmem', 'uring', 'file', 'memory', 'auto'] },
+  transport: { kind: 'word', value: 'auto', words: ['auto', 'uring', 'tcp'] },
+  engine: { kind: 'word', value: 'worker', words: ['worker', 'inline'] },
+  load: { kind: 'word', value: 'embedded', words: ['embedded', 'network'] },
+  clients: { kind: 'number', value: 1, min: 1, max: 64 },
+  size: { kind: 'number', value: 64, min: 1, max: 1024 * 1024 },
+  outstanding: { kind: 'number', value: 10_000, min: 1, max: 1_000_000 },
+  batch: { kind: 'number', value: 0, min: 0, max: 65_536 },
+  seconds: { kind: 'number', value: 5, min: 0.1, max: 3600 },
+  warmup: { kind: 'number', value: 1, min: 0, max: 600 },
+  runs: { kind: 'number', value: 1, min: 1, max: 101 },
+  replicas: { kind: 'number', value: 3, min: 1, max: 7 },
+  dir: { kind: 'text', value: '' },
+  limit: { kind: 'flag' },
+  paused: { kind: 'flag' },
+  json: { kind: 'flag' },
 });
 
-const replicaCount = Number(values.replicas);
-const onMemory = values.storage === 'pmem' && values.dir === undefined;
-const root = mkdtempSync(path.join(values.dir ?? (onMemory ? '/dev/shm' : tmpdir()), 'synod-bench-'));
-const children: ChildProcess[] = [];
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
+if (values.paused && values.replicas < 3) {
+  process.stderr.write('--paused needs --replicas 3 or more\n');
+  process.exit(2);
 }
+const dir = values.dir !== '' ? values.dir : values.storage === 'pmem' ? '/dev/shm' : tmpdir();
+const settings: ClusterSettings = { ...values, dir };
+const limited = {
+  ...settings,
+  storage: ['uring', 'file'].includes(values.storage) ? values.storage : 'pmem',
+};
 
-function ask<Kind extends ReplicaReport['kind']>(
-  child: ChildProcess,
-  command: ReplicaCommand,
-  kind: Kind,
-): Promise<Extract<ReplicaReport, { kind: Kind }>> {
-  return new Promise((resolve, reject) => {
-    const onExit = (code: number | null): void => reject(new Error(`replica process ended with ${code}`));
-    const onMessage = (report: ReplicaReport): void => {
-      if (report.kind === 'failed') reject(new Error(report.message));
-      if (report.kind !== kind) return;
-      child.off('message', onMessage);
-      child.off('exit', onExit);
-      resolve(report as Extract<ReplicaReport, { kind: Kind }>);
-    };
-    child.on('message', onMessage);
-    child.once('exit', onExit);
-    child.send(command);
-  });
-}
-
-async function main(): Promise<void> {
-  const ids = Array.from({ length: replicaCount }, (_, index) => `r${index + 1}`);
-  const members: { id: string; address: string }[] = [];
-  for (const id of ids) members.push({ id, address: `127.0.0.1:${await freePort()}` });
-  const file = fileURLToPath(new URL('./replica-process.js', import.meta.url));
-  await Promise.all(
-    ids.map(async (id) => {
-      const child = fork(file, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-      children.push(child);
-      const settings: ReplicaSettings = {
-        cluster: 'bench',
-        replica: id,
-        members,
-        dataDir: path.join(root, id),
-        storage: { kind: values.storage as StorageOption, allowVolatile: true },
-        transport: { kind: values.transport as TransportOption },
-        engine: values.engine as ReplicaSettings['engine'],
-      };
-      await ask(child, { kind: 'open', settings }, 'opened');
-    }),
-  );
-  let primary: ChildProcess | undefined;
-  for (let attempt = 0; primary === undefined; attempt += 1) {
-    if (attempt > 100) throw new Error('no primary within 10 s');
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    for (const child of children) {
-      if ((await ask(child, { kind: 'status' }, 'status')).status.role === 'primary') primary = child;
-    }
-  }
-  const load = (seconds: number): ReplicaCommand => ({
-    kind: 'load',
-    size: Number(values.size),
-    outstanding: Number(values.outstanding),
-    seconds,
-  });
-  if (Number(values.warmup) > 0) await ask(primary, load(Number(values.warmup)), 'loaded');
-  const cpuBefore = await Promise.all(children.map((child) => ask(child, { kind: 'usage' }, 'usage')));
-  const { result } = await ask(primary, load(Number(values.seconds)), 'loaded');
-  const cpuAfter = await Promise.all(children.map((child) => ask(child, { kind: 'usage' }, 'usage')));
-  const { status } = await ask(primary, { kind: 'status' }, 'status');
-  report(
-    result,
-    status,
-    cpuAfter.map((after, index) => after.cpuSeconds - cpuBefore[index]!.cpuSeconds),
-  );
-  // They end by themselves once they are closed: profilers write their files then.
-  const ended = children.map((child) => new Promise((resolve) => child.once('exit', resolve)));
-  await Promise.all(children.map((child) => ask(child, { kind: 'close' }, 'closed')));
-  await Promise.race([Promise.all(ended), new Promise((resolve) => setTimeout(resolve, 5000))]);
-}
-
-function report(
-  result: LoadResult,
-  status: Extract<ReplicaReport, { kind: 'status' }>['status'],
-  cpuSeconds: number[],
-): void {
-  const label = {
-    payload: `${values.size} B`,
-    outstanding: Number(values.outstanding),
-    durability: status.storage.durable ? 'durable' : 'VOLATILE',
-    storage: status.storage.reason,
-    transport: status.transport.reason,
-    topology: `${replicaCount} replica processes on one machine, load in the primary's process, a promise per command`,
-    engine: values.engine,
-    machine: `${cpus().length} x ${cpus()[0]?.model.trim() ?? '?'}`,
-    kernel: release(),
-    node: process.version,
-  };
-  const millions = result.commands / 1e6;
-  const figures = {
-    opsPerSecond: Math.round(result.commands / result.seconds),
-    latencyUs: result.latencyUs,
-    bytesCopied: status.bytesCopied,
-    bytesLogged: status.bytesLogged,
-    commandsPerDecree: result.commands / Math.max(1, result.decrees),
-    cpuSecondsPerMillion: cpuSeconds.map((seconds) => seconds / millions),
-    label,
-  };
-  if (values.json) {
-    process.stdout.write(`${JSON.stringify(figures)}\n`);
-    return;
-  }
-  const { p50, p90, p99, p999, max } = figures.latencyUs;
-  const round = (value: number): string => value.toFixed(0);
-  process.stdout.write(
-    [
-      `${figures.opsPerSecond.toLocaleString('en')} commands/s`,
-      `latency us: p50 ${round(p50)}  p90 ${round(p90)}  p99 ${round(p99)}  p99.9 ${round(p999)}  max ${round(max)}`,
-      `${figures.commandsPerDecree.toFixed(1)} commands per decree, bytes copied / logged ${(figures.bytesCopied / figures.bytesLogged).toFixed(3)}`,
-      `CPU seconds per million commands and process: ${figures.cpuSecondsPerMillion.map((one) => one.toFixed(2)).join('  ')}`,
-      ...Object.entries(label).map(([key, value]) => `  ${key}: ${value}`),
-      '',
-    ].join('\n'),
-  );
-}
-
+const cluster = await BenchCluster.open(settings);
+const runs: Run[] = [];
+const limits: LimitResult[] = [];
 try {
-  await main();
+  if (values.warmup > 0) await cluster.load(values.warmup);
+  if (values.paused) cluster.pauseSecondary();
+  for (let index = 0; index < values.runs; index += 1) {
+    process.stderr.write(`run ${index + 1} of ${values.runs}\n`);
+    runs.push(await cluster.run(values.seconds, values.paused));
+    if (values.limit) limits.push(await runLimit({ ...limited, seconds: Math.min(values.seconds, 5) }));
+  }
+  if (values.paused) cluster.resumeSecondary();
+  const figures = figuresOf(runs, limits, labelOf(settings, runs[0]!));
+  process.stdout.write(values.json ? `${JSON.stringify(figures)}\n` : describe(figures));
+  await cluster.close();
+  if (figures.failed > 0) process.exitCode = 1;
 } finally {
-  for (const child of children) child.kill('SIGKILL');
-  rmSync(root, { recursive: true, force: true });
+  cluster.kill();
 }

@@ -1,31 +1,37 @@
 /** One replica of a benchmark, in a process of its own, told by its parent what to do. */
 
+import { readFileSync } from 'node:fs';
 import { createLogger, Replica, type ReplicaOptions, type ReplicaStatus, type StateMachine } from 'synod';
-import { Latencies, type Percentiles } from './percentiles.js';
+import { type ClientService, serveClients } from 'synod/client';
+import { drive, type LoadResult, type LoadSettings } from './load.js';
 
 export type ReplicaSettings = Required<
   Pick<ReplicaOptions, 'cluster' | 'replica' | 'members' | 'dataDir' | 'storage' | 'transport' | 'engine'>
 >;
 
-export interface LoadResult {
-  readonly commands: number;
-  readonly seconds: number;
-  readonly decrees: number;
-  readonly latencyUs: Percentiles;
+export interface Usage {
+  readonly cpuSeconds: number;
+  /** Calls of read and write alike, as the kernel counts them; those of io_uring are none. */
+  readonly readsAndWrites: number;
+  readonly contextSwitches: number;
+  readonly heapBytes: number;
+  readonly residentBytes: number;
 }
 
 export type ReplicaCommand =
   | { readonly kind: 'open'; readonly settings: ReplicaSettings }
-  | { readonly kind: 'load'; readonly size: number; readonly outstanding: number; readonly seconds: number }
+  | { readonly kind: 'serve' }
+  | { readonly kind: 'load'; readonly settings: LoadSettings }
   | { readonly kind: 'status' }
   | { readonly kind: 'usage' }
   | { readonly kind: 'close' };
 
 export type ReplicaReport =
   | { readonly kind: 'opened' }
+  | { readonly kind: 'serving'; readonly port: number }
   | { readonly kind: 'loaded'; readonly result: LoadResult }
   | { readonly kind: 'status'; readonly status: ReplicaStatus }
-  | { readonly kind: 'usage'; readonly cpuSeconds: number }
+  | { readonly kind: 'usage'; readonly usage: Usage }
   | { readonly kind: 'closed' }
   | { readonly kind: 'failed'; readonly message: string };
 
@@ -49,36 +55,24 @@ class Sum implements StateMachine<number> {
 }
 
 let replica: Replica<number> | null = null;
+let service: ClientService<number> | null = null;
 
 function send(report: ReplicaReport): void {
   process.send!(report);
 }
 
-async function load(size: number, outstanding: number, seconds: number): Promise<LoadResult> {
-  const target = replica!;
-  const command = new Uint8Array(size).fill(7);
-  const latencies = new Latencies();
-  const decreesBefore = (await target.status()).chosen;
-  const started = performance.now();
-  let isOver = false;
-  setTimeout(() => {
-    isOver = true;
-  }, seconds * 1000);
-  let commands = 0;
-  const client = async (_: unknown, index: number): Promise<void> => {
-    // The clock costs a tenth of what a command does: one client in sixteen is timed.
-    const isTimed = index % 16 === 0;
-    while (!isOver) {
-      const before = isTimed ? performance.now() : 0;
-      await target.replicate(command);
-      if (isTimed) latencies.add((performance.now() - before) * 1000);
-      commands += 1;
-    }
+export function usage(): Usage {
+  const { user, system } = process.cpuUsage();
+  const { voluntaryContextSwitches, involuntaryContextSwitches } = process.resourceUsage();
+  const { heapUsed, rss } = process.memoryUsage();
+  const counted = /syscr: (\d+)\nsyscw: (\d+)/.exec(readFileSync('/proc/self/io', 'utf8'));
+  return {
+    cpuSeconds: (user + system) / 1e6,
+    readsAndWrites: counted === null ? 0 : Number(counted[1]) + Number(counted[2]),
+    contextSwitches: voluntaryContextSwitches + involuntaryContextSwitches,
+    heapBytes: heapUsed,
+    residentBytes: rss,
   };
-  await Promise.all(Array.from({ length: outstanding }, client));
-  const elapsed = (performance.now() - started) / 1000;
-  const decrees = (await target.status()).chosen - decreesBefore;
-  return { commands, seconds: elapsed, decrees, latencyUs: latencies.percentiles() };
 }
 
 async function obey(command: ReplicaCommand): Promise<void> {
@@ -90,18 +84,38 @@ async function obey(command: ReplicaCommand): Promise<void> {
       );
       send({ kind: 'opened' });
       break;
-    case 'load':
-      send({ kind: 'loaded', result: await load(command.size, command.outstanding, command.seconds) });
+    case 'serve':
+      service = await serveClients(replica!, {
+        cluster: 'bench',
+        port: 0,
+        resultBytesMax: 8,
+        encodeResult: (count, _bytes, view, at) => {
+          view.setFloat64(at, count, true);
+          return at + 8;
+        },
+      });
+      send({ kind: 'serving', port: service.port });
       break;
+    case 'load': {
+      const target = replica!;
+      const result = await drive(
+        {
+          one: (bytes) => target.replicate(bytes),
+          many: (commands) => target.replicateBatch(commands),
+        },
+        command.settings,
+      );
+      send({ kind: 'loaded', result });
+      break;
+    }
     case 'status':
       send({ kind: 'status', status: await replica!.status() });
       break;
-    case 'usage': {
-      const { user, system } = process.cpuUsage();
-      send({ kind: 'usage', cpuSeconds: (user + system) / 1e6 });
+    case 'usage':
+      send({ kind: 'usage', usage: usage() });
       break;
-    }
     case 'close':
+      await service?.close();
       await replica!.close();
       send({ kind: 'closed' });
       process.disconnect();
@@ -114,3 +128,4 @@ async function obey(command: ReplicaCommand): Promise<void> {
 process.on('message', (command: ReplicaCommand) => {
   obey(command).catch((error: unknown) => send({ kind: 'failed', message: String(error) }));
 });
+process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,122 @@
+/**
+ * Aim: the benchmarks run, say what they measured, and fail where they should. Method: short runs; nothing is said of times.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const scratch = mkdtempSync(path.join(tmpdir(), 'synod-bench-test-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const hasCmake = spawnSync('cmake', ['--version']).status === 0;
+if (!hasCmake) console.log('no cmake here: what needs the C++ benchmarks is left out');
+
+function bench(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, ['scripts/bench.mjs', ...args], { encoding: 'utf8', timeout: 120_000 });
+}
+
+describe('bench:cluster', () => {
+  it.each([
+    ['embedded', '0'],
+    ['embedded', '50'],
+    ['network', '0'],
+    ['network', '50'],
+  ])('has every figure with its label, load %s, batches of %s', (load, batch) => {
+    const common = [
+      '--storage',
+      'file',
+      '--outstanding',
+      '200',
+      '--seconds',
+      '0.5',
+      '--warmup',
+      '0.1',
+      '--json',
+    ];
+    const { status, stdout, stderr } = bench('cluster', '--load', load, '--batch', batch, ...common);
+    expect(stderr).not.toMatch(/Error/);
+    expect(status).toBe(0);
+    const figures = JSON.parse(stdout);
+    expect(figures.opsPerSecond).toBeGreaterThan(0);
+    expect(figures.failed).toBe(0);
+    expect(figures.bytesLogged).toBeGreaterThan(0);
+    expect(figures.cpuSecondsPerMillion.length).toBe(3);
+    const { p50, p90, p99, p999, max } = figures.latencyUs;
+    expect([p50, p90, p99, p999, max]).toEqual([p50, p90, p99, p999, max].sort((a, b) => a - b));
+    for (const key of ['payload', 'durability', 'topology', 'engine', 'machine', 'kernel', 'version'])
+      expect(figures.label[key], key).toBeTruthy();
+  });
+
+  it.skipIf(!hasCmake)('has a ratio to the limit', () => {
+    const common = [
+      '--storage',
+      'file',
+      '--outstanding',
+      '200',
+      '--seconds',
+      '0.5',
+      '--warmup',
+      '0',
+      '--json',
+    ];
+    const { status, stdout } = bench('cluster', '--batch', '50', '--limit', ...common);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).limitRatio).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['--size', '0'],
+    ['--storage', 'paper'],
+    ['--unknown'],
+    ['--seconds', 'x'],
+    ['--paused', '--replicas', '1'],
+  ])('refuses %s %s', (...wrong) => {
+    const { status, stderr } = bench('cluster', ...wrong.filter((one) => one !== undefined));
+    expect(status).toBe(2);
+    expect(stderr).toMatch(new RegExp(wrong[0]!.slice(2)));
+  });
+});
+
+describe('bench', () => {
+  it('measures cases and checks itself', () => {
+    const { status, stdout, stderr } = bench('micro', '--seconds', '0.05', '--only', '1024 B', '--json');
+    expect(stderr).toContain('cross-check');
+    expect(status).toBe(0);
+    const { results } = JSON.parse(stdout);
+    expect(results.length).toBeGreaterThan(0);
+    for (const { nsPerOperation } of results) expect(nsPerOperation).toBeGreaterThan(0);
+  });
+
+  it('refuses a name that no case has', () => {
+    expect(bench('micro', '--only', 'no such case').status).toBe(2);
+  });
+});
+
+describe.skipIf(!hasCmake)('bench:native', () => {
+  it('prints every case', () => {
+    const { status, stdout } = bench('native', '--quick', '--json');
+    expect(status).toBe(0);
+    const names = JSON.parse(stdout).map(({ name }: { name: string }) => name);
+    expect(names).toContain('write and fdatasync');
+    expect(names).toContain('thread wakes thread and is woken');
+  });
+});
+
+describe('bench:report and bench:compare', () => {
+  it('make a page that needs nothing else, and compare two reports', () => {
+    const out = path.join(scratch, 'report');
+    const { status, stderr } = bench('report', '--quick', '--seconds', '0.3', '--runs', '1', '--out', out);
+    expect(stderr).toContain('2 of 2');
+    if (hasCmake) expect(status).toBe(0);
+    const page = readFileSync(`${out}.html`, 'utf8');
+    expect(page).toContain('<svg');
+    expect(page).not.toMatch(/(src|href)=/);
+    const compared = bench('compare', `${out}.json`, `${out}.json`);
+    expect(compared.stdout).toContain('too few runs');
+    expect(compared.status).toBe(0);
+    writeFileSync(path.join(scratch, 'none.json'), '{}');
+    expect(bench('compare', `${out}.json`, path.join(scratch, 'none.json')).status).toBe(2);
+  });
+});
