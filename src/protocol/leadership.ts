@@ -172,7 +172,7 @@ export class Leadership {
   }
 
   #promotionRefusal(evenIfBehind: boolean): LeadershipRefusal | null {
-    const { role, quorum, chosen, options } = this.#context;
+    const { role, chosen, options } = this.#context;
     if (role === 'inactive' || role === 'learner') return 'not-member';
     if (!this.#actions.isAble() || this.#standing.isStalled) return 'unable';
     const missing = this.#learner.known - chosen;
@@ -182,7 +182,7 @@ export class Leadership {
     this.#context.forEachConnectedMember(() => {
       linked += 1;
     });
-    return linked < quorum ? 'no-quorum' : null;
+    return linked < this.#context.quorum ? 'no-quorum' : null;
   }
 
   #refuse(request: number, reason: LeadershipRefusal): void {

@@ -190,6 +190,7 @@ describe('a replica that is told to lead', () => {
   });
 
   it('refuses where it cannot lead', () => {
+    expect(new Scene({ size: 0, linked: [] }).feed(promote)).toEqual(['leadership-refused 7: not-member']);
     expect(new Scene({ linked: [] }).feed(promote)).toEqual(['leadership-refused 7: no-quorum']);
     expect(new Scene({ id: 'c', life: 2, linked: [1, 2] }).feed(promote)).toContain(
       'leadership-refused 7: not-member',

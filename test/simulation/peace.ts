@@ -3,6 +3,7 @@
  * kept everything that it ever acknowledged, and stay calm.
  */
 
+import { priorityBounds } from '../../src/limits.js';
 import { memberByNumber, quorumSize } from '../../src/protocol/configuration.js';
 import type { Machine } from './machine.js';
 import { Violation } from './observation.js';
@@ -89,6 +90,7 @@ export class Peace {
       if (machine.process !== null) {
         machine.process.stepsLeft = Number.POSITIVE_INFINITY;
         machine.process.wake();
+        machine.process.lead({ kind: 'priority', priority: priorityBounds.default });
       }
       machine.stepsArmed = 0;
       if (!this.#there.includes(machine)) {

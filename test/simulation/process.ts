@@ -10,6 +10,7 @@ import type { RestoredState } from '../../src/application/checkpoints.js';
 import { crc32c } from '../../src/checksum.js';
 import { BLOCK_COUNT, Bridge, CHECKPOINT_DELIVERY, type Delivery } from '../../src/engine/bridge.js';
 import { Engine } from '../../src/engine/engine.js';
+import type { LeadershipOrder } from '../../src/engine/engine-leadership.js';
 import type { EngineEvent, EngineOptions } from '../../src/engine/engine-types.js';
 import { type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
 import type { SynodError } from '../../src/errors.js';
@@ -255,6 +256,14 @@ export class SimulatedProcess {
 
   get isPaused(): boolean {
     return this.engineThread.stands;
+  }
+
+  /** As the application orders it. */
+  lead(order: LeadershipOrder): void {
+    if (this.state !== 'open') return;
+    this.#options.events.after(this.#crossingMs(), () =>
+      this.engineThread.run(() => this.engine!.lead(order)),
+    );
   }
 
   /** Closes as a service does that is asked to end. */

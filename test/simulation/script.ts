@@ -103,6 +103,10 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: 'stall-disk'; readonly target: Target; readonly forMs: number }
   | { readonly kind: 'fill-disk'; readonly target: Target; readonly forMs: number }
   | { readonly kind: 'fail-disk'; readonly target: Target }
+  | { readonly kind: 'promote'; readonly target: Target; readonly evenIfBehind: boolean }
+  /** To `other`; -1: to whoever is fit. */
+  | { readonly kind: 'relinquish'; readonly target: Target; readonly other: number }
+  | { readonly kind: 'priority'; readonly target: Target; readonly priority: number }
   | { readonly kind: 'flip-durable'; readonly target: Target; readonly downMs: number }
   | {
       readonly kind: 'bad-write';
@@ -279,7 +283,21 @@ function drawFaults(random: Random, settings: Settings): Fault[] {
         other: other(),
       });
   }
-  const often = new Set(['duplicate', 'swap', 'replay', 'crash', 'step', 'cut', 'reset']);
+  // Behind all others, so that these stay what they are.
+  draws.promote = (at) => ({ at, kind: 'promote', target: target(), evenIfBehind: random.chance(0.3) });
+  draws.relinquish = (at) => ({
+    at,
+    kind: 'relinquish',
+    target: random.chance(0.8) ? -1 : target(),
+    other: random.chance(0.5) ? -1 : other(),
+  });
+  draws.priority = (at) => ({
+    at,
+    kind: 'priority',
+    target: target(),
+    priority: random.pick([0, 50, 100, 150, 255]),
+  });
+  const often = new Set(['duplicate', 'swap', 'replay', 'crash', 'step', 'cut', 'reset', 'relinquish']);
   const harshness = random.pick([0.3, 1, 2]);
   const faults: Fault[] = [];
   for (const [name, draw] of Object.entries(draws)) {

@@ -55,7 +55,7 @@ export class Trouble {
   #do(fault: Fault, target: Machine | null): void {
     const world = this.#world;
     const { events, network } = world;
-    const other = 'other' in fault ? this.#other(target!, fault.other) : 0;
+    const other = 'other' in fault ? this.#other(target!, Math.max(0, fault.other)) : 0;
     const until = 'forMs' in fault ? events.now + fault.forMs : 0;
     if (this.#mustStay && ending.has(fault.kind)) return;
     world.print(() => `fault ${JSON.stringify(fault)} ${target?.id ?? ''}`);
@@ -128,6 +128,17 @@ export class Trouble {
         break;
       case 'bad-write':
         if (this.#canLose(target!)) target!.disk.nextWriteFault = fault.what;
+        break;
+      case 'promote':
+        target!.process?.lead({ kind: 'promote', request: 1, evenIfBehind: fault.evenIfBehind });
+        break;
+      case 'relinquish': {
+        const to = fault.other < 0 ? null : world.machines[other]!.id;
+        target!.process?.lead({ kind: 'relinquish', request: 1, to });
+        break;
+      }
+      case 'priority':
+        target!.process?.lead({ kind: 'priority', priority: fault.priority });
         break;
       default:
         fault satisfies never;
