@@ -36,6 +36,11 @@ interface Waiting {
   hasStood: boolean;
 }
 
+/**
+ * Election timeouts that a write may take. Half of one: a log that is full while no segment comes to be stops this replica from reading
+ * what its peers accepted, and a primary must have handed over before that.
+ */
+const DISK_PATIENCE = 0.5;
 /** Election timeouts after which an order has failed, whatever became of it. */
 const ORDER_PATIENCE = 10;
 
@@ -94,7 +99,8 @@ export class EngineLeadership {
     const { limits, leadership } = parts.options;
     // That it is full is known, and told otherwise.
     const canAppend = keeper.isFull || log.hasRoom(limits.decreeBytesMax);
-    const isStalled = this.#disk.isStalled(log.oldestTicket, canAppend, now, this.#electionTimeoutMs);
+    const patienceMs = this.#electionTimeoutMs * DISK_PATIENCE;
+    const isStalled = this.#disk.isStalled(log.oldestTicket, canAppend, now, patienceMs);
     const behind = core.chosen - parts.bridge.applied;
     const isLagging = !leadership.standsWhileCatchingUp && behind > limits.pipelineDecreesMax;
     core.step({ kind: 'standing', standing: { isStalled, isLagging, priority: this.#priority } }, now);

@@ -25,6 +25,7 @@ export const messageScope: Record<MessageKind, 'member' | 'anyone'> = {
   'heartbeat-reply': 'member',
   'hand-over': 'member',
   'hand-over-declined': 'member',
+  resign: 'member',
   refuse: 'member',
   fetch: 'anyone',
   learn: 'anyone',
@@ -65,6 +66,7 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
     'heartbeat-reply': 'ignore',
     'hand-over': 'ignore',
     'hand-over-declined': 'ignore',
+    resign: 'ignore',
     refuse: 'ignore',
     'read-query': 'ignore',
     'read-reply': 'ignore',
@@ -88,6 +90,7 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
     'heartbeat-reply': 'ignore',
     'hand-over': 'ignore',
     'hand-over-declined': 'ignore',
+    resign: 'ignore',
     refuse: 'ignore',
     'read-query': 'ignore',
     'read-reply': 'ignore',
@@ -107,6 +110,7 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
     'heartbeat-reply': 'ignore',
     'hand-over': 'handle',
     'hand-over-declined': 'ignore',
+    resign: 'handle',
     refuse: 'ignore',
   },
   candidate: {
@@ -118,6 +122,7 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
     'heartbeat-reply': 'ignore',
     'hand-over': 'handle',
     'hand-over-declined': 'ignore',
+    resign: 'ignore',
     refuse: 'ignore',
   },
   preparing: {
@@ -129,6 +134,7 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
     'heartbeat-reply': 'ignore',
     'hand-over': 'ignore',
     'hand-over-declined': 'ignore',
+    resign: 'ignore',
     refuse: 'handle',
   },
   primary: {
@@ -143,6 +149,7 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
     'heartbeat-reply': 'handle',
     'hand-over': 'ignore',
     'hand-over-declined': 'handle',
+    resign: 'ignore',
     refuse: 'handle',
   },
 };

@@ -68,6 +68,13 @@ export class Election {
     this.#deadline = Math.min(this.#deadline, now + (options.electionTimeoutMs / 4) * (0.2 + random()));
   }
 
+  /** The primary gave up. Its silence need not be waited for, and nobody else must take it for alive. */
+  onResigned(ballot: Ballot): void {
+    if (ballot !== this.primaryBallot) return;
+    this.forgetPrimary();
+    this.hasten();
+  }
+
   get isDue(): boolean {
     return this.#context.now >= this.#deadline;
   }

@@ -16,7 +16,7 @@ import type { Proposer } from './proposer.js';
 
 /** How fit a replica is to lead, beside being able to append. */
 export interface Standing {
-  /** What it was told to make durable is not, for longer than an election timeout. */
+  /** What it was told to make durable is not, for longer than half an election timeout. */
   readonly isStalled: boolean;
   /** Its application has more to execute than a pipeline. */
   readonly isLagging: boolean;

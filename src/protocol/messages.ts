@@ -98,6 +98,12 @@ export interface HandOverDeclined {
   readonly ballot: Ballot;
 }
 
+/** The sender no longer leads under `ballot`, and has handed over to nobody: whoever can, stands. */
+export interface Resign {
+  readonly kind: 'resign';
+  readonly ballot: Ballot;
+}
+
 /** The sender of a message under `ballot` is behind `promised`. */
 export interface Refuse {
   readonly kind: 'refuse';
@@ -175,6 +181,7 @@ export type Message =
   | HeartbeatReply
   | HandOver
   | HandOverDeclined
+  | Resign
   | Refuse
   | Fetch
   | Learn

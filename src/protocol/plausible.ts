@@ -59,6 +59,7 @@ function faultOf(
       );
     case 'heartbeat':
     case 'hand-over':
+    case 'resign':
       return isOwner(message.ballot);
     case 'learn':
       if (message.slot !== context.chosen + 1) return isSlot(message.slot);

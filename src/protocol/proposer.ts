@@ -371,6 +371,13 @@ export class Proposer {
     return this.#progress.get(member)?.through ?? 0;
   }
 
+  /** To those that can be reached: they need not wait for the silence of this primary. */
+  resign(): void {
+    this.#context.forEachConnectedMember((member) =>
+      this.#context.send(member, { kind: 'resign', ballot: this.ballot }),
+    );
+  }
+
   /** The member has every decree up to the last that was proposed, under this ballot or as chosen. */
   hasEverything(member: MemberNumber): boolean {
     const progress = this.#progress.get(member);

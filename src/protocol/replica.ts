@@ -282,7 +282,10 @@ export class Replica {
         break;
       case 'primary':
         // Nobody is served by a primary without a quorum, and one that goes on sending keeps others from electing.
-        if (this.#proposer.membersHeard < context.quorum || !this.#able) this.#becomeSecondary();
+        if (this.#proposer.membersHeard < context.quorum || !this.#able) {
+          this.#proposer.resign();
+          this.#becomeSecondary();
+        }
         break;
       default:
         unreachable(context.role);
@@ -401,6 +404,9 @@ export class Replica {
         break;
       case 'hand-over':
         this.#leadership.onHandOver(from, message);
+        break;
+      case 'resign':
+        this.#election.onResigned(message.ballot);
         break;
       case 'hand-over-declined':
         this.#leadership.onDeclined(from, message);

@@ -87,6 +87,9 @@ export class FrameWriter {
       case 'hand-over-declined':
         this.#u64(BODY, message.ballot);
         return this.#finish(FrameKind.handOverDeclined, 8, configuration, 0, 0);
+      case 'resign':
+        this.#u64(BODY, message.ballot);
+        return this.#finish(FrameKind.resign, 8, configuration, 0, 0);
       case 'refuse':
         this.#u64(BODY, message.ballot);
         this.#u64(BODY + 8, message.promised);
@@ -221,6 +224,7 @@ const bodyBytes: Record<number, number> = {
   [FrameKind.heartbeatReply]: 44,
   [FrameKind.handOver]: 16,
   [FrameKind.handOverDeclined]: 8,
+  [FrameKind.resign]: 8,
   [FrameKind.refuse]: 16,
   [FrameKind.fetch]: 12,
   [FrameKind.learn]: 24,
@@ -422,6 +426,8 @@ export function decodeMessage(frame: Frame): Message {
       return { kind: 'hand-over', ballot: readU64(view, BODY), last: readU64(view, BODY + 8) };
     case FrameKind.handOverDeclined:
       return { kind: 'hand-over-declined', ballot: readU64(view, BODY) };
+    case FrameKind.resign:
+      return { kind: 'resign', ballot: readU64(view, BODY) };
     case FrameKind.refuse:
       return { kind: 'refuse', ballot: readU64(view, BODY), promised: readU64(view, BODY + 8) };
     case FrameKind.fetch:

@@ -54,6 +54,7 @@ export const FrameKind = {
   forward: 30,
   checkpointFetch: 31,
   checkpointChunk: 32,
+  resign: 39,
   report: 40,
 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];

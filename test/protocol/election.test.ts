@@ -57,6 +57,25 @@ describe('a secondary', () => {
     expect(scene.role).toBe('candidate');
   });
 
+  it('asks sooner when the primary resigned, and takes it for alive no more', () => {
+    const scene = new Scene({ random: () => 0.5 }).toSecondaryOf(2);
+    expect(scene.receive(2, { kind: 'resign', ballot: b(1, 2) })).toEqual([
+      'status: secondary, primary 0, ballot -',
+    ]);
+    expect(scene.receive(3, { kind: 'status-query', round: 1 })).toEqual([
+      'send 3: status-reply round 1: promised -, chosen 0, hears no primary',
+    ]);
+    scene.wait(60);
+    expect(scene.role).toBe('candidate');
+  });
+
+  it('does not ask sooner when somebody resigned that is not its primary', () => {
+    const scene = new Scene().toSecondaryOf(2, 2);
+    expect(scene.receive(3, { kind: 'resign', ballot: b(1, 3) })).toEqual([]);
+    scene.wait(290);
+    expect(scene.role).toBe('secondary');
+  });
+
   it('does not ask sooner when another link broke', () => {
     const scene = new Scene().toSecondaryOf(2);
     scene.feed({ kind: 'peer-down', peer: 3 });

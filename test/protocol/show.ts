@@ -47,6 +47,8 @@ export function showMessage(message: Message): string {
       return `hand-over ${formatBallot(message.ballot)}: through ${message.last}`;
     case 'hand-over-declined':
       return `hand-over-declined ${formatBallot(message.ballot)}`;
+    case 'resign':
+      return `resign ${formatBallot(message.ballot)}`;
     case 'refuse':
       return `refuse ${formatBallot(message.ballot)}: promised ${formatBallot(message.promised)}`;
     case 'fetch':

@@ -135,6 +135,7 @@ export const sentByKind: Record<MessageKind, fc.Arbitrary<Sent>> = {
     }),
   ),
   'hand-over': bare(fc.record({ kind: fc.constant('hand-over' as const), ballot: u64, last: u64 })),
+  resign: bare(fc.record({ kind: fc.constant('resign' as const), ballot: u64 })),
   'hand-over-declined': bare(fc.record({ kind: fc.constant('hand-over-declined' as const), ballot: u64 })),
   refuse: bare(fc.record({ kind: fc.constant('refuse' as const), ballot: u64, promised: u64 })),
   fetch: bare(fc.record({ kind: fc.constant('fetch' as const), from: u64, bytesMax: u32 })),

@@ -135,8 +135,8 @@ describe('refused', () => {
     const known = Object.values(FrameKind);
     for (const kind of known) {
       const frame = readOne(forge(query, (view) => view.setUint8(FrameField.kind, kind)));
-      const { defunct, handOverDeclined, join, statusQuery } = FrameKind;
-      const fits: number[] = [statusQuery, defunct, join, handOverDeclined];
+      const { defunct, handOverDeclined, join, resign, statusQuery } = FrameKind;
+      const fits: number[] = [statusQuery, defunct, join, handOverDeclined, resign];
       if (fits.includes(kind)) checkFrame(frame);
       else expect(() => checkFrame(frame)).toThrow(FrameError);
     }

@@ -57,6 +57,7 @@ describe('the dispatch table', () => {
       'fetch-end',
       'defunct',
       'hand-over-declined',
+      'resign',
       'read-query',
       'read-reply',
     ]);

@@ -180,6 +180,12 @@ export const shapes: Record<MessageKind, Shape> = {
     note: 'slot: the last that was proposed',
     make: (role, slot, ballot) => ({ kind: 'hand-over', ballot: proposing(role, ballot), last: slot }),
   },
+  resign: {
+    slot: false,
+    ballot: true,
+    note: '',
+    make: (role, _, ballot) => ({ kind: 'resign', ballot: proposing(role, ballot) }),
+  },
   'hand-over-declined': {
     slot: false,
     ballot: true,
