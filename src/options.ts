@@ -369,7 +369,7 @@ function validateCheckpoints(check: OptionChecker, value: unknown): ResolvedOpti
     return check.integer(checkpoints[name], `checkpoints.${name}`, min, max) ?? otherwise;
   };
   const { min, max } = checkpointEveryMsBounds;
-  const everyMs = check.integer(checkpoints['everyMs'], 'checkpoints.everyMs', min, max) ?? null;
+  const everyMs = check.integer(checkpoints.everyMs, 'checkpoints.everyMs', min, max) ?? null;
   return { everyBytes: bounded('everyBytes'), everyMs, retain: bounded('retain') };
 }
 
