@@ -3,17 +3,10 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type LogLevel, logLevels } from '../logger.js';
 import type { StorageOption, TransportOption } from '../options.js';
+import { isToolName, parseToolCommand, type ToolCommand, toolTexts } from './tool-arguments.js';
+import { UsageError } from './usage-error.js';
 
-/** The command line is wrong: one line for people, exit code 2. */
-export class UsageError extends Error {
-  readonly command: string | undefined;
-
-  constructor(message: string, command?: string) {
-    super(message);
-    this.name = 'UsageError';
-    this.command = command;
-  }
-}
+export { UsageError };
 
 export interface ServeCommand {
   readonly kind: 'serve';
@@ -58,6 +51,7 @@ export type Command =
   | ClusterCommand
   | StatusCommand
   | LogCommand
+  | ToolCommand
   | { readonly kind: 'help'; readonly command: string | undefined }
   | { readonly kind: 'version' };
 
@@ -76,6 +70,9 @@ usage: synod COMMAND [OPTION...]
   synod status --config FILE     print the state of a running replica as JSON
   synod log verify --dir DIR     check the log of a replica, running or not
   synod log dump --dir DIR       print its records
+  synod checkpoint verify --dir DIR  check its checkpoints; show, latest, edit-members
+  synod replay --dir DIR         execute its log again, up to a slot, through a state machine
+  synod recover --dir DIR        after the loss of a majority: go on with this replica alone
   synod help [COMMAND]           print this text, or the options of a command
   synod --version                print the version
 
@@ -83,6 +80,7 @@ Exit code: 0 when all went well, 1 when it did not, 2 when the command line or t
 `;
 
 const texts: Readonly<Record<string, string>> = {
+  ...toolTexts,
   serve: `usage: synod serve --config FILE [--log-level LEVEL] [--stop-with-stdin]
 
 Runs one replica and its key-value service (RESP: redis-cli and Redis clients can talk to it) in the
@@ -310,6 +308,7 @@ export function parseCommandLine(args: readonly string[]): Command {
     case 'log':
       return parseLogCommand(rest);
     default:
+      if (isToolName(command)) return parseToolCommand(command, rest) ?? { kind: 'help', command };
       throw new UsageError(
         command.startsWith('-')
           ? `unknown option ${command}`

@@ -44,6 +44,10 @@ async function execute(command: Command, output: Output): Promise<number> {
     }
     case 'log':
       return await (await import('./log.js')).runLog(command, output);
+    case 'checkpoint':
+    case 'replay':
+    case 'recover':
+      return await (await import('./tools.js')).runTool(command, output);
     // Only what runs is loaded: `status` needs neither the engine nor the addon.
     case 'serve':
       return await (await import('./serve.js')).serve(command);

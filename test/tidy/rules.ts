@@ -192,7 +192,19 @@ export const importRules: readonly ImportRule[] = [
   // Looks at what a replica has stored, without one.
   {
     of: 'tools',
-    may: [...base, 'checksum', 'protocol', 'wire', 'log', 'native/addon', 'storage/directory'],
+    may: [
+      ...base,
+      'application',
+      'checkpoint',
+      'checksum',
+      'engine',
+      'log',
+      'native/addon',
+      'protocol',
+      'state-machine',
+      'storage',
+      'wire',
+    ],
     node: 'all',
   },
 

@@ -1,0 +1,129 @@
+/** `synod checkpoint`, `synod replay`, `synod recover`. */
+
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { SynodError } from '../errors.js';
+import type { StateMachine } from '../index.js';
+import { KeyValueStateMachine } from '../kv/state-machine.js';
+import { editMembers } from '../tools/checkpoint-edit.js';
+import {
+  type CheckpointReport,
+  findCheckpoints,
+  latestCheckpoint,
+  readCheckpoint,
+} from '../tools/checkpoint-survey.js';
+import { openRecovery, type RecoveryPlan } from '../tools/recover.js';
+import { replay } from '../tools/replay.js';
+import type { Output } from './output.js';
+import type { CheckpointCommand, RecoverCommand, ReplayCommand, ToolCommand } from './tool-arguments.js';
+import { UsageError } from './usage-error.js';
+
+/** The exit code. Throws `SynodError`. */
+export async function runTool(command: ToolCommand, output: Output): Promise<number> {
+  switch (command.kind) {
+    case 'checkpoint':
+      return runCheckpoint(command, output);
+    case 'replay':
+      return await runReplay(command, output);
+    case 'recover':
+      return await runRecover(command, output);
+  }
+}
+
+/** `key value`, a line each; what is null is left out. */
+function table(report: object): string {
+  return Object.entries(report)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name.padEnd(13)} ${typeof value === 'object' ? JSON.stringify(value) : value}`)
+    .join('\n');
+}
+
+function runCheckpoint(command: CheckpointCommand, output: Output): number {
+  const { action, dir, slot, json, members, out } = command;
+  const show = (report: CheckpointReport): void => output.line(json ? JSON.stringify(report) : table(report));
+  if (action === 'latest' || action === 'edit-members') {
+    const found = latestCheckpoint(dir, slot);
+    const isThere = found !== null && (action === 'latest' || slot === undefined || found.slot === slot);
+    if (!isThere)
+      throw new SynodError('ERR_SYNOD_DATA_DIRECTORY', `no sound checkpoint of that slot in ${dir}`);
+    show(action === 'latest' ? found : editMembers(found.file, members, out));
+    return 0;
+  }
+  let code = 0;
+  let shown = 0;
+  for (const file of findCheckpoints(dir)) {
+    const report = readCheckpoint(file);
+    if (slot !== undefined && report.slot !== slot) continue;
+    shown += 1;
+    if (report.verdict === 'damaged') code = 1;
+    if (action === 'show' || json) show(report);
+    else
+      output.line(
+        `${report.verdict.padEnd(8)} ${path.basename(file)}${report.detail === null ? '' : ` ${report.detail}`}`,
+      );
+  }
+  if (shown === 0)
+    throw new SynodError('ERR_SYNOD_DATA_DIRECTORY', `no checkpoint of slot ${slot} in ${dir}`);
+  return code;
+}
+
+async function loadStateMachine(name: string): Promise<StateMachine<unknown>> {
+  if (name === 'kv') return new KeyValueStateMachine() as StateMachine<unknown>;
+  let found: unknown;
+  try {
+    found = ((await import(pathToFileURL(path.resolve(name)).href)) as { default?: unknown }).default;
+    if (typeof found === 'function') {
+      const { prototype } = found as { prototype?: { apply?: unknown } };
+      const isClass = typeof prototype?.apply === 'function';
+      found = isClass ? new (found as new () => unknown)() : await (found as () => unknown)();
+    }
+  } catch (error) {
+    throw new UsageError(`--state-machine ${name}: ${(error as Error).message.split('\n')[0]}`, 'replay');
+  }
+  if (typeof (found as StateMachine | null)?.apply !== 'function')
+    throw new UsageError(`--state-machine ${name}: its default export has no apply`, 'replay');
+  return found as StateMachine<unknown>;
+}
+
+async function runReplay(command: ReplayCommand, output: Output): Promise<number> {
+  const { dir, to, writeCheckpoint, json } = command;
+  const report = await replay(await loadStateMachine(command.stateMachine), {
+    dataDir: dir,
+    to,
+    writeCheckpoint,
+    onProgress: (slot, end) => process.stderr.write(`slot ${slot} of ${end}\n`),
+  });
+  output.line(json ? JSON.stringify(report) : table(report));
+  return 0;
+}
+
+function describe(plan: RecoveryPlan): string {
+  const { replica, dataDir, configuration, lost, chosen, kept, holes, lostFrom, next } = plan;
+  return [
+    `replica ${replica} in ${dataDir}, one of ${configuration.members.length} members of configuration ${configuration.number}`,
+    `kept: every slot up to ${chosen}, which is known to be chosen`,
+    `kept: ${kept} slots behind it that this disk has accepted, acknowledged to anyone or not`,
+    ...(holes > 0
+      ? [`LOST: what was chosen in ${holes} slots among them that this disk has nothing for`]
+      : []),
+    `LOST: whatever was chosen from slot ${lostFrom} on by ${lost.join(', ') || 'nobody'} without this replica; nobody who is left knows how much`,
+    `then: configuration ${next.number} with ${replica} as its only member. Never start ${lost.join(', ') || 'others'} with their old disks again`,
+  ].join('\n');
+}
+
+async function runRecover({ dir, acceptsDataLoss, json }: RecoverCommand, output: Output): Promise<number> {
+  const recovery = await openRecovery(dir);
+  try {
+    const { plan } = recovery;
+    output.line(json ? JSON.stringify({ ...plan, done: acceptsDataLoss }) : describe(plan));
+    if (!acceptsDataLoss) {
+      output.error('synod: nothing was changed; --accept-data-loss does it');
+      return 1;
+    }
+    await recovery.carryOut();
+    if (!json) output.line('done');
+    return 0;
+  } finally {
+    await recovery.close();
+  }
+}

@@ -1,0 +1,114 @@
+/** Writes a copy of a checkpoint with other members. The one that it is made from stays as it is. */
+
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { BlockWriter } from '../checkpoint/blocks.js';
+import { writeCheckpointHeader } from '../checkpoint/header.js';
+import { crc32c as portableCrc32c } from '../checksum.js';
+import { SynodError } from '../errors.js';
+import { MEMBERS_MAX } from '../limits.js';
+import { loadAddon } from '../native/addon.js';
+import { type Configuration, memberById } from '../protocol/configuration.js';
+import { encodeConfiguration, isIncarnation, isMemberId } from '../wire/configuration-codec.js';
+import { type CheckpointReport, readCheckpoint } from './checkpoint-survey.js';
+
+const crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
+
+/** A member by its id; with an incarnation, that disk of its under a number of its own. */
+export interface MemberChoice {
+  readonly id: string;
+  readonly incarnation: string | null;
+}
+
+/** Throws `ERR_SYNOD_ARGUMENT`: no members, twice the same, or one that is not there and has no incarnation. */
+export function withMembers(current: Configuration, choices: readonly MemberChoice[]): Configuration {
+  if (choices.length < 1 || choices.length > MEMBERS_MAX)
+    throw new SynodError(
+      'ERR_SYNOD_ARGUMENT',
+      `members: expected 1 to ${MEMBERS_MAX}, got ${choices.length}`,
+    );
+  let { nextMember } = current;
+  const members = choices.map(({ id, incarnation }) => {
+    const before = isMemberId(id) ? memberById(current, id) : undefined;
+    if (incarnation === null && before === undefined)
+      throw new SynodError(
+        'ERR_SYNOD_ARGUMENT',
+        `member "${id}" is not in the configuration: ID=INCARNATION adds it`,
+      );
+    if (incarnation === null || before?.incarnation === incarnation) return before!;
+    if (!isMemberId(id) || !isIncarnation(incarnation))
+      throw new SynodError(
+        'ERR_SYNOD_ARGUMENT',
+        `member "${id}=${incarnation}": expected an id and 32 hexadecimal digits`,
+      );
+    nextMember += 1;
+    return { number: nextMember - 1, id, incarnation };
+  });
+  if (new Set(members.map(({ id }) => id)).size !== members.length)
+    throw new SynodError('ERR_SYNOD_ARGUMENT', 'a member is named twice');
+  return { number: current.number + 1, members, nextMember };
+}
+
+/**
+ * Yields the report of the copy, which is durable then. Throws `ERR_SYNOD_LOG_CORRUPT` where `file` is damaged: nothing is left of the
+ * copy; `ERR_SYNOD_ARGUMENT` for members that cannot be, and where the copy is there already.
+ */
+export function editMembers(
+  file: string,
+  choices: readonly MemberChoice[],
+  outDirectory: string,
+): CheckpointReport {
+  const target = path.join(outDirectory, path.basename(file));
+  const temporary = `${target}.new`;
+  mkdirSync(outDirectory, { recursive: true });
+  let fd = -1;
+  try {
+    fd = openSync(target, 'wx');
+    closeSync(fd);
+    fd = -1;
+    rmSync(target);
+  } catch (cause) {
+    throw new SynodError('ERR_SYNOD_ARGUMENT', `cannot write ${target}: ${(cause as Error).message}`, {
+      cause,
+      path: target,
+    });
+  }
+  try {
+    fd = openSync(temporary, 'w');
+    const put = (bytes: Uint8Array): void => {
+      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+    };
+    let writer: BlockWriter | null = null;
+    const report = readCheckpoint(file, {
+      onHeader: (header, configuration) => {
+        const nonce = randomBytes(8);
+        const edited = {
+          ...header,
+          configuration: encodeConfiguration(withMembers(configuration, choices)),
+          nonceLow: nonce.readUInt32LE(0),
+          nonceHigh: nonce.readUInt32LE(4),
+        };
+        const { bytes, chain } = writeCheckpointHeader(edited, crc32c);
+        put(bytes);
+        writer = new BlockWriter(chain, crc32c);
+      },
+      onSessions: (entries) => writer!.sessions(entries).forEach(put),
+      onState: (state) => writer!.state(state).forEach(put),
+    });
+    if (report.verdict !== 'sound')
+      throw new SynodError('ERR_SYNOD_LOG_CORRUPT', `${file}: ${report.detail}`, { path: file });
+    writer!.end().forEach(put);
+    fsyncSync(fd);
+    closeSync(fd);
+    fd = -1;
+    renameSync(temporary, target);
+    const folder = openSync(outDirectory, 'r');
+    fsyncSync(folder);
+    closeSync(folder);
+    return readCheckpoint(target);
+  } finally {
+    if (fd >= 0) closeSync(fd);
+    rmSync(temporary, { force: true });
+  }
+}

@@ -1,0 +1,163 @@
+/** Looks at the checkpoints of a replica from outside: reads them block by block, and changes nothing. Works beside a replica that runs. */
+
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import path from 'node:path';
+import { BlockReader, type SessionEntry } from '../checkpoint/blocks.js';
+import { CHECKPOINT_HEADER_BYTES } from '../checkpoint/format.js';
+import { type CheckpointHeader, readCheckpointHeader } from '../checkpoint/header.js';
+import { crc32c as portableCrc32c } from '../checksum.js';
+import { SynodError } from '../errors.js';
+import { loadAddon } from '../native/addon.js';
+import { formatBallot } from '../protocol/ballot.js';
+import type { Configuration } from '../protocol/configuration.js';
+import { parseCheckpointName } from '../storage/checkpoint-store.js';
+import { decodeConfiguration } from '../wire/configuration-codec.js';
+
+const crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
+const READ_BYTES = 1024 * 1024;
+
+/** What a checkpoint hands to whoever reads it. `onHeader` comes first; nothing is checked to its end before the call returns. */
+export interface CheckpointVisitor {
+  onHeader?(header: CheckpointHeader, configuration: Configuration): void;
+  onSessions?(entries: readonly SessionEntry[]): void;
+  /** Lent for the call. */
+  onState?(bytes: Uint8Array): void;
+}
+
+export interface CheckpointReport {
+  readonly file: string;
+  readonly bytes: number;
+  readonly verdict: 'sound' | 'damaged';
+  /** What is wrong, and where; null where it is sound. */
+  readonly detail: string | null;
+  readonly slot: number | null;
+  readonly ballot: string | null;
+  readonly cluster: string | null;
+  /** Who made it, and when. */
+  readonly replica: string | null;
+  readonly createdAt: string | null;
+  readonly configuration: Configuration | null;
+  /** Sessions whose commands were executed, and bytes of the state machine's state; as far as they could be read. */
+  readonly sessions: number;
+  readonly stateBytes: number;
+}
+
+/** The files of the data directory's checkpoints, newest first. Throws `ERR_SYNOD_DATA_DIRECTORY` where there are none. */
+export function findCheckpoints(dataDir: string): readonly string[] {
+  const directory = path.join(dataDir, 'checkpoints');
+  let names: readonly string[] = [];
+  try {
+    names = readdirSync(directory);
+  } catch (cause) {
+    throw none(directory, (cause as Error).message, cause);
+  }
+  const found = names
+    .map((name) => ({ name, slot: parseCheckpointName(name) }))
+    .filter(({ slot }) => slot !== null)
+    .sort((a, b) => b.slot! - a.slot!);
+  if (found.length === 0) throw none(directory, 'there are none in it');
+  return found.map(({ name }) => path.join(directory, name));
+}
+
+/** Reads one checkpoint to its end. Throws `ERR_SYNOD_DATA_DIRECTORY` where the file cannot be read at all. */
+export function readCheckpoint(file: string, visitor: CheckpointVisitor = {}): CheckpointReport {
+  let fd = -1;
+  try {
+    fd = openSync(file, 'r');
+    return readOpen(fd, file, fstatSync(fd).size, visitor);
+  } catch (cause) {
+    if (SynodError.is(cause)) throw cause;
+    throw new SynodError('ERR_SYNOD_DATA_DIRECTORY', `cannot read ${file}: ${(cause as Error).message}`, {
+      cause,
+      path: file,
+    });
+  } finally {
+    if (fd >= 0) closeSync(fd);
+  }
+}
+
+/** The newest checkpoint that is sound and of a slot up to `slot`; null where there is none. */
+export function latestCheckpoint(
+  dataDir: string,
+  slot: number = Number.MAX_SAFE_INTEGER,
+): CheckpointReport | null {
+  for (const file of findCheckpoints(dataDir)) {
+    if (parseCheckpointName(path.basename(file))! > slot) continue;
+    const report = readCheckpoint(file);
+    if (report.verdict === 'sound') return report;
+  }
+  return null;
+}
+
+function readOpen(fd: number, file: string, bytes: number, visitor: CheckpointVisitor): CheckpointReport {
+  const page = new Uint8Array(READ_BYTES);
+  const read = (from: number, length: number): Uint8Array =>
+    page.subarray(0, readSync(fd, page, 0, Math.min(length, READ_BYTES), from));
+  const reading = readCheckpointHeader(read(0, CHECKPOINT_HEADER_BYTES), crc32c);
+  const nothing = {
+    slot: null,
+    ballot: null,
+    cluster: null,
+    replica: null,
+    createdAt: null,
+    configuration: null,
+  };
+  const damaged = (detail: string, known: object = nothing): CheckpointReport => ({
+    ...nothing,
+    file,
+    bytes,
+    verdict: 'damaged',
+    detail,
+    sessions: 0,
+    stateBytes: 0,
+    ...known,
+  });
+  if (reading.kind === 'unsupported') return damaged(`format version ${reading.version} is not known here`);
+  if (reading.kind === 'malformed') return damaged(`header: ${reading.field} has an impossible value`);
+  if (reading.kind === 'damaged') return damaged('byte 0: the header is damaged or cut off');
+  const { header, chain } = reading;
+  const configuration = decodeConfiguration(header.configuration);
+  const { slot, cluster, replica } = header;
+  const known = {
+    slot,
+    ballot: formatBallot(header.ballot),
+    cluster,
+    replica,
+    createdAt: new Date(header.createdAtMs).toISOString(),
+    configuration,
+  };
+  if (configuration === null) return damaged('header: the configuration cannot be read', known);
+  if (slot !== parseCheckpointName(path.basename(file)))
+    return damaged(`it is that of slot ${slot}, and its name is another`, known);
+  visitor.onHeader?.(header, configuration);
+  let sessions = 0;
+  let stateBytes = 0;
+  const reader = new BlockReader(chain, CHECKPOINT_HEADER_BYTES, crc32c, {
+    onSessions: (entries) => {
+      sessions += entries.length;
+      visitor.onSessions?.(entries);
+    },
+    onState: (state) => {
+      stateBytes += state.length;
+      visitor.onState?.(state);
+    },
+  });
+  for (let offset = CHECKPOINT_HEADER_BYTES; offset < bytes; ) {
+    const chunk = read(offset, READ_BYTES);
+    if (chunk.length === 0) break;
+    offset += chunk.length;
+    if (reader.push(chunk).kind === 'damaged') break;
+  }
+  const { state } = reader;
+  const counted = { ...known, sessions, stateBytes };
+  if (state.kind === 'damaged') return damaged(`byte ${state.offset}: ${state.reason}`, counted);
+  if (state.kind === 'open') return damaged(`byte ${bytes}: it ends before its last block`, counted);
+  return { ...damaged('', counted), verdict: 'sound', detail: null };
+}
+
+function none(directory: string, reason: string, cause?: unknown): SynodError {
+  return new SynodError('ERR_SYNOD_DATA_DIRECTORY', `no checkpoints in ${directory}: ${reason}`, {
+    cause,
+    path: directory,
+  });
+}
