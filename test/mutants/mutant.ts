@@ -18,6 +18,7 @@ export type Fault =
   | 'memory'
   | 'election'
   | 'statistics'
+  | 'tools'
   | 'back-pressure';
 
 export const checkNames = ['simulation', 'explorer', 'crash-states', 'properties', 'unit'] as const;

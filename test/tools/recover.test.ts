@@ -63,6 +63,28 @@ describe('synod recover', () => {
     expect((await members[1]!.replica.status()).configuration).toBe(1);
   });
 
+  it('keeps what the survivor has accepted, though it does not know it to be chosen', async () => {
+    const root = makeRoot();
+    const members = await openStored(root, ['a', 'b', 'c']);
+    await members[0]!.replica.replicate(bytesOf('first'));
+    await until('one primary', () => new Set(members.map(({ replica }) => replica.primary)).size === 1);
+    const primary = members.find(({ replica }) => replica.role === 'primary')!;
+    await Promise.all(members.filter((one) => one !== primary).map(({ replica }) => replica.close()));
+    // Nobody is left to accept it but the primary, whose own disk has it.
+    const before = (await primary.replica.statistics()).counters.logWrites;
+    const lonely = expect(primary.replica.replicate(bytesOf('lonely'))).rejects.toMatchObject({
+      outcome: 'unknown',
+    });
+    await until('it is in the log', () => primary.replica.statistics().counters.logWrites > before);
+    await primary.replica.close();
+    await lonely;
+    const { dir, id } = primary;
+    expect((await command('recover', '--dir', dir, '--json')).json()).toMatchObject({ kept: 1, holes: 0 });
+    await command('recover', '--dir', dir, '--accept-data-loss');
+    const [alone] = await openStored(root, ['a', 'b', 'c'], [id]);
+    expect(await alone!.replica.replicate(bytesOf('next'))).toBe(3);
+  });
+
   it('refuses a replica that runs, and a directory without one', async () => {
     const [stored] = await openStored(makeRoot(), ['a']);
     await stored!.replica.replicate(bytesOf('one'));

@@ -10,6 +10,7 @@ import { persistence } from './persistence.js';
 import { proposing } from './proposing.js';
 import { statistics } from './statistics.js';
 import { storage } from './storage.js';
+import { tools } from './tools.js';
 
 /** Red in every run: what does not find this one does not run. */
 export const CANARY = 'canary-quorum-of-one';
@@ -24,4 +25,5 @@ export const mutants: readonly Mutant[] = [
   ...links,
   ...execution,
   ...statistics,
+  ...tools,
 ];
