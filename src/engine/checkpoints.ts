@@ -102,9 +102,11 @@ export class Checkpoints {
     if (keptFrom > this.#droppable) this.#droppable = keptFrom;
   }
 
-  /** True where the log does not have slot `from` any more, and the peer gets a checkpoint instead. */
+  /** True where the log does not have slot `from`, and the peer gets a checkpoint instead. */
   offer(link: Link, from: Slot): boolean {
-    if (from >= this.#options.parts.recovered.state.index.floor || this.#server.newest === null) return false;
+    const { newest } = this.#server;
+    // A log whose beginning was not dropped yet may lack it too: what lies before a checkpoint that was copied was never here.
+    if (newest === null || from > newest.slot || this.#options.reader.find(from) !== null) return false;
     this.#server.offer(link);
     return true;
   }

@@ -24,6 +24,8 @@ export class Learner {
   #peers: Map<PeerNumber, Slot> = new Map();
   #fetching: { peer: PeerNumber; from: Slot; deadline: number } | null = null;
   #lastPeer: PeerNumber = 0;
+  /** Gave no answer of use in all the time it had: another one is asked next, whatever is known of it. */
+  #silent: PeerNumber = 0;
   #progressAt = 0;
 
   constructor(context: Context, run: Readonly<Run>) {
@@ -80,11 +82,13 @@ export class Learner {
     // It has nothing to give, whatever it was thought to have: asked again at once, it would say so for ever.
     if (through < this.#fetching.from) this.#peers.delete(peer);
     this.#fetching = null;
+    this.#silent = 0;
   }
 
   /** What was asked for has come another way. */
   onInstalled(): void {
     this.#fetching = null;
+    this.#silent = 0;
   }
 
   /** A chunk is arriving: the peer is at work. */
@@ -99,6 +103,7 @@ export class Learner {
     if (this.#fetching !== null) {
       if (context.now < this.#fetching.deadline) return;
       this.#lastPeer = this.#fetching.peer;
+      this.#silent = this.#fetching.peer;
       this.#fetching = null;
     }
     if (this.known <= context.chosen || !this.#isMissing()) return;
@@ -122,6 +127,7 @@ export class Learner {
       [...this.#peers].filter(([, through]) => through > chosen).sort(([a], [b]) => a - b),
       fetching === null ? null : [fetching.peer, fetching.from, Math.max(0, fetching.deadline - now)],
       this.#lastPeer,
+      this.#silent,
       Math.min(now - this.#progressAt, 2 * options.heartbeatMs + 1),
     ];
   }
@@ -146,6 +152,15 @@ export class Learner {
       if (first === 0 || peer < first) first = peer;
       if (peer > this.#lastPeer && (next === 0 || peer < next)) next = peer;
     }
-    return next !== 0 ? next : first;
+    const found = next !== 0 ? next : first;
+    return found === 0 || found !== this.#silent ? found : this.#anotherThan(found);
+  }
+
+  /** Secondaries tell one another nothing unasked. What the primary cannot read any more, one of them may still have. */
+  #anotherThan(peer: PeerNumber): PeerNumber {
+    let other = 0;
+    for (const one of this.#context.connected)
+      if (one !== peer && (other === 0 || (one > peer && (other < peer || one < other)))) other = one;
+    return other === 0 ? peer : other;
   }
 }

@@ -223,6 +223,21 @@ describe('fetch', () => {
     expect(fetches(10)).toEqual(['send 3: fetch from 1']);
   });
 
+  it('goes to a member of which nothing is known, where the only one that has more does not answer', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    expect(scene.receive(2, accept(1, 2, 5, 'five', 4))).toContain('send 2: fetch from 1');
+    const fetches = (ms: number): string[] => {
+      const sent: string[] = [];
+      for (let waited = 0; waited < ms; waited += 100)
+        sent.push(...scene.wait(100), ...scene.receive(2, heartbeat(1, 2, 4)));
+      return sent.filter((line) => line.includes('fetch'));
+    };
+    expect(fetches(1300)).toEqual(['send 3: fetch from 1']);
+    // It has nothing either: the other one may have come to itself.
+    expect(scene.receive(3, { kind: 'fetch-end', through: 0, chosen: 0 })).toEqual(['send 2: fetch from 1']);
+    expect(fetches(1100)).toEqual([]);
+  });
+
   it('is not repeated to a peer that had nothing to give', () => {
     const scene = new Scene().toSecondaryOf(2);
     expect(scene.receive(2, accept(1, 2, 5, 'five', 4))).toContain('send 2: fetch from 1');

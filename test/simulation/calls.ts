@@ -4,6 +4,7 @@ import { CommandBatch } from '../../src/command-batch.js';
 import type { CallRecord } from './client.js';
 import type { Machine } from './machine.js';
 import { Violation } from './observation.js';
+import type { SimulatedProcess } from './process.js';
 import { decodeReply, encodeCall } from './service.js';
 import type { World } from './world.js';
 
@@ -42,9 +43,9 @@ export class Calls {
         command,
         { timeoutMs },
         {
-          resolve: (result) => world.judge(() => this.#onResult(call, result)),
+          resolve: (result) => this.#hear(process, () => this.#onResult(call, result)),
           reject: ({ outcome, code }) =>
-            world.judge(() => this.#settle(call, outcome ?? 'unknown', undefined, code)),
+            this.#hear(process, () => this.#settle(call, outcome ?? 'unknown', undefined, code)),
         },
       ),
     );
@@ -75,11 +76,11 @@ export class Calls {
         { timeoutMs },
         {
           resolve: (results) =>
-            world.judge(() => {
+            this.#hear(process, () => {
               for (const [index, { call }] of made.entries()) this.#onResult(call, results?.[index]);
             }),
           reject: ({ outcome, code }) =>
-            world.judge(() => {
+            this.#hear(process, () => {
               for (const { call } of made) this.#settle(call, outcome ?? 'unknown', undefined, code);
             }),
         },
@@ -110,6 +111,11 @@ export class Calls {
     this.#waiting.set(call, { life: machine.life, machine, done });
     world.tell({ kind: 'called', at: now, replica: machine.id, client, call });
     return { call, command: encodeCall(input, call, machine.clock.wall) };
+  }
+
+  /** A process dies by an exception, and what catches it may still answer: a dead process is heard by nobody. */
+  #hear(process: SimulatedProcess, what: () => void): void {
+    if (process.state !== 'dead') this.#world.judge(what);
   }
 
   /** The process is gone: nobody will answer what it was asked. */
