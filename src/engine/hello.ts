@@ -1,5 +1,6 @@
 /** What replicas say of themselves when they meet: JSON, as it is rare and read by people. */
 
+import { PROTOCOL_VERSIONS } from '../wire/frame.js';
 import type { EngineParts } from './engine-types.js';
 
 export interface Hello {
@@ -21,6 +22,9 @@ export interface Hello {
   readonly hasGenesis: boolean;
   /** Whether the log outlives the process. */
   readonly durable: boolean;
+  /** The lowest and the highest version of the protocol that it speaks. */
+  readonly versionMin: number;
+  readonly versionMax: number;
 }
 
 /** What an engine says of itself for as long as it runs. */
@@ -37,6 +41,8 @@ export function describeSelf(parts: EngineParts): Omit<Hello, 'hasGenesis'> {
     // What only a checkpoint holds was accepted once, or is as good as that.
     accepted: Math.max(recovered.checkpoint?.slot ?? 0, recovered.state.index.lastSlot),
     durable: medium.durable,
+    versionMin: PROTOCOL_VERSIONS.min,
+    versionMax: PROTOCOL_VERSIONS.max,
   };
 }
 
@@ -58,7 +64,23 @@ export function decodeHello(bytes: Uint8Array): Hello | null {
   if (!isHexadecimal(incarnation, 32) || !isHexadecimal(life, 16)) return null;
   if (!isCount(start) || !isCount(sequence) || !isCount(promised) || !isCount(accepted)) return null;
   if (typeof hasGenesis !== 'boolean' || typeof durable !== 'boolean') return null;
-  return { cluster, id, incarnation, start, life, sequence, promised, accepted, hasGenesis, durable };
+  // The first builds did not tell: they speak the first version.
+  const { versionMin = 1, versionMax = 1 } = value;
+  if (!isCount(versionMin) || !isCount(versionMax) || versionMin > versionMax) return null;
+  return {
+    cluster,
+    id,
+    incarnation,
+    start,
+    life,
+    sequence,
+    promised,
+    accepted,
+    hasGenesis,
+    durable,
+    versionMin,
+    versionMax,
+  };
 }
 
 /** Why a replica was not let in. */

@@ -292,6 +292,10 @@ export class Links {
     const own = this.#options.hello();
     const { id, cluster, incarnation } = hello;
     if (cluster !== own.cluster) return notNow(`cluster "${cluster}", this is "${own.cluster}"`);
+    if (hello.versionMax < own.versionMin || hello.versionMin > own.versionMax)
+      return notNow(
+        `protocol versions ${hello.versionMin} to ${hello.versionMax}, this build speaks ${own.versionMin} to ${own.versionMax}`,
+      );
     if (id === own.id) return notNow(`replica id "${id}" is this replica's own`);
     if (!this.#options.peers.some((peer) => peer.id === id))
       return notNow(`replica id "${id}" is not among the members`);

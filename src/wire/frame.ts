@@ -11,6 +11,12 @@
  */
 
 export const WIRE_VERSION = 1;
+
+/**
+ * The versions of the protocol that this build speaks: what messages mean, beside how they are cut. Told in the handshake; replicas that have
+ * none in common refuse each other.
+ */
+export const PROTOCOL_VERSIONS = { min: 1, max: 1 } as const;
 export const FRAME_HEADER_BYTES = 24;
 /** The largest header with its body. */
 export const FRAME_HEADER_BYTES_MAX = 128;

@@ -57,6 +57,8 @@ function hello(change: Partial<Hello> = {}): Hello {
     accepted: 0,
     hasGenesis: true,
     durable: true,
+    versionMin: 1,
+    versionMax: 1,
     ...change,
   };
 }

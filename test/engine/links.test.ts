@@ -51,6 +51,8 @@ class Node {
       accepted: 3,
       hasGenesis: true,
       durable: true,
+      versionMin: 2,
+      versionMax: 3,
       ...change,
     };
     const log =
@@ -263,6 +265,8 @@ describe('a peer is refused', () => {
     [{ cluster: 'other' }, /cluster "other", this is "test"/],
     [{ id: 'a' }, /replica id "a" is this replica's own/],
     [{ id: 'z' }, /replica id "z" is not among the members/],
+    [{ versionMin: 1, versionMax: 1 }, /protocol versions 1 to 1, this build speaks 2 to 3/],
+    [{ versionMin: 4, versionMax: 5 }, /protocol versions 4 to 5, this build speaks 2 to 3/],
   ] as const)('as a stranger: %o', (change, reason) => {
     const a = node('a');
     const stranger = new Stranger('s', portOf('a'));
@@ -274,6 +278,15 @@ describe('a peer is refused', () => {
     // The refusal gets out; then the connection ends, by the peer or by time.
     pass(HANDSHAKE_TIMEOUT_MS + 50, [a]);
     expect(stranger.closed).not.toBe(null);
+  });
+
+  it.each([
+    [1, 2],
+    [3, 9],
+  ])('not where its versions %i to %i have one in common with those here', (versionMin, versionMax) => {
+    const [a, b] = [node('a'), node('b', { versionMin, versionMax })];
+    pass(100, [a, b]);
+    expect([a.up, b.up]).toEqual([['b'], ['a']]);
   });
 
   it.each(['a', 'b'])('while the certificate of %s is not its own, whoever dialled', (impostor) => {
@@ -489,6 +502,19 @@ describe('hello and refusal', () => {
     for (const isFinal of [true, false]) {
       expect(decodeRefusal(encodeRefusal({ reason: 'r', isFinal }))).toEqual({ reason: 'r', isFinal });
     }
+  });
+
+  it('of a build that does not tell its versions are those of the first one', () => {
+    const { versionMin: _, versionMax: __, ...hello } = node('a').hello;
+    const bytes = new TextEncoder().encode(JSON.stringify(hello));
+    expect(decodeHello(bytes)).toEqual({ ...hello, versionMin: 1, versionMax: 1 });
+    for (const wrong of [
+      { versionMin: 3, versionMax: 2 },
+      { versionMin: -1 },
+      { versionMax: '1' },
+      { versionMax: null },
+    ])
+      expect(decodeHello(new TextEncoder().encode(JSON.stringify({ ...hello, ...wrong })))).toBe(null);
   });
 
   it('are not read where anything is wrong with them', () => {

@@ -23,6 +23,8 @@ const hello: Hello = {
   accepted: 3,
   hasGenesis: true,
   durable: true,
+  versionMin: 1,
+  versionMax: 1,
 };
 
 const configuration = {
