@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -180,6 +181,8 @@ int main(int argc, char** argv) {
     return 2;
   }
 
+  // A follower whose primary is done finds that out from write, not by a signal.
+  ::signal(SIGPIPE, SIG_IGN);
   synod::UniqueFd listener(::socket(AF_INET, SOCK_STREAM, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
