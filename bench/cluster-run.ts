@@ -19,6 +19,9 @@ export interface ClusterSettings {
   readonly size: number;
   readonly outstanding: number;
   readonly batch: number;
+  readonly form: 'array' | 'packed';
+  /** `trim`: checkpoints are made, and the log is dropped behind them. */
+  readonly log: 'trim' | 'keep';
   /** Parent of the data directories. */
   readonly dir: string;
 }
@@ -58,7 +61,7 @@ export class BenchCluster {
   }
 
   async #open(): Promise<void> {
-    const { storage, transport, engine, replicas, load, clients } = this.#settings;
+    const { storage, transport, engine, replicas, load, clients, log } = this.#settings;
     const ids = Array.from({ length: replicas }, (_, index) => `r${index + 1}`);
     const members: { id: string; address: string }[] = [];
     for (const id of ids) members.push({ id, address: `127.0.0.1:${await freePort()}` });
@@ -75,7 +78,7 @@ export class BenchCluster {
           transport: { kind: transport as TransportOption },
           engine: engine as EngineOption,
         };
-        await child.ask({ kind: 'open', settings }, 'opened');
+        await child.ask({ kind: 'open', settings, keepsLog: log === 'keep' }, 'opened');
       }),
     );
     for (let attempt = 0; this.#primary === undefined; attempt += 1) {
@@ -119,9 +122,9 @@ export class BenchCluster {
 
   /** Load alone: nothing is asked of the replicas, which may be gone. */
   async load(seconds: number): Promise<readonly LoadResult[]> {
-    const { size, outstanding, batch, load, clients } = this.#settings;
+    const { size, outstanding, batch, form, load, clients } = this.#settings;
     const share = load === 'network' ? Math.max(1, Math.floor(outstanding / clients)) : outstanding;
-    const settings: LoadSettings = { size, batch, seconds, outstanding: share };
+    const settings: LoadSettings = { size, batch, form, seconds, outstanding: share };
     if (load === 'embedded') {
       const { result } = await this.#primary!.ask({ kind: 'load', settings }, 'loaded');
       return [result];

@@ -23,6 +23,8 @@ const values = readArguments('bench:cluster', {
   size: { kind: 'number', value: 64, min: 1, max: 1024 * 1024 },
   outstanding: { kind: 'number', value: 10_000, min: 1, max: 1_000_000 },
   batch: { kind: 'number', value: 0, min: 0, max: 65_536 },
+  form: { kind: 'word', value: 'packed', words: ['packed', 'array'] },
+  log: { kind: 'word', value: 'trim', words: ['trim', 'keep'] },
   seconds: { kind: 'number', value: 5, min: 0.1, max: 3600 },
   warmup: { kind: 'number', value: 1, min: 0, max: 600 },
   runs: { kind: 'number', value: 1, min: 1, max: 101 },
@@ -38,7 +40,12 @@ if (values.paused && values.replicas < 3) {
   process.exit(2);
 }
 const dir = values.dir !== '' ? values.dir : values.storage === 'pmem' ? '/dev/shm' : tmpdir();
-const settings: ClusterSettings = { ...values, dir };
+const settings: ClusterSettings = {
+  ...values,
+  form: values.form as ClusterSettings['form'],
+  log: values.log as ClusterSettings['log'],
+  dir,
+};
 const limited = {
   ...settings,
   storage: ['uring', 'file'].includes(values.storage) ? values.storage : 'pmem',

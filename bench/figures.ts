@@ -44,10 +44,11 @@ export function opsOf({ loads }: Run): number {
 
 export function labelOf(settings: ClusterSettings, run: Run): Figures['label'] {
   const { storage, transport } = run.status[1];
-  const { load, batch, clients, replicas } = settings;
+  const { load, batch, form, clients, replicas } = settings;
+  const commands = form === 'packed' ? 'commands written in place' : 'commands of their own';
   const where =
     load === 'embedded' ? "load in the primary's process" : `load from ${clients} client processes`;
-  const how = batch === 0 ? 'a promise per command' : `${batch} commands per call, one promise each`;
+  const how = batch === 0 ? 'a promise per command' : `${batch} ${commands} per call, one promise each`;
   return {
     payload: `${settings.size} B`,
     outstanding: settings.outstanding,
@@ -56,6 +57,7 @@ export function labelOf(settings: ClusterSettings, run: Run): Figures['label'] {
     transport: transport.reason,
     topology: `${replicas} replica processes on one machine, ${where}, ${how}`,
     engine: settings.engine,
+    log: settings.log === 'keep' ? 'kept whole' : 'dropped behind checkpoints',
     ...machineLabel(),
   };
 }

@@ -1,5 +1,6 @@
 /** Closed-loop load: so many commands are outstanding at any time, one by one with a promise each, or in batches. */
 
+import { CommandBatch } from 'synod';
 import { Latencies, type Percentiles } from './percentiles.js';
 
 export interface LoadSettings {
@@ -8,6 +9,8 @@ export interface LoadSettings {
   readonly seconds: number;
   /** Commands per call; 0: single commands with a promise each. */
   readonly batch: number;
+  /** Of batches: an array of commands, or a `CommandBatch` whose commands are written in place for each call. */
+  readonly form: 'array' | 'packed';
 }
 
 export interface LoadResult {
@@ -21,14 +24,26 @@ export interface LoadResult {
 
 export interface LoadTarget {
   one(command: Uint8Array): Promise<unknown>;
-  many(commands: readonly Uint8Array[]): Promise<unknown>;
+  many(commands: readonly Uint8Array[] | CommandBatch): Promise<unknown>;
 }
 
 /** Only one lane in so many is timed: the clock costs a tenth of what a command does. */
 const TIMED_LANES = 16;
 
+/** Every byte of every command is written anew, as a service does that serialises into the batch. */
+function fill(batch: CommandBatch, count: number, size: number, serial: number): void {
+  batch.clear();
+  for (let index = 0; index < count; index += 1) {
+    let at = batch.reserve(size);
+    const { bytes, view } = batch;
+    const end = at + size;
+    for (; at + 8 <= end; at += 8) view.setFloat64(at, serial + index, true);
+    for (; at < end; at += 1) bytes[at] = 7;
+  }
+}
+
 export async function drive(target: LoadTarget, settings: LoadSettings): Promise<LoadResult> {
-  const { size, outstanding, seconds, batch } = settings;
+  const { size, outstanding, seconds, batch, form } = settings;
   const command = new Uint8Array(size).fill(7);
   const latencies = new Latencies();
   const firstTenth = Math.floor(Date.now() / 100);
@@ -67,17 +82,20 @@ export async function drive(target: LoadTarget, settings: LoadSettings): Promise
     }
   };
   const many = async (): Promise<void> => {
-    const list = new Array<Uint8Array>(Math.min(batch, outstanding)).fill(command);
+    const count = Math.min(batch, outstanding);
+    const list = new Array<Uint8Array>(count).fill(command);
+    const packed = new CommandBatch(count * (size + 4));
     while (!isOver) {
       const before = performance.now();
+      if (form === 'packed') fill(packed, count, size, commands);
       try {
-        await target.many(list);
+        await target.many(form === 'packed' ? packed : list);
       } catch {
         await onFailed();
         continue;
       }
       latencies.add((performance.now() - before) * 1000);
-      commands += list.length;
+      commands += count;
     }
   };
   const lanes = batch === 0 ? outstanding : Math.max(1, Math.floor(outstanding / batch));

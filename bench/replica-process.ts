@@ -19,7 +19,7 @@ export interface Usage {
 }
 
 export type ReplicaCommand =
-  | { readonly kind: 'open'; readonly settings: ReplicaSettings }
+  | { readonly kind: 'open'; readonly settings: ReplicaSettings; readonly keepsLog: boolean }
   | { readonly kind: 'serve' }
   | { readonly kind: 'load'; readonly settings: LoadSettings }
   | { readonly kind: 'status' }
@@ -37,20 +37,36 @@ export type ReplicaReport =
 
 /** Adds up the first byte of each command: enough that no replica can skip reading them. */
 class Sum implements StateMachine<number> {
-  #count = 0;
-  #sum = 0;
+  count = 0;
+  sum = 0;
 
   apply(decree: Parameters<StateMachine<number>['apply']>[0]): void {
     const { bytes } = decree;
     for (let index = 0; index < decree.count; index += 1) {
-      this.#count += 1;
-      this.#sum = (this.#sum + bytes[decree.start(index)]!) | 0;
-      decree.reply(index, this.#count);
+      this.count += 1;
+      this.sum = (this.sum + bytes[decree.start(index)]!) | 0;
+      decree.reply(index, this.count);
     }
   }
 
   digest(): string {
-    return `${this.#count}:${this.#sum}`;
+    return `${this.count}:${this.sum}`;
+  }
+}
+
+/** With checkpoints, so that the log is dropped behind them: a run of any length fits on the disk. */
+class KeptSum extends Sum {
+  *takeCheckpoint(): Iterable<Uint8Array> {
+    yield new Uint8Array(new Float64Array([this.count, this.sum]).buffer);
+  }
+
+  async restore(state: AsyncIterable<Uint8Array>): Promise<void> {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of state) pieces.push(piece.slice());
+    const bytes = new Uint8Array(Buffer.concat(pieces));
+    const [count, sum] = new Float64Array(bytes.buffer);
+    this.count = count ?? 0;
+    this.sum = sum ?? 0;
   }
 }
 
@@ -80,7 +96,7 @@ async function obey(command: ReplicaCommand): Promise<void> {
     case 'open':
       replica = await Replica.open(
         { ...command.settings, logger: createLogger({ replica: command.settings.replica, level: 'warn' }) },
-        new Sum(),
+        command.keepsLog ? new Sum() : new KeptSum(),
       );
       send({ kind: 'opened' });
       break;

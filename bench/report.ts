@@ -33,6 +33,8 @@ const base: ClusterSettings = {
   size: 64,
   outstanding: 10_000,
   batch: 0,
+  form: 'packed',
+  log: 'trim',
   dir: '',
 };
 
