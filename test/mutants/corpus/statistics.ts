@@ -27,7 +27,7 @@ export const statistics: readonly Mutant[] = [
         put: 'return performance.now() + this.#clockOffsetMs;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/statistics/replica.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/statistics/replica.test.ts', name: 'engine inline' }],
   },
   {
     name: 'health-of-who-is-gone-stays-fresh',
@@ -40,6 +40,6 @@ export const statistics: readonly Mutant[] = [
         put: 'lastHeardMs: heard === undefined ? null : Math.round((now() - heard.at) % 1),',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/statistics/replica.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/statistics/replica.test.ts', name: 'engine inline' }],
   },
 ];
