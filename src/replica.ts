@@ -35,6 +35,8 @@ export type { Consistency, ReadResult } from './application/reads.js';
 export type ReplicaRole = 'inactive' | 'learner' | 'secondary' | 'candidate' | 'preparing' | 'primary';
 
 export interface ReplicateOptions extends CallOptions {
+  /** Given to this replica's own state machine with the command (`decree.context(index)`), and to no other: it is not sent. */
+  readonly context?: unknown;
   /** Gives up waiting. Once submitted, the command may be executed all the same: the outcome is `unknown`. */
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds to wait, 1 to 2^31 - 1. Default: without end. */

@@ -24,6 +24,11 @@ export interface Decree<Result> extends Iterable<CommandView<Result>> {
    * A command without a result resolves with `undefined`.
    */
   reply(index: number, result: Result): void;
+  /**
+   * What the caller of command `index` gave along (`replicate(command, { context })`), if the command was given to this replica since it
+   * was opened, and before its reply; else undefined. It does not travel: what `apply` does to the state must not depend on it.
+   */
+  context(index: number): unknown;
   /** True where a caller on this replica waits for the result of command `index`, so that making one is worth it. */
   isAwaited(index: number): boolean;
 }
@@ -51,6 +56,10 @@ export interface StateMachine<Result = unknown, Query = unknown, Answer = unknow
    * must be taken from the state before the first `await`. What it throws is thrown to the caller, and nothing else happens.
    */
   read?(query: Query): Answer | PromiseLike<Answer>;
+  /** Called before `apply`, with the same decree. Must be as deterministic; if it throws, the replica is fenced likewise. */
+  beforeDecree?(decree: Decree<Result>): void;
+  /** Called behind `apply`, likewise. Not called where that throws. */
+  afterDecree?(decree: Decree<Result>): void;
   /** A digest of the whole state, equal on all replicas at equal slots. Shown by `status`; may be slow. */
   digest?(): string;
   /**

@@ -80,6 +80,11 @@ export type CheckpointSettings = Omit<
 const BATCH_BYTES_TARGET = 256 * 1024;
 const OUTBOX_CHUNK_BYTES = 1024 * 1024;
 
+/** Of a command. */
+export interface SubmitOptions extends CallOptions {
+  readonly context?: unknown;
+}
+
 export class ApplicationSide<Result> {
   readonly #options: ApplicationSideOptions<Result>;
   readonly #waiters = new Waiters<Result>();
@@ -109,6 +114,7 @@ export class ApplicationSide<Result> {
         this.#outstandingBytes -= waiter.bytes;
         waiter.resolve(result, sequence);
       },
+      contextOf: (sequence) => this.#waiters.contextOf(sequence),
       settle: (through) =>
         this.#waiters.settle(through, (waiter, sequence) => {
           this.#outstandingBytes -= waiter.bytes;
@@ -199,7 +205,7 @@ export class ApplicationSide<Result> {
   }
 
   /** Takes a command. `caller` hears of it exactly once; at once where it is refused. */
-  submit(command: Uint8Array, options: CallOptions | undefined, caller: Caller<Result>): void {
+  submit(command: Uint8Array, options: SubmitOptions | undefined, caller: Caller<Result>): void {
     const refusal = this.#refusal(command, options);
     if (refusal !== null) {
       caller.reject(refusal);
@@ -213,7 +219,7 @@ export class ApplicationSide<Result> {
     const bytes = command.length + COMMAND_OVERHEAD_BYTES;
     this.#outstandingBytes += bytes;
     const { resolve, reject } = isLimited(options) ? this.#limit(options, caller) : caller;
-    this.#waiters.add(sequence, { resolve, reject, bytes });
+    this.#waiters.add(sequence, { resolve, reject, bytes, context: options?.context });
   }
 
   /** Takes commands that stand together. `caller` hears of all at once, exactly once; at once where they are refused. */

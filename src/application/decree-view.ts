@@ -13,13 +13,15 @@ export class DecreeView<Result> implements Decree<Result> {
   view: DataView = new DataView(new ArrayBuffer(0));
 
   readonly #reply: Reply<Result>;
+  readonly #contextOf: (sequence: number) => unknown;
   #starts = new Int32Array(1024);
   #ends = new Int32Array(1024);
   /** Runs of own commands: index of the first, index behind the last, sequence number of the first. */
   #own: number[] = [];
 
-  constructor(reply: Reply<Result>) {
+  constructor(reply: Reply<Result>, contextOf: (sequence: number) => unknown = () => undefined) {
     this.#reply = reply;
+    this.#contextOf = contextOf;
   }
 
   begin(slot: number, memory: Memory): void {
@@ -66,6 +68,11 @@ export class DecreeView<Result> implements Decree<Result> {
 
   isAwaited(index: number): boolean {
     return this.#sequenceOf(index) !== 0;
+  }
+
+  context(index: number): unknown {
+    const sequence = this.#sequenceOf(index);
+    return sequence === 0 ? undefined : this.#contextOf(sequence);
   }
 
   reply(index: number, result: Result): void {

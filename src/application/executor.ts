@@ -17,6 +17,8 @@ export interface ExecutorOptions<Result> {
   readonly stateMachine: StateMachine<Result>;
   readonly memory: (number: number) => Memory;
   readonly reply: (sequence: number, result: Result) => void;
+  /** What the caller of an own command gave along. */
+  readonly contextOf?: (sequence: number) => unknown;
   /** Own commands up to `sequence` were executed. */
   readonly settle: (sequence: number) => void;
   readonly wakeEngine: () => void;
@@ -42,7 +44,7 @@ export class Executor<Result> {
 
   constructor(options: ExecutorOptions<Result>) {
     this.#options = options;
-    this.#decree = new DecreeView(options.reply);
+    this.#decree = new DecreeView(options.reply, options.contextOf);
   }
 
   /** How far the commands of each session are executed. */
@@ -141,7 +143,11 @@ export class Executor<Result> {
       if (isOwn) resolved = first + count - 1;
     }
     ensures(resolved >= bridge.resolved, 'outcomes-in-order');
-    if (decree.count > 0) stateMachine.apply(decree);
+    if (decree.count > 0) {
+      stateMachine.beforeDecree?.(decree);
+      stateMachine.apply(decree);
+      stateMachine.afterDecree?.(decree);
+    }
     bridge.resolved = resolved;
   }
 }

@@ -8,6 +8,8 @@ export interface Waiter<Result> {
   reject(error: SynodError, sequence: number): void;
   /** Bytes that are outstanding no more with the next call. */
   readonly bytes: number;
+  /** What the caller gave along, for the state machine of this replica only. */
+  readonly context?: unknown;
 }
 
 export class Waiters<Result> {
@@ -29,6 +31,12 @@ export class Waiters<Result> {
     while (next - 1 - this.#first > this.#mask) this.#grow();
     for (let sequence = first; sequence < next; sequence += 1) this.#slots[sequence & this.#mask] = waiter;
     this.#next = next;
+  }
+
+  /** What the caller of the command gave along, as long as it has no result. */
+  contextOf(sequence: number): unknown {
+    if (sequence < this.#first || sequence >= this.#next) return undefined;
+    return this.#slots[sequence & this.#mask]?.context;
   }
 
   /** Takes the waiter out. */

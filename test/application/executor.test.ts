@@ -227,3 +227,73 @@ describe('Executor', () => {
     );
   });
 });
+
+describe('what a caller gave along', () => {
+  it('is seen by the state machine of its own replica, with its own command, until it has replied', () => {
+    const seen: unknown[] = [];
+    const waiting = new Map<number, unknown>([[2, 'mine']]);
+    const side = new Executor<string>({
+      bridge,
+      stateMachine: {
+        apply(decree) {
+          for (let index = 0; index < decree.count; index += 1) {
+            seen.push(decree.context(index));
+            decree.reply(index, 'done');
+            seen.push(decree.context(index));
+          }
+        },
+      },
+      memory: () => memoryOf(memory),
+      reply: (sequence) => void waiting.delete(sequence),
+      settle: () => {},
+      wakeEngine: () => {},
+      contextOf: (sequence) => waiting.get(sequence),
+    });
+    // The other replica's command has the same sequence number.
+    deliver([own(1, 'a', 'b'), { origin: 3, session: SESSION, first: 1, texts: ['x', 'y'] }]);
+    side.run();
+    expect(seen).toEqual([
+      ...[undefined, undefined, 'mine', undefined],
+      ...[undefined, undefined, undefined, undefined],
+    ]);
+  });
+});
+
+describe('the brackets of a decree', () => {
+  const told: string[] = [];
+  const machine = (poison: string) => ({
+    beforeDecree: ({ slot: at, count }: { slot: number; count: number }) =>
+      void told.push(`before ${at}: ${count}`),
+    apply: ({ slot: at }: { slot: number }) => {
+      told.push(`apply ${at}`);
+      if (poison === 'apply') throw new Error('poisoned');
+    },
+    afterDecree: ({ slot: at }: { slot: number }) => void told.push(`after ${at}`),
+  });
+  const run = (poison: string): void => {
+    told.length = 0;
+    new Executor<string>({
+      bridge,
+      stateMachine: machine(poison),
+      memory: () => memoryOf(memory),
+      reply: () => {},
+      settle: () => {},
+      wakeEngine: () => {},
+    }).run();
+  };
+
+  it('stand around each decree that has commands to execute', () => {
+    deliver([own(1, 'a', 'b')]);
+    // Once more, by another primary: nothing is left to execute.
+    deliver([own(1, 'a', 'b')]);
+    deliver([own(3, 'c')]);
+    run('nothing');
+    expect(told).toEqual(['before 1: 2', 'apply 1', 'after 1', 'before 3: 1', 'apply 3', 'after 3']);
+  });
+
+  it('are not closed where the state machine throws', () => {
+    deliver([own(1, 'a')]);
+    expect(() => run('apply')).toThrow('poisoned');
+    expect(told).toEqual(['before 1: 1', 'apply 1']);
+  });
+});

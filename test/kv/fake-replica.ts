@@ -48,6 +48,9 @@ export class FakeDecree<Result> implements Decree<Result> {
     return this.bytes.subarray(this.start(index), this.end(index));
   }
 
+  context(): unknown {
+    return undefined;
+  }
   reply(index: number, result: Result): void {
     this.results[index] = result;
   }

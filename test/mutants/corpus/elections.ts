@@ -94,4 +94,82 @@ export const elections: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/election.test.ts' }],
   },
+  {
+    name: 'successor-leads-before-it-has-the-log',
+    fault: 'election',
+    mimics: 'etcd/raft: a leader is transferred to a follower that has not caught up',
+    edits: [
+      {
+        file: 'protocol/leadership.ts',
+        find: 'if (wish.isOffered || !proposer.hasEverything(wish.target)) return;',
+        put: 'if (wish.isOffered) return;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/leadership.test.ts' }],
+  },
+  {
+    name: 'successor-does-not-look-what-it-has',
+    fault: 'election',
+    mimics: 'etcd/raft: a follower that is told to campaign does so whatever its log holds',
+    edits: [
+      {
+        file: 'protocol/leadership.ts',
+        find: 'if (this.standing > 0 && (hasRun || chosen >= last)) this.#actions.stand();',
+        put: 'if (this.standing > 0) this.#actions.stand();',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/leadership.test.ts' }],
+  },
+  {
+    name: 'stall-of-the-disk-is-not-noticed',
+    fault: 'election',
+    mimics: 'hashicorp/raft#503: the disk of the leader stalls while its heartbeats go on',
+    edits: [
+      {
+        file: 'engine/disk-health.ts',
+        find: 'return (oldestTicket !== 0 || !canAppend) && now - this.#since >= patienceMs;',
+        put: 'return now - this.#since >= patienceMs && now < 0;',
+      },
+    ],
+    killedBy: [
+      { check: 'unit', file: 'test/engine/disk-health.test.ts' },
+      { check: 'unit', file: 'test/simulation/leadership.test.ts', name: 'its disk stalls' },
+    ],
+  },
+  {
+    name: 'hand-over-that-failed-stops-the-primary-for-good',
+    fault: 'election',
+    mimics: 'etcd-io/raft: proposals are dropped for ever after a transfer of leadership that was given up',
+    edits: [
+      {
+        file: 'protocol/leadership.ts',
+        find: 'this.#wish = null;\n    this.#proposer.pausedForHandOver = false;',
+        put: 'this.#wish = null;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/leadership.test.ts' }],
+  },
+  {
+    name: 'primary-steps-down-without-a-word',
+    fault: 'election',
+    mimics: 'OmniPaxos: whoever still hears of a leader that gave up keeps the others from electing',
+    edits: [{ file: REPLICA, find: '          this.#proposer.resign();\n', put: '' }],
+    killedBy: [
+      { check: 'unit', file: 'test/golden/golden.test.ts' },
+      { check: 'unit', file: 'test/simulation/leadership.test.ts', name: 'its disk stalls' },
+    ],
+  },
+  {
+    name: 'context-is-shown-for-commands-of-other-replicas',
+    fault: 'execution',
+    mimics: 'a completion that is matched by its number alone, whoever it belongs to',
+    edits: [
+      {
+        file: 'application/executor.ts',
+        find: 'const isOwn = origin === bridge.self && session === bridge.session;',
+        put: 'const isOwn = session === bridge.session;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
+  },
 ];
