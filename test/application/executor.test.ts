@@ -250,11 +250,11 @@ describe('what a caller gave along', () => {
       contextOf: (sequence) => waiting.get(sequence),
     });
     // The other replica's command has the same sequence number.
-    deliver([own(1, 'a', 'b'), { origin: 3, session: SESSION, first: 1, texts: ['x', 'y'] }]);
+    deliver([{ origin: 3, session: SESSION, first: 1, texts: ['x', 'y'] }, own(1, 'a', 'b')]);
     side.run();
     expect(seen).toEqual([
-      ...[undefined, undefined, 'mine', undefined],
       ...[undefined, undefined, undefined, undefined],
+      ...[undefined, undefined, 'mine', undefined],
     ]);
   });
 });

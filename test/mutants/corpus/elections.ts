@@ -146,6 +146,11 @@ export const elections: readonly Mutant[] = [
         find: 'this.#wish = null;\n    this.#proposer.pausedForHandOver = false;',
         put: 'this.#wish = null;',
       },
+      {
+        file: 'protocol/leadership.ts',
+        find: 'proposer.pausedForHandOver = false;\n        if (now',
+        put: 'if (now',
+      },
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/leadership.test.ts' }],
   },
