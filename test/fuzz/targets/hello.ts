@@ -56,8 +56,15 @@ export const hellos: FuzzTarget = {
     if (said !== null) {
       trace('hello');
       must(same(decodeHello(encodeHello(said)), said), 'a hello does not round-trip');
-      must(Object.keys(said).length === 10, 'a hello has other keys');
-      for (const count of [said.start, said.sequence, said.promised, said.accepted])
+      must(Object.keys(said).length === 12, 'a hello has other keys');
+      for (const count of [
+        said.start,
+        said.sequence,
+        said.promised,
+        said.accepted,
+        said.versionMin,
+        said.versionMax,
+      ])
         must(Number.isSafeInteger(count) && count >= 0, 'a count that is none', () => String(count));
       must(said.id.length <= 63 && said.cluster.length <= 63, 'a name without a bound');
     }
