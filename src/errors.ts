@@ -14,6 +14,22 @@ export type ErrorCode =
   | 'ERR_SYNOD_ARGUMENT'
   /** The replica was closed, before the call or during it. */
   | 'ERR_SYNOD_CLOSED'
+  /**
+   * The replica takes no part in the cluster: it was taken out of the member set, or is not in it yet. Opened without `members`, it
+   * was not bootstrapped yet.
+   */
+  | 'ERR_SYNOD_INACTIVE'
+  /** Only the primary can do that; the message names it where it is known. */
+  | 'ERR_SYNOD_NOT_PRIMARY'
+  /** Another change of the member set was asked for before, and is not settled. */
+  | 'ERR_SYNOD_CHANGE_IN_FLIGHT'
+  /**
+   * The new member set could choose nothing: too few of its members are linked, or newcomers have not caught up; the message names
+   * them. Nothing was changed.
+   */
+  | 'ERR_SYNOD_NO_QUORUM'
+  /** Another replica became primary, and the change was not chosen: it never will be. Look at the member set, and ask again. */
+  | 'ERR_SYNOD_SUPERSEDED'
   /** More bytes are outstanding than `limits.outstandingBytesMax`; try again when some have completed. */
   | 'ERR_SYNOD_OVERLOADED'
   /**

@@ -19,7 +19,11 @@ export type {
   TransportOptions,
 } from './options.js';
 export {
+  type ChangeOptions,
+  type ConfigurationMember,
   type Consistency,
+  type MemberSet,
+  type MemberSetChange,
   type PromoteOptions,
   type ReadOptions,
   type ReadResult,

@@ -11,6 +11,12 @@ import {
 import type { ApplicationCheckpoints, RestoredState } from './application/checkpoints.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
 import { LeadershipCalls } from './application/leadership-calls.js';
+import type {
+  ChangeOptions,
+  ConfigurationMember,
+  MemberSet,
+  MemberSetChange,
+} from './application/membership.js';
 import type { Consistency, ReadCallOptions, ReadResult } from './application/reads.js';
 import { crc32c as portableCrc32c } from './checksum.js';
 import type { CommandBatch } from './command-batch.js';
@@ -31,6 +37,7 @@ import { formatToken, type Token } from './token.js';
 import { loadTls, type TlsOptions } from './transport/tls.js';
 
 export type { Consistency, ReadResult } from './application/reads.js';
+export type { ChangeOptions, ConfigurationMember, MemberSet, MemberSetChange };
 
 export type ReplicaRole = 'inactive' | 'learner' | 'secondary' | 'candidate' | 'preparing' | 'primary';
 
@@ -126,6 +133,11 @@ export interface ReplicaEvents {
   checkpoint: [
     checkpoint: { readonly slot: number; readonly bytes: number; readonly source: 'made' | 'copied' },
   ];
+  /**
+   * The member set changed, and everything before that was executed here. Told on members of the old and of the new set, and on
+   * whoever else learns of it. A replica that is no member any more takes no commands (`ERR_SYNOD_INACTIVE`).
+   */
+  configuration: [change: MemberSetChange];
   /** A fault was met that must not be continued from. All calls reject with `ERR_SYNOD_FENCED` from here on. */
   fenced: [error: SynodError];
 }
@@ -173,6 +185,11 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       },
       onApplied: (slot) => this.#leadership.onApplied(slot),
       engineNow: () => this.#engineNow(),
+      membership: {
+        replica: options.replica,
+        send: (change) => this.#link!.changeMembers(change),
+        onChange: (change) => this.#tell('configuration', change),
+      },
       ...this.#checkpointSettings(),
     });
   }
@@ -247,6 +264,31 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    */
   replicate(command: Uint8Array, options?: ReplicateOptions): Promise<Result | undefined> {
     return new Promise((resolve, reject) => this.#side.submit(command, options, { resolve, reject }));
+  }
+
+  /** The member set that is in force behind what was executed here; null before there is one. */
+  get configuration(): MemberSet | null {
+    return this.#side.membership.current;
+  }
+
+  /**
+   * Puts `members` into the place of the member set, whatever that was, and resolves with the number of the new set once it is
+   * chosen, and so in force from the next slot on. On the primary only; one change at a time. Commands wait for about two round trips.
+   *
+   * Newcomers must run, and catch up before they count: the call waits ten election timeouts for that. They need no options that
+   * name the others. Members that are left out go on as replicas without a vote until they are closed.
+   *
+   * Rejects with `ERR_SYNOD_ARGUMENT`, `ERR_SYNOD_NOT_PRIMARY`, `ERR_SYNOD_CHANGE_IN_FLIGHT`, `ERR_SYNOD_NO_QUORUM` or
+   * `ERR_SYNOD_SUPERSEDED` where nothing was changed; with `ERR_SYNOD_CLOSED` or `ERR_SYNOD_FENCED` where it is unknown what
+   * will become of it (see `outcome`). Otherwise it is settled as soon as this replica knows what its slot decided, whoever leads
+   * by then.
+   */
+  changeConfiguration(members: readonly ConfigurationMember[], options: ChangeOptions = {}): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.#link === null || this.#closing !== null)
+        throw new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed', { outcome: 'not-applied' });
+      this.#side.membership.change(members, options, { resolve, reject });
+    });
   }
 
   /**
@@ -481,6 +523,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       case 'role':
         this.#role = event.role;
         this.#primary = event.primary;
+        this.#side.onEvent(event);
         this.#tell('role', { role: event.role, primary: event.primary, ballot: event.ballot });
         this.#leadership.onRole(event);
         break;

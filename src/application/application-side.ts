@@ -24,6 +24,7 @@ import { type CallOptions, refusalOf, TIMEOUT_MS_MAX } from './call-options.js';
 import { ApplicationCheckpoints, type ApplicationCheckpointsOptions } from './checkpoints.js';
 import { CommandWriter } from './command-writer.js';
 import { Executor } from './executor.js';
+import { Membership, type MembershipOptions } from './membership.js';
 import { type MapFile, MemoryMap } from './memory-map.js';
 import { ApplicationReads, type ReadCallOptions, type Reader } from './reads.js';
 import { Waiters } from './waiters.js';
@@ -66,6 +67,8 @@ export interface ApplicationSideOptions<Result> {
   readonly onApplied?: (slot: number) => void;
   /** The engine's clock, where times are measured. */
   readonly engineNow?: () => number;
+  /** Who this replica is, and who hears of changes of the member set. */
+  readonly membership: Omit<MembershipOptions, 'onRemoved'>;
   /** Where the state machine makes and restores checkpoints: how they are kept. */
   readonly checkpoints?: CheckpointSettings;
 }
@@ -73,7 +76,7 @@ export interface ApplicationSideOptions<Result> {
 /** What `ApplicationCheckpoints` needs beside what this file has. */
 export type CheckpointSettings = Omit<
   ApplicationCheckpointsOptions,
-  'stateMachine' | 'executor' | 'promised' | 'later' | 'resume' | 'onBroken'
+  'stateMachine' | 'executor' | 'promised' | 'later' | 'resume' | 'onBroken' | 'onMembers'
 >;
 
 /** A batch of this many bytes is ended and the next begun: many decrees of a middling size keep the pipeline full. */
@@ -91,12 +94,15 @@ export class ApplicationSide<Result> {
   readonly #memories: MemoryMap;
   readonly #executor: Executor<Result>;
   readonly #reads: ApplicationReads;
+  readonly membership: Membership;
   /** Null where the state machine has none. */
   readonly checkpoints: ApplicationCheckpoints | null;
   #engine: EngineEnd | null = null;
   #writer: CommandWriter | null = null;
   #outstandingBytes = 0;
   #fenced: SynodError | null = null;
+  /** Id of the primary, where it is known. */
+  #primary: string | null = null;
   #closing = false;
   #running = false;
   #stopTimer: (() => void) | null = null;
@@ -104,6 +110,13 @@ export class ApplicationSide<Result> {
   constructor(options: ApplicationSideOptions<Result>) {
     this.#options = options;
     this.#memories = new MemoryMap(options.segmentBytes, options.mapFile, () => this.#engine?.hear());
+    this.membership = new Membership({
+      ...options.membership,
+      onRemoved: (error) => {
+        this.#rejectWaiting(error);
+        this.#reads.rejectAll(error);
+      },
+    });
     this.#executor = new Executor<Result>({
       bridge: options.bridge,
       stateMachine: options.stateMachine,
@@ -121,7 +134,10 @@ export class ApplicationSide<Result> {
           waiter.resolve(undefined, sequence);
         }),
       wakeEngine: () => this.#engine?.wakeEngine(),
-      onConfiguration: (bytes) => this.checkpoints?.onConfiguration(bytes),
+      onConfiguration: (bytes) => {
+        this.checkpoints?.onConfiguration(bytes);
+        this.membership.onExecuted(bytes);
+      },
       onCheckpoint: (slot) => this.checkpoints?.onCopied(slot),
     });
     this.#reads = this.#makeReads();
@@ -150,6 +166,7 @@ export class ApplicationSide<Result> {
       stateMachine: stateMachine as StateMachine<never>,
       executor: this.#executor as unknown as Executor<never>,
       promised: () => bridge.promised,
+      onMembers: (configuration) => this.membership.onExecuted(configuration),
       resume: () => {
         this.#rejectLost();
         later(() => this.run());
@@ -328,8 +345,17 @@ export class ApplicationSide<Result> {
         break;
       case 'first-configuration':
         this.checkpoints?.onFirstConfiguration(event.bytes);
+        this.membership.onExecuted(event.bytes);
+        break;
+      case 'configuration':
+        this.membership.onEngine(event.bytes, event.recovered);
+        break;
+      case 'change-settled':
+        this.membership.onSettled(event.request, event.outcome, this.#primary);
         break;
       case 'role':
+        this.#primary = event.primary;
+        break;
       case 'peer':
       case 'storage-full':
       case 'order-answered':
@@ -381,9 +407,14 @@ export class ApplicationSide<Result> {
 
   #rejectAll(code: ErrorCode, message: string, cause?: SynodError): void {
     const error = new SynodError(code, message, { cause, outcome: 'unknown' });
+    this.membership.rejectAll(error);
+    this.#rejectWaiting(error);
+    this.#reads.rejectAll(new SynodError(code, message, { cause, outcome: 'not-applied' }));
+  }
+
+  #rejectWaiting(error: SynodError): void {
     this.#waiters.drain((waiter, sequence) => waiter.reject(error, sequence));
     this.#outstandingBytes = 0;
-    this.#reads.rejectAll(new SynodError(code, message, { cause, outcome: 'not-applied' }));
   }
 
   #stateRefusal(): SynodError | null {
@@ -393,7 +424,7 @@ export class ApplicationSide<Result> {
       const message = `the replica is fenced: ${this.#fenced.message}`;
       return new SynodError('ERR_SYNOD_FENCED', message, { cause: this.#fenced, outcome: 'not-applied' });
     }
-    return null;
+    return this.membership.refusal;
   }
 
   #refusal(command: Uint8Array, options: CallOptions | undefined): SynodError | null {

@@ -50,6 +50,8 @@ export interface ApplicationCheckpointsOptions {
   readonly onDurable: (checkpoint: DurableCheckpoint) => void;
   /** How the state machine is given its state; by its `restore`, unless told otherwise. */
   readonly restoreState?: RestoreState;
+  /** A member set that is in force behind what was restored. */
+  readonly onMembers: (configuration: Uint8Array) => void;
   /** Goes on executing. */
   readonly resume: () => void;
   /** The state machine holds nothing that could be gone on from. */
@@ -228,6 +230,7 @@ export class ApplicationCheckpoints {
         const { configuration, firstConfiguration } = facts!.header;
         this.#configuration = configuration;
         this.#firstConfiguration = firstConfiguration;
+        this.#options.onMembers(configuration);
         this.#schedule.onBegun(this.#options.executor.bytesExecuted);
         callback(null, facts!);
       }),

@@ -19,6 +19,7 @@ import {
 import { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { loadAddon, type NativeEvent, type NativeEventSender } from '../native/addon.js';
+import type { MemberChange } from '../protocol/reconfiguration.js';
 import type { TlsMaterial } from '../transport/tls.js';
 
 export interface EngineLinkHandler {
@@ -38,6 +39,7 @@ export interface EngineLink {
   onCheckpoint(notice: CheckpointNotice): void;
   lead(order: LeadershipOrder): void;
   setTls(material: TlsMaterial): void;
+  changeMembers(change: MemberChange): void;
   fence(error: SynodError): void;
   close(): Promise<void>;
 }
@@ -76,6 +78,7 @@ export async function openInline(
     onCheckpoint: (notice) => host.onCheckpoint(notice),
     lead: (order) => host.engine.lead(order),
     setTls: (material) => host.setTls(material),
+    changeMembers: (change) => host.engine.changeMembers(change),
     fence: (error) => host.engine.fence(error),
     close: () => host.close(),
   };
@@ -195,6 +198,10 @@ class WorkerLink implements EngineLink {
 
   setTls(material: TlsMaterial): void {
     this.#post({ kind: 'tls', material });
+  }
+
+  changeMembers(change: MemberChange): void {
+    this.#post({ kind: 'change', change });
   }
 
   fence(error: SynodError): void {

@@ -33,6 +33,8 @@ export interface EffectRunnerOptions {
   readonly checkpoints: Checkpoints | null;
   readonly leadership: EngineLeadership;
   readonly times: StageTimes;
+  /** It is in force from here on. */
+  readonly onConfiguration: (configuration: Configuration) => void;
 }
 
 export class EffectRunner {
@@ -63,7 +65,7 @@ export class EffectRunner {
           if (link === undefined) break;
           const { message } = effect;
           if (message.kind === 'heartbeat') times.onHeartbeat(effect.to, message.round);
-          sender.send(link, message);
+          sender.send(link, message, effect.configuration);
           break;
         }
         case 'retain':
@@ -92,6 +94,9 @@ export class EffectRunner {
           break;
         case 'configuration':
           this.#onConfiguration(effect.configuration, effect.self);
+          break;
+        case 'change-settled':
+          parts.emit({ kind: 'change-settled', request: effect.request, outcome: effect.outcome });
           break;
         default:
           unreachable(effect);
@@ -133,14 +138,18 @@ export class EffectRunner {
   }
 
   #onConfiguration(configuration: Configuration, self: MemberNumber): void {
-    const { parts, peers } = this.#options;
-    parts.bridge.self = self;
+    const { parts, peers, onConfiguration } = this.#options;
+    // Who was taken out still knows its own commands among those that are executed later.
+    if (self !== 0) parts.bridge.self = self;
     const first = peers.genesis;
     if (first !== null) parts.emit({ kind: 'first-configuration', bytes: encodeConfiguration(first) });
     parts.logger.info(
       { configuration: configuration.number, self, members: configuration.members },
       'configuration',
     );
+    const recovered = parts.recovered.protocol.configuration?.number ?? 0;
+    parts.emit({ kind: 'configuration', bytes: encodeConfiguration(configuration), recovered });
     peers.renumber();
+    onConfiguration(configuration);
   }
 }

@@ -5,6 +5,7 @@ import type { SynodError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import type { Logger } from '../logger.js';
 import type { Role } from '../protocol/effects.js';
+import type { ChangeOutcome } from '../protocol/reconfiguration.js';
 import type { CheckpointStore } from '../storage/checkpoint-store.js';
 import type { LogMedium, SegmentMemoryReference } from '../storage/log-medium.js';
 import type { Address, Connection, Transport } from '../transport/transport.js';
@@ -34,6 +35,9 @@ export type EngineEvent =
   | { readonly kind: 'peer'; readonly id: string; readonly connected: boolean }
   /** Before any decree is handed over. */
   | { readonly kind: 'first-configuration'; readonly bytes: Uint8Array }
+  /** In force here from now on; `recovered` is the number of the one that was when the replica was opened. */
+  | { readonly kind: 'configuration'; readonly bytes: Uint8Array; readonly recovered: number }
+  | { readonly kind: 'change-settled'; readonly request: number; readonly outcome: ChangeOutcome }
   | { readonly kind: 'storage-full'; readonly full: boolean }
   | { readonly kind: 'fenced'; readonly error: SynodError };
 

@@ -8,6 +8,7 @@ import { SynodError } from '../errors.js';
 import { FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX } from '../limits.js';
 import { RecordKind } from '../log/format.js';
 import type { Configuration } from '../protocol/configuration.js';
+import type { MemberChange } from '../protocol/reconfiguration.js';
 import { Replica } from '../protocol/replica.js';
 import type { Connection } from '../transport/transport.js';
 import { FrameWriter } from '../wire/codec.js';
@@ -28,6 +29,7 @@ import { LogKeeper } from './log-keeper.js';
 import { LogReader } from './log-reader.js';
 import { LogWriter } from './log-writer.js';
 import { MessageSender } from './message-sender.js';
+import { peersOf } from './peer-addresses.js';
 import { PeerTable } from './peer-table.js';
 import { segmentsInUse } from './segments-in-use.js';
 import { StageTimes } from './stage-times.js';
@@ -122,7 +124,7 @@ export class Engine {
       },
     });
     this.#peers = new PeerTable({
-      ids: options.members.map(({ id }) => id),
+      members: options.members,
       id: options.replica,
       incarnation,
       genesis: recovered.genesis,
@@ -213,12 +215,11 @@ export class Engine {
       checkpoints: this.checkpoints,
       leadership: this.#leadership,
       times: this.#times,
+      onConfiguration: () => this.#setPeers(null),
     });
     this.#links = new Links({
       transport: parts.transport,
-      peers: options.members
-        .filter((member) => member.id !== options.replica)
-        .map(({ id, address }) => ({ id, address })),
+      peers: peersOf(options, recovered.protocol.configuration, null),
       id: options.replica,
       crc32c,
       logger: parts.logger,
@@ -421,6 +422,17 @@ export class Engine {
     return this.#health.members;
   }
 
+  /** Has the member set replaced; a `change-settled` event tells what became of it. */
+  changeMembers(change: MemberChange): void {
+    this.#guard(() => {
+      if (this.#fenced !== null || this.#closing) return;
+      // Those who are to join need not know of the others: they are dialled.
+      this.#setPeers(change);
+      this.#core.step({ kind: 'change', change }, this.#parts.now());
+      this.#parts.schedule();
+    });
+  }
+
   status(): EngineStatus {
     return engineStatus(this.#parts, this.#core, this.#links, this.#peers, this.#log);
   }
@@ -527,6 +539,10 @@ export class Engine {
           this.#effects.carryOut(this.#core.takeEffects());
         }),
     });
+  }
+
+  #setPeers(change: MemberChange | null): void {
+    this.#links.setPeers(peersOf(this.#parts.options, this.#core.configuration, change));
   }
 
   #drawUpGenesis(): void {

@@ -1,5 +1,5 @@
 /**
- * Links: one connection to each peer, kept up. Whose id is greater dials. A link is up once both sides have said who
+ * Links: one connection to each peer, kept up. Whose id is greater dials; the other does where nothing comes of that. A link is up once both sides have said who
  * they are and found the other acceptable; nothing else is read or sent before.
  */
 
@@ -16,11 +16,12 @@ import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from './hello.
 
 export interface Peer {
   readonly id: string;
-  address: Address;
+  readonly address: Address;
 }
 
 export interface LinksOptions {
   readonly transport: Transport;
+  /** Whom to be linked with, at first; see `setPeers`. */
   readonly peers: readonly Peer[];
   readonly id: string;
   readonly crc32c: Crc32c;
@@ -46,8 +47,12 @@ const RETRY_MS_MAX = 500;
 const REFUSED_RETRY_MS = 2000;
 /** A peer whose queue stays over its bound for this long is cut off. */
 const SLOW_READER_MS = 10_000;
+/** Whose id is smaller is dialled too, once nothing was heard of it for so long: it may not know of this replica. */
+const REVERSE_DIAL_MS = 2000;
 /** Connections that have not said who they are. */
 const STRANGERS_MAX = 64;
+/** Linked replicas that are no peers: those that were members once, or may become some. */
+const OUTSIDERS_MAX = 16;
 
 /** The most that a disk ever told of itself, or acknowledged here: less means that it was set back. */
 interface Seen {
@@ -84,7 +89,8 @@ export class Link {
 }
 
 interface Dial {
-  readonly peer: Peer;
+  readonly token: number;
+  peer: Peer;
   state: 'idle' | 'dialling' | 'connected';
   at: number;
   retryMs: number;
@@ -98,6 +104,7 @@ export class Links {
   readonly #options: LinksOptions;
   readonly #writer: FrameWriter;
   readonly #dials: Map<string, Dial> = new Map();
+  #tokens = 0;
   readonly #strangers: Set<Link> = new Set();
   /** Up no more, and not closed yet: their connections may still refer to what was sent. */
   readonly #leaving: Set<Link> = new Set();
@@ -108,10 +115,22 @@ export class Links {
   constructor(options: LinksOptions) {
     this.#options = options;
     this.#writer = new FrameWriter(options.crc32c);
-    for (const peer of options.peers) {
-      if (peer.id < options.id) {
-        this.#dials.set(peer.id, { peer, state: 'idle', at: 0, retryMs: RETRY_MS_MIN, lastReason: '' });
+    this.setPeers(options.peers);
+  }
+
+  /** Whom to be linked with from now on, and where they are. Links that stand go on. */
+  setPeers(peers: readonly Peer[]): void {
+    for (const id of this.#dials.keys()) if (!peers.some((peer) => peer.id === id)) this.#dials.delete(id);
+    for (const peer of peers) {
+      const dial = this.#dials.get(peer.id);
+      if (dial !== undefined) {
+        dial.peer = peer;
+        continue;
       }
+      const at = this.#now + (peer.id < this.#options.id ? 0 : REVERSE_DIAL_MS);
+      const token = this.#tokens;
+      this.#tokens += 1;
+      this.#dials.set(peer.id, { token, peer, state: 'idle', at, retryMs: RETRY_MS_MIN, lastReason: '' });
     }
   }
 
@@ -130,9 +149,9 @@ export class Links {
   tick(now: number): void {
     this.#now = now;
     for (const dial of this.#dials.values()) {
-      if (dial.state !== 'idle' || now < dial.at) continue;
+      if (dial.state !== 'idle' || now < dial.at || this.up.has(dial.peer.id)) continue;
       dial.state = 'dialling';
-      this.#options.transport.connect(dial.peer.address, this.#token(dial), this.#options.handshakeTimeoutMs);
+      this.#options.transport.connect(dial.peer.address, dial.token, this.#options.handshakeTimeoutMs);
     }
     for (const link of this.#strangers) {
       if (now - link.since > this.#options.handshakeTimeoutMs) link.connection.close('no handshake in time');
@@ -189,6 +208,8 @@ export class Links {
     const id = link.peer?.id;
     if (id !== undefined && this.up.get(id) === link) {
       this.up.delete(id);
+      const dial = this.#dials.get(id);
+      if (dial?.state === 'idle') this.#wait(dial, RETRY_MS_MIN);
       this.#options.logger.info({ peer: id, reason }, 'peer down');
       this.#options.onDown(link);
     }
@@ -249,6 +270,11 @@ export class Links {
       throw new FrameError('handshake out of turn');
     const hello = decodeHello(joinPayload(frame));
     if (hello === null) throw new FrameError('handshake that cannot be read');
+    if (link.connection.inbound && this.#meetsOwnDial(hello.id)) {
+      // Both dialled at the same time: the connection of the greater id is the one.
+      link.connection.close('this replica dials already');
+      return;
+    }
     const refusal = this.#judge(link.connection, hello);
     if (refusal !== null) {
       const { reason } = refusal;
@@ -297,8 +323,7 @@ export class Links {
         `protocol versions ${hello.versionMin} to ${hello.versionMax}, this build speaks ${own.versionMin} to ${own.versionMax}`,
       );
     if (id === own.id) return notNow(`replica id "${id}" is this replica's own`);
-    if (!this.#options.peers.some((peer) => peer.id === id))
-      return notNow(`replica id "${id}" is not among the members`);
+    if (this.#isOneTooMany(id)) return notNow('too many replicas that are no members');
     const impostor = this.#options.authenticate(connection, id);
     if (impostor !== null) return notNow(impostor);
     const before = this.up.get(id);
@@ -335,10 +360,21 @@ export class Links {
     link.connection.send(this.#writer.bytes, headerBytes, payload, 0, payload.length);
   }
 
+  #meetsOwnDial(id: string): boolean {
+    if (id > this.#options.id || this.up.has(id)) return false;
+    return this.#dials.get(id)?.state === 'connected';
+  }
+
+  #isOneTooMany(id: string): boolean {
+    if (this.#dials.has(id) || this.up.has(id)) return false;
+    let outsiders = 0;
+    for (const other of this.up.keys()) if (!this.#dials.has(other)) outsiders += 1;
+    return outsiders >= OUTSIDERS_MAX;
+  }
+
   #redial(dial: Dial, reason: string, refused: boolean): void {
     dial.state = 'idle';
-    const wait = refused && reason.startsWith('refused') ? REFUSED_RETRY_MS : dial.retryMs;
-    dial.at = this.#now + wait;
+    this.#wait(dial, refused && reason.startsWith('refused') ? REFUSED_RETRY_MS : dial.retryMs);
     dial.retryMs = Math.min(RETRY_MS_MAX, dial.retryMs * 2);
     if (reason !== dial.lastReason) {
       dial.lastReason = reason;
@@ -346,12 +382,13 @@ export class Links {
     }
   }
 
-  #token(dial: Dial): number {
-    return [...this.#dials.values()].indexOf(dial);
+  #wait(dial: Dial, ms: number): void {
+    dial.at = this.#now + (dial.peer.id < this.#options.id ? ms : Math.max(ms, REVERSE_DIAL_MS));
   }
 
   #dialOf(token: number): Dial | undefined {
-    return [...this.#dials.values()][token];
+    for (const dial of this.#dials.values()) if (dial.token === token) return dial;
+    return undefined;
   }
 }
 

@@ -4,7 +4,7 @@ import type { Crc32c } from '../checksum.js';
 import type { Message } from '../protocol/messages.js';
 import type { SegmentMemory } from '../storage/log-medium.js';
 import type { FrameWriter } from '../wire/codec.js';
-import { encodeConfiguration } from '../wire/configuration-codec.js';
+import { encodeConfiguration, encodeJoin } from '../wire/configuration-codec.js';
 import type { Piece } from '../wire/frame.js';
 import { type Link, OWN_MEMORY } from './links.js';
 import type { CopyBytes } from './log-writer.js';
@@ -26,15 +26,16 @@ export class MessageSender {
     this.#options = options;
   }
 
-  send(link: Link, message: Message): void {
-    const { writer, resident, configuration } = this.#options;
+  /** Under the configuration of that number; that in force unless said otherwise. */
+  send(link: Link, message: Message, configuration: number = this.#options.configuration()): void {
+    const { writer, resident } = this.#options;
     const { connection } = link;
     switch (message.kind) {
       case 'accept':
       case 'promise-entry':
       case 'learn': {
         const { bytes, checksum, source } = message.decree;
-        const headerBytes = writer.message(message, configuration(), bytes, checksum);
+        const headerBytes = writer.message(message, configuration, bytes, checksum);
         if (bytes === 0) {
           connection.send(writer.bytes, headerBytes);
         } else if (source instanceof LogPlace) {
@@ -49,13 +50,13 @@ export class MessageSender {
         return;
       }
       case 'genesis':
-        this.#sendBytes(link, message, encodeConfiguration(message.configuration));
+        this.#sendBytes(link, message, configuration, encodeConfiguration(message.configuration));
         return;
       case 'join':
-        this.#sendBytes(link, message, new TextEncoder().encode(`${message.id} ${message.incarnation}`));
+        this.#sendBytes(link, message, configuration, encodeJoin(message));
         return;
       default:
-        connection.send(writer.bytes, writer.message(message, configuration(), 0, 0));
+        connection.send(writer.bytes, writer.message(message, configuration, 0, 0));
     }
   }
 
@@ -75,10 +76,10 @@ export class MessageSender {
     return joined;
   }
 
-  #sendBytes(link: Link, message: Message, payload: Uint8Array): void {
-    const { writer, crc32c, configuration } = this.#options;
+  #sendBytes(link: Link, message: Message, configuration: number, payload: Uint8Array): void {
+    const { writer, crc32c } = this.#options;
     const checksum = crc32c(payload, 0, payload.length, 0);
-    const headerBytes = writer.message(message, configuration(), payload.length, checksum);
+    const headerBytes = writer.message(message, configuration, payload.length, checksum);
     link.sending.push(OWN_MEMORY);
     link.connection.send(writer.bytes, headerBytes, payload, 0, payload.length);
   }

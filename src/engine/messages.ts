@@ -2,6 +2,7 @@
 
 import { type ErrorCode, SynodError } from '../errors.js';
 import type { LogLevel } from '../logger.js';
+import type { MemberChange } from '../protocol/reconfiguration.js';
 import type { TlsMaterial } from '../transport/tls.js';
 import type { CheckpointNotice } from './checkpoints.js';
 import type { LeadershipOrder } from './engine-leadership.js';
@@ -60,6 +61,7 @@ export type ToWorker =
   | { readonly kind: 'checkpoint'; readonly notice: CheckpointNotice }
   | { readonly kind: 'lead'; readonly order: LeadershipOrder }
   | { readonly kind: 'tls'; readonly material: TlsMaterial }
+  | { readonly kind: 'change'; readonly change: MemberChange }
   | { readonly kind: 'fence'; readonly error: ErrorData }
   | { readonly kind: 'close' };
 

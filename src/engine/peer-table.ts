@@ -6,11 +6,13 @@
 import { MEMBER_NUMBER_MAX, type MemberNumber } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
 import { genesisConfiguration, memberById, memberByNumber } from '../protocol/configuration.js';
+import { formatAddress } from '../transport/address.js';
+import type { Address } from '../transport/transport.js';
 import type { Link } from './links.js';
 
 export interface PeerTableOptions {
-  /** All ids of the options, this replica's too. */
-  readonly ids: readonly string[];
+  /** The members of the options, this replica among them. */
+  readonly members: readonly { readonly id: string; readonly address: Address }[];
   readonly id: string;
   readonly incarnation: string;
   readonly genesis: Configuration | null;
@@ -19,7 +21,7 @@ export interface PeerTableOptions {
   readonly onDown: (number: number) => void;
 }
 
-/** The protocol's number for a peer that is no member: above all members' numbers. */
+/** The protocol's numbers for peers that are no members: from here on, above all members' numbers. */
 const OUTSIDERS = MEMBER_NUMBER_MAX + 1;
 
 export class PeerTable {
@@ -72,14 +74,14 @@ export class PeerTable {
 
   /** The first configuration, if it is for this replica to draw up and everyone is there; `up` are the links by id. */
   drawUpGenesis(up: ReadonlyMap<string, Link>): Configuration | null {
-    const { ids, id, incarnation } = this.#options;
-    if (this.genesis !== null || ids.some((other) => other < id)) return null;
-    const disks = [{ id, incarnation }];
-    for (const other of ids) {
-      if (other === id) continue;
-      const peer = up.get(other)?.peer;
-      if (peer == null || peer.hasGenesis) return null;
-      disks.push({ id: other, incarnation: peer.incarnation });
+    const { members, id, incarnation } = this.#options;
+    if (this.genesis !== null || members.some((other) => other.id < id)) return null;
+    const disks: { id: string; incarnation: string; address: string }[] = [];
+    for (const member of members) {
+      const peer = member.id === id ? null : up.get(member.id)?.peer;
+      if (peer === undefined || peer?.hasGenesis) return null;
+      const address = formatAddress(member.address);
+      disks.push({ id: member.id, incarnation: peer?.incarnation ?? incarnation, address });
     }
     this.genesis = genesisConfiguration(disks);
     return this.genesis;
@@ -90,6 +92,13 @@ export class PeerTable {
     const configuration = this.#options.configuration();
     const member = configuration === null ? undefined : memberById(configuration, id);
     if (member !== undefined && member.incarnation === incarnation) return member.number;
-    return OUTSIDERS + this.#options.ids.indexOf(id);
+    const known = link.number >= OUTSIDERS && this.#links.get(link.number) === link;
+    return known ? link.number : this.#freeNumber();
+  }
+
+  #freeNumber(): number {
+    let number = OUTSIDERS;
+    while (this.#links.has(number)) number += 1;
+    return number;
   }
 }

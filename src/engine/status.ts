@@ -1,8 +1,9 @@
 /** What an engine tells of itself. */
 
 import { formatBallot } from '../protocol/ballot.js';
+import type { Configuration } from '../protocol/configuration.js';
 import type { Replica } from '../protocol/replica.js';
-import type { EngineParts, EngineStatus } from './engine-types.js';
+import type { EngineOptions, EngineParts, EngineStatus } from './engine-types.js';
 import type { Links } from './links.js';
 import type { LogWriter } from './log-writer.js';
 import type { PeerTable } from './peer-table.js';
@@ -23,9 +24,9 @@ export function engineStatus(
     chosen: core.chosen,
     storage: { kind: medium.kind, reason: medium.reason, durable: medium.durable },
     transport: { kind: transport.kind, reason: transport.reason },
-    peers: options.members
-      .filter((member) => member.id !== options.replica)
-      .map(({ id }) => {
+    peers: [...knownIds(options, core.configuration, links)]
+      .filter((id) => id !== options.replica)
+      .map((id) => {
         const link = links.up.get(id);
         if (link === undefined || core.role !== 'primary')
           return { id, connected: link !== undefined, lag: null };
@@ -35,4 +36,10 @@ export function engineStatus(
     bytesLogged: log.bytesLogged,
     persists: log.persists,
   };
+}
+
+/** The members; before there is a member set, those of the options; and whoever else is linked. */
+function knownIds(options: EngineOptions, configuration: Configuration | null, links: Links): Set<string> {
+  const members = configuration?.members ?? options.members;
+  return new Set([...members.map(({ id }) => id), ...links.up.keys()]);
 }

@@ -67,6 +67,9 @@ function onMessage(message: ToWorker): void {
     case 'tls':
       host?.setTls(message.material);
       break;
+    case 'change':
+      host?.engine.changeMembers(message.change);
+      break;
     case 'fence':
       host?.engine.fence(errorFromData(message.error));
       break;

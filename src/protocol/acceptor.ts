@@ -184,7 +184,7 @@ export class Acceptor {
       count += 1;
       if (slot === 0) {
         // Promised higher since: the old promise stands, but its candidate has lost.
-        if (ballot === this.promised) this.#sendPromise(ballot);
+        if (ballot === this.promised && this.#context.self !== 0) this.#sendPromise(ballot);
       } else if (ballot === this.run.ballot && slot === this.run.durable + 1) {
         // In order of slots too: where a run began anew below an earlier one, that one's slots become durable first.
         this.run.durable = slot;
@@ -196,6 +196,8 @@ export class Acceptor {
     this.#acceptedDue = false;
     const { ballot, from, durable } = this.run;
     if (durable < from || ballot < this.promised) return;
+    // Taken out of the member set meanwhile: the vote is nobody's any more.
+    if (this.#context.self === 0) return;
     const owner = ownerOf(ballot);
     ensures(durable <= this.run.through, 'acknowledged-at-most-accepted');
     if (owner === this.#context.self) this.#own.acceptedDurable(from, durable);

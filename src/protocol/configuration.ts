@@ -13,8 +13,10 @@ export interface Member {
   readonly number: MemberNumber;
   /** The replica's name, which outlives its disk. */
   readonly id: string;
-  /** 32 hexadecimal digits drawn at random when the disk was first used. */
+  /** 32 hexadecimal digits drawn at random when the disk was first used; `UNKNOWN_DISK` where nobody has met it yet. */
   readonly incarnation: string;
+  /** `host:port` where it was reached when it became a member. Opaque here, and no part of who it is. */
+  readonly address?: string;
 }
 
 export interface Configuration {
@@ -23,10 +25,25 @@ export interface Configuration {
   readonly members: readonly Member[];
   /** The number that the next member that is let in gets. */
   readonly nextMember: MemberNumber;
+  /** Whoever changed the members left this with them: base64. */
+  readonly cookie?: string;
+}
+
+/** No disk has this incarnation: its member counts for the quorum's size, and has no vote until it is let in (rule 8). */
+export const UNKNOWN_DISK: string = '0'.repeat(32);
+
+/** What is wanted of a member: that it stays as it is, or becomes one. */
+export interface WantedMember {
+  readonly id: string;
+  readonly address: string;
+  /** Of the disk that is to take part, where `id` is no member yet. */
+  readonly incarnation: string;
+  /** The number that this very disk had before, and has kept; 0 where it had none. */
+  readonly former: MemberNumber;
 }
 
 /** The smallest number of members any two groups of which have one in common. */
-export function quorumSize(configuration: Configuration): number {
+export function quorumSize(configuration: { readonly members: readonly unknown[] }): number {
   return Math.floor(configuration.members.length / 2) + 1;
 }
 
@@ -39,7 +56,9 @@ export function memberById(configuration: Configuration, id: string): Member | u
 }
 
 /** The first configuration: members in the order of their ids, numbered from 1. */
-export function genesisConfiguration(members: readonly { id: string; incarnation: string }[]): Configuration {
+export function genesisConfiguration(
+  members: readonly { id: string; incarnation: string; address?: string }[],
+): Configuration {
   requires(members.length >= 1, 'configuration-not-empty');
   requires(new Set(members.map((member) => member.id)).size === members.length, 'configuration-ids-distinct');
   const sorted = [...members].sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -49,6 +68,7 @@ export function genesisConfiguration(members: readonly { id: string; incarnation
       number: index + 1,
       id: member.id,
       incarnation: member.incarnation,
+      ...(member.address === undefined ? {} : { address: member.address }),
     })),
     nextMember: sorted.length + 1,
   };
@@ -59,9 +79,10 @@ export function readmit(current: Configuration, id: string, incarnation: string)
   requires(memberById(current, id) !== undefined, 'readmit-known-id', () => id);
   requires(current.nextMember <= MEMBER_NUMBER_MAX, 'member-numbers-left');
   const next = {
+    ...current,
     number: current.number + 1,
     members: current.members.map((member) =>
-      member.id === id ? { number: current.nextMember, id, incarnation } : member,
+      member.id === id ? { ...member, number: current.nextMember, incarnation } : member,
     ),
     nextMember: current.nextMember + 1,
   };
@@ -69,7 +90,62 @@ export function readmit(current: Configuration, id: string, incarnation: string)
   return next;
 }
 
-/** Every member of `next` is one of `current`, with the same disk, or has a number that was never given out. */
+/** The configuration after `current` with just these members. Whoever is a member already keeps number and disk. */
+export function reconfigure(
+  current: Configuration,
+  wanted: readonly WantedMember[],
+  cookie: string,
+): Configuration {
+  requires(wanted.length >= 1, 'configuration-not-empty');
+  requires(new Set(wanted.map(({ id }) => id)).size === wanted.length, 'configuration-ids-distinct');
+  let { nextMember } = current;
+  const members = wanted.map(({ id, address, incarnation, former }): Member => {
+    const member = memberById(current, id);
+    if (member !== undefined) return { ...member, address };
+    if (former !== 0) return { number: former, id, incarnation, address };
+    nextMember += 1;
+    return { number: nextMember - 1, id, incarnation, address };
+  });
+  requires(nextMember <= MEMBER_NUMBER_MAX + 1, 'member-numbers-left');
+  members.sort((a, b) => a.number - b.number);
+  const next = {
+    number: current.number + 1,
+    members,
+    nextMember,
+    ...(cookie === '' ? {} : { cookie }),
+  };
+  ensures(givesNumbersOnce(current, next), 'member-numbers-given-once');
+  return next;
+}
+
+/** Enough members have a disk for a quorum: one that has not can only be let in by a primary. */
+export function hasQuorumOfDisks(configuration: Configuration): boolean {
+  const disks = configuration.members.filter(({ incarnation }) => incarnation !== UNKNOWN_DISK);
+  return disks.length >= quorumSize(configuration);
+}
+
+export function sameConfiguration(a: Configuration, b: Configuration): boolean {
+  return (
+    a.number === b.number &&
+    a.nextMember === b.nextMember &&
+    (a.cookie ?? '') === (b.cookie ?? '') &&
+    a.members.length === b.members.length &&
+    a.members.every((member, index) => {
+      const other = b.members[index]!;
+      return (
+        member.number === other.number &&
+        member.id === other.id &&
+        member.incarnation === other.incarnation &&
+        (member.address ?? '') === (other.address ?? '')
+      );
+    })
+  );
+}
+
+/**
+ * Every member of `next` is one of `current`, with the same disk, or has a number that was never given out; or it is a disk
+ * that was a member before, and comes back under the number that it had.
+ */
 export function givesNumbersOnce(current: Configuration, next: Configuration): boolean {
   const numbers = new Set(next.members.map((member) => member.number));
   return (
@@ -78,7 +154,8 @@ export function givesNumbersOnce(current: Configuration, next: Configuration): b
       if (number >= next.nextMember) return false;
       if (number >= current.nextMember) return true;
       const before = memberByNumber(current, number);
-      return before?.id === id && before.incarnation === incarnation;
+      if (before === undefined) return memberById(current, id) === undefined && incarnation !== UNKNOWN_DISK;
+      return before.id === id && before.incarnation === incarnation;
     })
   );
 }

@@ -37,6 +37,8 @@ export class Context {
   configuration: Configuration | null = null;
   /** This replica's number in `configuration`; 0 where it is no member. */
   self: MemberNumber = 0;
+  /** The last number that this replica had in this life; 0 where it had none. Its disk keeps it (rule 8). */
+  former: MemberNumber = 0;
   role: Role = 'inactive';
   /** Every slot up to this is known to be chosen here, and in the log. */
   chosen: Slot = 0;
@@ -55,7 +57,7 @@ export class Context {
 
   send(to: PeerNumber, message: Message): void {
     requires(to !== 0 && to !== this.self, 'send-only-to-others');
-    this.effects.push({ kind: 'send', to, message });
+    this.effects.push({ kind: 'send', to, configuration: this.configuration?.number ?? 0, message });
   }
 
   /** Yields the write's number; `durable` reports it. */

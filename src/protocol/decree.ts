@@ -40,6 +40,18 @@ export const noopDecree: DecreeReference = Object.freeze({
   source: null,
 });
 
+/** The decree that puts `configuration` into force. */
+export function configurationDecree(configuration: Configuration): DecreeReference {
+  return {
+    kind: DecreeKind.configuration,
+    bytes: 0,
+    checksum: 0,
+    commands: 0,
+    configuration,
+    source: null,
+  };
+}
+
 /** What an acceptor holds for a slot. */
 export interface Acceptance {
   readonly ballot: Ballot;

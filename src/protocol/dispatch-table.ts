@@ -77,7 +77,7 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
     join: 'ignore',
     genesis: 'handle',
   },
-  /** Is no member: it learns, and asks to be let in. It has no vote to give. */
+  /** Is no member: it learns, and tells that it could be one. It has no vote to give. */
   learner: {
     'status-query': 'ignore',
     'status-reply': 'ignore',
@@ -98,7 +98,8 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
     learn: 'handle',
     'fetch-end': 'handle',
     defunct: 'handle',
-    join: 'ignore',
+    /** Those who asked for the change may all be gone: whoever knows of it tells newcomers. */
+    join: 'handle',
     genesis: 'ignore',
   },
   secondary: {

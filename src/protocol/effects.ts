@@ -6,6 +6,7 @@ import type { DecreeReference, Slot } from './decree.js';
 import type { PeerNumber } from './inputs.js';
 import type { LeadershipRefusal } from './leadership.js';
 import type { Message } from './messages.js';
+import type { ChangeOutcome } from './reconfiguration.js';
 
 export type Role = 'inactive' | 'learner' | 'secondary' | 'candidate' | 'preparing' | 'primary';
 
@@ -23,8 +24,13 @@ export type LogRecord =
 export type Effect =
   /** Append to the log; `write` grows by one each. `durable` answers. */
   | { readonly kind: 'append'; readonly write: number; readonly record: LogRecord }
-  /** Send; lost silently if the link is down. */
-  | { readonly kind: 'send'; readonly to: PeerNumber; readonly message: Message }
+  /** Send, with the number of the configuration that was in force when it was written; lost silently if the link is down. */
+  | {
+      readonly kind: 'send';
+      readonly to: PeerNumber;
+      readonly configuration: number;
+      readonly message: Message;
+    }
   /** Keep the decree's payload beyond this turn: it lies in a receive buffer. */
   | { readonly kind: 'retain'; readonly decree: DecreeReference }
   /** Every slot up to `through` is chosen and in the log: apply. */
@@ -47,4 +53,6 @@ export type Effect =
   | { readonly kind: 'read-slot'; readonly read: number; readonly slot: Slot }
   /** The role, or the primary that this replica knows of (0: none), or the configuration changed. */
   | { readonly kind: 'status'; readonly role: Role; readonly primary: MemberNumber; readonly ballot: Ballot }
-  | { readonly kind: 'configuration'; readonly configuration: Configuration; readonly self: MemberNumber };
+  | { readonly kind: 'configuration'; readonly configuration: Configuration; readonly self: MemberNumber }
+  /** What became of the `change` of that number: told once for each. */
+  | { readonly kind: 'change-settled'; readonly request: number; readonly outcome: ChangeOutcome };

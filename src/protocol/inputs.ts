@@ -5,6 +5,7 @@ import type { Configuration } from './configuration.js';
 import type { DecreeReference, Slot } from './decree.js';
 import type { Standing } from './leadership.js';
 import type { Message } from './messages.js';
+import type { MemberChange } from './reconfiguration.js';
 
 /** Who is at the other end of a link: a member's number, or a number above `MEMBER_NUMBER_MAX` for an outsider. */
 export type PeerNumber = number;
@@ -34,6 +35,8 @@ export type Input =
   | { readonly kind: 'installed'; readonly slot: Slot; readonly configuration: Configuration }
   /** All `append` effects up to number `write` are durable. */
   | { readonly kind: 'durable'; readonly write: number }
+  /** The primary is to put other members into the place of those that there are. `change-settled` answers. */
+  | { readonly kind: 'change'; readonly change: MemberChange }
   /** Whether this replica can append to its log. While it cannot, it neither leads nor stands for election. */
   | { readonly kind: 'able'; readonly able: boolean }
   /** How fit this replica is to lead; see `Standing`. */

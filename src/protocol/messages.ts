@@ -1,6 +1,6 @@
 /** What replicas say to each other. Every message also carries the sender's configuration number. */
 
-import type { Ballot } from './ballot.js';
+import type { Ballot, MemberNumber } from './ballot.js';
 import type { Configuration } from './configuration.js';
 import type { DecreeReference, Slot } from './decree.js';
 
@@ -139,12 +139,14 @@ export interface Defunct {
   readonly chosen: Slot;
 }
 
-/** A replica that is no member (new disk) asks to be let in. */
+/** A replica that is no member (new disk, new name, or taken out) tells that it could be one; with a new disk it asks to be let in. */
 export interface Join {
   readonly kind: 'join';
   readonly id: string;
   readonly incarnation: string;
   readonly chosen: Slot;
+  /** The number that this disk had, and this very process has not forgotten; 0 where it had none. */
+  readonly former: MemberNumber;
 }
 
 /** The first configuration, from the replica that drew it up or from one that has it. */

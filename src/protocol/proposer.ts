@@ -209,7 +209,7 @@ export class Proposer {
     this.adopted = this.last;
     this.#best = new Map();
     ensures(this.pausedForConfiguration || this.last >= highest, 'open-slots-are-proposed-again');
-    context.forEachConnectedMember((member) => this.#sendHeartbeat(member));
+    this.announce();
   }
 
   // Phase 2.
@@ -327,6 +327,11 @@ export class Proposer {
   /** The last round of heartbeats that was sent. */
   get round(): number {
     return this.#round;
+  }
+
+  /** To all members at once: this is chosen. */
+  announce(): void {
+    this.#context.forEachConnectedMember((member) => this.#sendHeartbeat(member));
   }
 
   /** Members, this one included, that were heard from within the election timeout. */

@@ -9,6 +9,11 @@ import type { Join } from './messages.js';
 /** So many full pipelines may a replica be behind that is let in: enough for it to arrive, little to catch up with. */
 const JOIN_PIPELINES_MAX = 4;
 
+/** While a request was on its way, a full pipeline may have been chosen, or a few. */
+export function hasCaughtUp({ chosen, options }: Context, join: Join): boolean {
+  return chosen - join.chosen <= JOIN_PIPELINES_MAX * options.pipelineDecreesMax;
+}
+
 /** Asks to be let in, while this replica is no member. */
 export class Joining {
   readonly #context: Context;
@@ -42,20 +47,21 @@ export class Joining {
   #ask(): void {
     const context = this.#context;
     for (const peer of context.connected) {
-      context.send(peer, { kind: 'join', ...context.identity, chosen: context.chosen });
+      const { identity, chosen, former } = context;
+      context.send(peer, { kind: 'join', ...identity, chosen, former });
     }
   }
 }
 
 /** The configuration that a primary proposes for whoever asks to be let in; null where it must not be, or not yet. */
-export function readmission(context: Context, { id, incarnation, chosen }: Join): Configuration | null {
+export function readmission(context: Context, join: Join): Configuration | null {
+  const { id, incarnation } = join;
   const current = context.configuration!;
   const member = memberById(current, id);
   if (member === undefined || member.incarnation === incarnation) return null;
   // The disk that the configuration knows is still in use: two replicas claim one name.
   if (context.connected.has(member.number) || member.number === context.self) return null;
-  // While the request was on its way, a full pipeline may have been chosen, or a few.
-  if (context.chosen - chosen > JOIN_PIPELINES_MAX * context.options.pipelineDecreesMax) return null;
+  if (!hasCaughtUp(context, join)) return null;
   if (current.nextMember > MEMBER_NUMBER_MAX) return null;
   const next = readmit(current, id, incarnation);
   let live = 1;

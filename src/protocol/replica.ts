@@ -13,7 +13,7 @@ import { givesNumbersOnce, memberById, memberByNumber } from './configuration.js
 import type { Identity, ProtocolOptions } from './context.js';
 import { Context } from './context.js';
 import type { Acceptance, DecreeReference, Slot } from './decree.js';
-import { DecreeKind } from './decree.js';
+import { configurationDecree } from './decree.js';
 import { dispatchTable, messageScope } from './dispatch-table.js';
 import type { Effect, Role } from './effects.js';
 import { Election } from './election.js';
@@ -27,23 +27,10 @@ import { checkPlausible, type Roles } from './plausible.js';
 import { Proposer } from './proposer.js';
 import { Joining, readmission } from './readmission.js';
 import { Reads } from './reads.js';
+import { Reconfiguration } from './reconfiguration.js';
+import type { RecoveredState } from './recovered-state.js';
 
-/** What was recovered from the log. */
-export interface RecoveredState {
-  readonly promised: Ballot;
-  readonly chosen: Slot;
-  /** Every acceptance above `chosen`. */
-  readonly accepted: ReadonlyMap<Slot, Acceptance>;
-  /** The configuration in force after slot `chosen`; null where there was no genesis. */
-  readonly configuration: Configuration | null;
-}
-
-export const emptyState: RecoveredState = {
-  promised: noBallot,
-  chosen: 0,
-  accepted: new Map(),
-  configuration: null,
-};
+export { emptyState, type RecoveredState } from './recovered-state.js';
 
 export class Replica {
   readonly #context: Context;
@@ -55,6 +42,7 @@ export class Replica {
   readonly #genesis: GenesisRelay;
   readonly #joining: Joining;
   readonly #reads: Reads;
+  readonly #reconfiguration: Reconfiguration;
   readonly #roles: Roles;
   #lastStepAt = 0;
   #able = true;
@@ -98,6 +86,7 @@ export class Replica {
     this.#genesis = new GenesisRelay(context);
     this.#joining = new Joining(context);
     this.#reads = new Reads(context, this.#proposer, this.#election);
+    this.#reconfiguration = new Reconfiguration(context, this.#proposer);
     this.#roles = { context, acceptor: this.#acceptor, proposer: this.#proposer, reads: this.#reads };
     if (recovered.configuration !== null) this.#configure(recovered.configuration);
     this.#election.restart();
@@ -183,6 +172,9 @@ export class Replica {
       case 'installed':
         this.#onInstalled(input.slot, input.configuration);
         break;
+      case 'change':
+        this.#reconfiguration.ask(input.change);
+        break;
       case 'able':
         this.#able = input.able;
         break;
@@ -216,6 +208,7 @@ export class Replica {
     if (context.role === 'preparing' && this.#proposer.isPrepared) this.#becomePrimary();
     if (context.role === 'primary') this.#choose(this.#proposer.chosenByQuorum());
     else this.#choose(this.#learner.believable());
+    this.#reconfiguration.endTurn();
     if (context.role === 'primary') {
       this.#reads.begin();
       this.#proposer.pump();
@@ -246,6 +239,7 @@ export class Replica {
       this.#leadership.snapshot(),
       Math.min(now - this.#lastStepAt, options.electionTimeoutMs / 2 + 1),
       ...this.#joining.snapshot(),
+      ...this.#reconfiguration.snapshot(),
       this.#able,
       this.#genesis.waiting,
       ...this.#reads.snapshot(),
@@ -298,6 +292,7 @@ export class Replica {
     this.#proposer.onPeerDown(peer);
     this.#learner.onPeerDown(peer);
     this.#reads.onPeerDown(peer);
+    this.#reconfiguration.onPeerDown(peer);
     if (wasPrimary) this.#election.hasten();
   }
 
@@ -474,7 +469,9 @@ export class Replica {
       return;
     }
     this.#followPrimary(from, message.ballot, message.chosen);
-    answerHeartbeat(context, this.#acceptor, this.#leadership, from, message);
+    // It may have said that another configuration was chosen, in which one of the two has no voice.
+    if (context.self !== 0 && context.isMember(from))
+      answerHeartbeat(context, this.#acceptor, this.#leadership, from, message);
   }
 
   #followPrimary(from: MemberNumber, ballot: Ballot, chosen: Slot): void {
@@ -500,17 +497,11 @@ export class Replica {
   #onJoin(from: PeerNumber, message: Join): void {
     const context = this.#context;
     context.send(from, { kind: 'defunct', chosen: context.chosen });
+    this.#reconfiguration.onJoin(from, message);
     if (context.role !== 'primary' || this.#proposer.isPaused) return;
     const next = readmission(context, message);
     if (next === null) return;
-    this.#proposer.proposeConfiguration({
-      kind: DecreeKind.configuration,
-      bytes: 0,
-      checksum: 0,
-      commands: 0,
-      configuration: next,
-      source: null,
-    });
+    this.#proposer.proposeConfiguration(configurationDecree(next));
   }
 
   #onGenesis(configuration: Configuration): void {
@@ -538,6 +529,7 @@ export class Replica {
       }
     }
     context.chosen = last;
+    this.#reconfiguration.onChosen(last, this.#acceptor.accepted);
     this.#acceptor.settle(from, last);
     this.#proposer.settle(from, last);
     this.#learner.onProgress();
@@ -554,6 +546,7 @@ export class Replica {
     if (slot < from) return;
     if (context.role === 'primary') this.#becomeSecondary(); // Another one was elected meanwhile.
     context.chosen = slot;
+    this.#reconfiguration.onInstalled(slot, configuration);
     this.#acceptor.settle(from, slot);
     this.#proposer.settle(from, slot);
     this.#learner.onProgress();
@@ -569,6 +562,12 @@ export class Replica {
     invariant(configuration.number === current.number + 1, 'configurations-one-by-one');
     requires(givesNumbersOnce(current, configuration), 'member-numbers-given-once');
     const led = context.role === 'primary';
+    if (led) {
+      // Its word still counts with the old members, perhaps for the last time. Newcomers hear that there is something to fetch.
+      this.#proposer.announce();
+      for (const peer of context.connected)
+        if (!context.isMember(peer)) context.send(peer, { kind: 'defunct', chosen: context.chosen });
+    }
     this.#configure(configuration);
     // Slots from here on need promises from a quorum of the new members (rule 7).
     if (led && context.self !== 0) this.#becomePreparing();
@@ -579,11 +578,19 @@ export class Replica {
     const { id, incarnation } = context.identity;
     const member = memberById(configuration, id);
     context.configuration = configuration;
+    const wasMember = context.self !== 0;
+    if (wasMember) context.former = context.self;
     context.self = member !== undefined && member.incarnation === incarnation ? member.number : 0;
     if (context.self === 0) context.role = 'learner';
     else if (context.role === 'inactive' || context.role === 'learner') context.role = 'secondary';
     else if (context.role === 'candidate' || context.role === 'preparing') context.role = 'secondary';
-    if (memberByNumber(configuration, this.#election.primary) === undefined) this.#election.forgetPrimary();
+    // Whoever has just become a member hears the others out first.
+    if (!wasMember) this.#election.restart();
+    const { primary } = this.#election;
+    if (primary !== 0 && memberByNumber(configuration, primary) === undefined) {
+      this.#election.forgetPrimary();
+      this.#election.hasten();
+    }
     context.effects.push({ kind: 'configuration', configuration, self: context.self });
   }
 

@@ -5,7 +5,7 @@ import type { Configuration } from '../protocol/configuration.js';
 import type { DecreeReference } from '../protocol/decree.js';
 import { DecreeKind } from '../protocol/decree.js';
 import type { Message } from '../protocol/messages.js';
-import { decodeConfiguration, isIncarnation, isMemberId } from './configuration-codec.js';
+import { decodeConfiguration, decodeJoin } from './configuration-codec.js';
 import type { Frame } from './frame.js';
 import {
   FRAME_HEADER_BYTES,
@@ -444,11 +444,9 @@ export function decodeMessage(frame: Frame): Message {
     case FrameKind.defunct:
       return { kind: 'defunct', chosen: readU64(view, BODY) };
     case FrameKind.join: {
-      const text = new TextDecoder().decode(joinPayload(frame));
-      const [id, incarnation] = text.split(' ');
-      // It becomes part of a configuration, which no replica could read if these were wrong.
-      if (!isMemberId(id) || !isIncarnation(incarnation)) throw new FrameError('join');
-      return { kind: 'join', chosen: readU64(view, BODY), id, incarnation };
+      const join = decodeJoin(joinPayload(frame));
+      if (join === null) throw new FrameError('join');
+      return { kind: 'join', chosen: readU64(view, BODY), ...join };
     }
     case FrameKind.genesis: {
       const configuration = decodeConfiguration(joinPayload(frame));

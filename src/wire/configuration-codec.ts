@@ -1,19 +1,25 @@
 /** Configurations to bytes and back: in the log and on the wire the same. JSON, as they are few and read by people. */
 
-import { MEMBERS_MAX } from '../limits.js';
+import { CONFIGURATION_COOKIE_BYTES_MAX, MEMBERS_MAX } from '../limits.js';
 import { MEMBER_NUMBER_MAX } from '../protocol/ballot.js';
 import type { Configuration, Member } from '../protocol/configuration.js';
+import type { Join } from '../protocol/messages.js';
 
 const ID = /^[A-Za-z0-9._-]{1,63}$/;
 const INCARNATION = /^[0-9a-f]{32}$/;
+/** A host of at most 253 characters, brackets, and a port. */
+const ADDRESS = /^[\x21-\x7e]{0,261}$/;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+const COOKIE_LENGTH_MAX = Math.ceil(CONFIGURATION_COOKIE_BYTES_MAX / 3) * 4;
 
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
-  const { number, members, nextMember } = configuration;
+  const { number, members, nextMember, cookie } = configuration;
   return new TextEncoder().encode(
     JSON.stringify({
       number,
-      members: members.map(({ number, id, incarnation }) => ({ number, id, incarnation })),
+      members: members.map(({ number, id, incarnation, address }) => ({ number, id, incarnation, address })),
       nextMember,
+      cookie,
     }),
   );
 }
@@ -38,14 +44,33 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration | null {
   const members: Member[] = [];
   for (const member of value.members as unknown[]) {
     if (!isRecord(member)) return null;
-    const { number, id, incarnation } = member;
+    const { number, id, incarnation, address } = member;
     if (!isCount(number) || number >= value.nextMember || number > MEMBER_NUMBER_MAX) return null;
     if (!isMemberId(id) || !isIncarnation(incarnation)) return null;
-    members.push({ number, id, incarnation });
+    if (address === undefined) members.push({ number, id, incarnation });
+    else if (typeof address === 'string' && ADDRESS.test(address))
+      members.push({ number, id, incarnation, address });
+    else return null;
   }
   if (new Set(members.map((member) => member.number)).size !== members.length) return null;
   if (new Set(members.map((member) => member.id)).size !== members.length) return null;
-  return { number: value.number, members, nextMember: value.nextMember };
+  const { number, nextMember, cookie } = value;
+  if (cookie === undefined) return { number, members, nextMember };
+  if (typeof cookie !== 'string' || cookie.length > COOKIE_LENGTH_MAX || !BASE64.test(cookie)) return null;
+  return { number, members, nextMember, cookie };
+}
+
+export function encodeJoin({ id, incarnation, former }: Join): Uint8Array {
+  return new TextEncoder().encode(`${id} ${incarnation}${former === 0 ? '' : ` ${former}`}`);
+}
+
+/** Null where the bytes are none: it becomes part of a configuration, which no replica could read if it were wrong. */
+export function decodeJoin(bytes: Uint8Array): Pick<Join, 'id' | 'incarnation' | 'former'> | null {
+  const [id, incarnation, number, ...rest] = new TextDecoder().decode(bytes).split(' ');
+  if (!isMemberId(id) || !isIncarnation(incarnation) || rest.length > 0) return null;
+  const former = number === undefined ? 0 : Number(number);
+  if (number !== undefined && (!isCount(former) || former > MEMBER_NUMBER_MAX)) return null;
+  return { id, incarnation, former };
 }
 
 export function isMemberId(value: unknown): value is string {

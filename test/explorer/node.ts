@@ -304,7 +304,7 @@ export class Node {
           this.#append(effect);
           break;
         case 'send':
-          this.#sendTo(effect.to, effect.message);
+          this.#sendTo(effect.to, effect.message, effect.configuration);
           break;
         case 'chosen':
           this.#onChosen(effect.through);
@@ -319,6 +319,7 @@ export class Node {
         case 'status':
           this.story?.push(`is ${effect.role}`);
           break;
+        case 'change-settled':
         case 'retain':
           break;
       }
@@ -371,15 +372,14 @@ export class Node {
     }
   }
 
-  #sendTo(number: number, message: Message): void {
+  #sendTo(number: number, message: Message, configuration?: number): void {
     const peer = this.#links.findIndex((end) => end?.number === number);
-    if (peer !== -1) this.#send(peer, message);
+    if (peer !== -1) this.#send(peer, message, configuration);
   }
 
-  #send(peer: number, message: Message): void {
+  #send(peer: number, message: Message, configuration: number = this.core.configuration?.number ?? 0): void {
     this.#around.checks?.onSend(this, message);
     const copy = 'decree' in message ? { ...message, decree: { ...message.decree } } : message;
-    const configuration = this.core.configuration?.number ?? 0;
     this.sent[peer]!.push({ kind: 'message', configuration, message: copy });
   }
 }

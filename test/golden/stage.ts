@@ -335,9 +335,10 @@ export class Stage {
         break;
       case 'send': {
         const to = actor.peers.get(effect.to);
-        if (to !== undefined) this.#post(actor, to, effect.message);
+        if (to !== undefined) this.#post(actor, to, effect.message, effect.configuration);
         break;
       }
+      case 'change-settled':
       case 'retain':
         break;
       case 'chosen': {
@@ -406,13 +407,18 @@ export class Stage {
       one.checksum = (one.checksum * 31 + letter.charCodeAt(0)) % 0x7fff_ffff;
   }
 
-  #post(actor: Actor, to: string, message: Message): void {
+  #post(
+    actor: Actor,
+    to: string,
+    message: Message,
+    configuration: number = actor.core!.configuration?.number ?? 0,
+  ): void {
     if (!(this.#hidesRoutine && routine.has(message.kind)))
       this.#say(`${actor.id} -> ${to}: ${showMessage(message)}`);
     const queue = this.#queues.get(`${actor.id} ${to}`) ?? [];
     this.#queues.set(`${actor.id} ${to}`, queue);
     const copy = 'decree' in message ? { ...message, decree: { ...message.decree } } : message;
-    queue.push({ configuration: actor.core!.configuration?.number ?? 0, message: copy });
+    queue.push({ configuration, message: copy });
   }
 
   #status(actor: Actor): void {

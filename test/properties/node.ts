@@ -273,7 +273,7 @@ export class Node {
           break;
         case 'send': {
           const link = this.#links.get(effect.to);
-          if (link !== undefined) this.#post(link, effect.message);
+          if (link !== undefined) this.#post(link, effect.message, effect.configuration);
           break;
         }
         case 'retain':
@@ -294,6 +294,8 @@ export class Node {
         case 'configuration':
           this.#trace(() => `configuration ${effect.configuration.number}, self ${effect.self}`);
           this.#renumber();
+          break;
+        case 'change-settled':
           break;
       }
     }
@@ -373,7 +375,7 @@ export class Node {
     this.#post(link, { kind: 'fetch-end', through: slot - 1, chosen: through });
   }
 
-  #post(link: Link, message: Message): void {
+  #post(link: Link, message: Message, configuration: number = this.core!.configuration?.number ?? 0): void {
     const core = this.core!;
     const { checker, network, now } = this.#around;
     checker.onSend(this.disk, core.self, core.chosen, message);
@@ -383,7 +385,7 @@ export class Node {
     }
     this.#trace(() => `-> ${this.#around.ids[link.beyond(this.index).node]} ${describe(message)}`);
     const copy = 'decree' in message ? { ...message, decree: { ...message.decree } } : message;
-    network.send(this.index, link, now, core.configuration?.number ?? 0, copy);
+    network.send(this.index, link, now, configuration, copy);
   }
 
   #trace(line: () => string): void {

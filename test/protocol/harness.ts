@@ -88,6 +88,16 @@ export function showEffect(effect: Effect): string {
       return `status: ${effect.role}, primary ${effect.primary}, ballot ${formatBallot(effect.ballot)}`;
     case 'configuration':
       return `configuration ${effect.configuration.number}: ${showMembers(effect.configuration)}, self ${effect.self}`;
+    case 'change-settled': {
+      const { request, outcome } = effect;
+      const how =
+        outcome.kind === 'chosen'
+          ? `configuration ${outcome.configuration}`
+          : outcome.kind === 'refused'
+            ? [outcome.reason, ...outcome.missing].join(' ')
+            : outcome.kind;
+      return `change ${request}: ${how}`;
+    }
   }
 }
 

@@ -123,7 +123,7 @@ describe('a replica with another disk', () => {
 });
 
 describe('the primary lets a replica in again', () => {
-  const join = { kind: 'join', id: 'c', incarnation: incarnationOf('c', 2), chosen: 0 } as const;
+  const join = { kind: 'join', id: 'c', incarnation: incarnationOf('c', 2), chosen: 0, former: 0 } as const;
 
   it('by a configuration decree, once its old disk is gone and a quorum lives without it', () => {
     const scene = new Scene().toPrimary();
@@ -193,10 +193,17 @@ describe('a configuration takes effect after its own slot', () => {
   it('its primary prepares anew among the new members', () => {
     const scene = new Scene().toPrimary();
     scene.feed({ kind: 'peer-down', peer: 3 });
-    scene.receive(outsider, { kind: 'join', id: 'c', incarnation: incarnationOf('c', 2), chosen: 0 });
+    scene.receive(outsider, {
+      kind: 'join',
+      id: 'c',
+      incarnation: incarnationOf('c', 2),
+      chosen: 0,
+      former: 0,
+    });
     scene.durable();
     expect(scene.receive(2, { kind: 'accepted', ballot: b(1, 1), from: 1, through: 1 })).toEqual([
       'chosen 1',
+      'send 2: heartbeat 1.1 round 0: chosen 1',
       'configuration 2: 1=a 2=b 4=c, self 1',
       'append 3: promise 2.1',
       'status: preparing, primary 0, ballot -',

@@ -77,7 +77,7 @@ describe('a primary', () => {
   });
 
   it('lets nobody in once there are no member numbers left', () => {
-    const join: Message = { kind: 'join', id: 'c', incarnation: incarnationOf('c', 2), chosen: 0 };
+    const join: Message = { kind: 'join', id: 'c', incarnation: incarnationOf('c', 2), chosen: 0, former: 0 };
     const defunct = 'send 65540: defunct: chosen 0';
     const nearly = { ...configurationOf(3), nextMember: MEMBER_NUMBER_MAX };
     const before = new Scene({ configuration: nearly, linked: [2, 65_540] }).toPrimary();

@@ -60,7 +60,7 @@ export function showMessage(message: Message): string {
     case 'defunct':
       return `defunct: chosen ${message.chosen}`;
     case 'join':
-      return `join ${message.id}: chosen ${message.chosen}`;
+      return `join ${message.id}: chosen ${message.chosen}${message.former === 0 ? '' : `, was ${message.former}`}`;
     case 'read-query':
       return `read-query ${message.read}`;
     case 'read-reply':

@@ -6,6 +6,7 @@ import type { Mode } from './script.js';
 export const usage = `usage: npm run sim -- [--seed S | --seeds N [--first F] | --script FILE]
 
   --seed S        runs seed S, prints its trace hash and what happened
+  --changes N     with --seed: one long run in which the members are changed about N times, under faults all the while
   --seeds N       runs N seeds (default 100)
   --first F       from seed F on (default 1)
   --minutes M     ends after M minutes at the latest
@@ -19,6 +20,8 @@ export const usage = `usage: npm run sim -- [--seed S | --seeds N [--first F] | 
 
 export interface Arguments {
   readonly seed: number | null;
+  /** 0 where the run is the seed's own. */
+  readonly changes: number;
   readonly seeds: number;
   readonly first: number;
   readonly minutes: number;
@@ -37,6 +40,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
     options: {
       seed: { type: 'string' },
       seeds: { type: 'string' },
+      changes: { type: 'string' },
       first: { type: 'string' },
       minutes: { type: 'string' },
       jobs: { type: 'string' },
@@ -50,10 +54,13 @@ export function parseArguments(argv: readonly string[]): Arguments {
   if (chosen.length > 1) throw new Error('--seed, --seeds and --script exclude one another');
   if (values.trace && values.seed === undefined && values.script === undefined)
     throw new Error('--trace needs --seed or --script');
+  if (values.changes !== undefined && (values.seed === undefined || values.mode !== undefined))
+    throw new Error('--changes needs --seed, and no --mode');
   const mode = values.mode ?? 'recoverable';
   if (mode !== 'recoverable' && mode !== 'unbounded') throw new Error(`--mode: ${mode}`);
   return {
     seed: values.seed === undefined ? null : whole('--seed', values.seed, 0),
+    changes: whole('--changes', values.changes ?? '0', 0),
     seeds: whole('--seeds', values.seeds ?? '100', 1),
     first: whole('--first', values.first ?? '1', 0),
     minutes: number('--minutes', values.minutes ?? '1e9'),

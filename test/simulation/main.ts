@@ -6,7 +6,7 @@ import path from 'node:path';
 import { type Arguments, parseArguments, usage } from './arguments.js';
 import { runInProcesses } from './jobs.js';
 import { type RunResult, runScript } from './run.js';
-import { drawScript, type Script } from './script.js';
+import { drawChurnScript, drawScript, type Script } from './script.js';
 import { shrink } from './shrink.js';
 import { add, emptyTally, type Failure, type Tally } from './tally.js';
 
@@ -26,9 +26,13 @@ async function main(argv: readonly string[]): Promise<number> {
   return runMany(options);
 }
 
-function playOne({ seed, script: file, mode, trace, json }: Arguments): number {
+function playOne({ seed, changes, script: file, mode, trace, json }: Arguments): number {
   const script: Script =
-    file === null ? drawScript(seed!, mode) : (JSON.parse(readFileSync(file, 'utf8')) as Script);
+    file !== null
+      ? (JSON.parse(readFileSync(file, 'utf8')) as Script)
+      : changes > 0
+        ? drawChurnScript(seed!, changes)
+        : drawScript(seed!, mode);
   const began = performance.now();
   const print = trace ? (line: string): void => void process.stdout.write(`${line}\n`) : null;
   const run = runScript(script, print);
@@ -78,6 +82,7 @@ async function runMany({ seeds, first, minutes, jobs, mode, json }: Arguments): 
         checkpointsMade: total.checkpointsMade,
         checkpointsCopied: total.checkpointsCopied,
         segmentsDropped: total.segmentsDropped,
+        memberChanges: total.changes,
         elections: total.primaries,
         progressInMost: total.progressInMost,
         recoveredInMost: total.recoveredInMost,
@@ -86,7 +91,7 @@ async function runMany({ seeds, first, minutes, jobs, mode, json }: Arguments): 
   } else {
     process.stdout.write(
       `${total.seeds} seeds, ${failures.length} violations, ${(total.simulatedMs / 1000).toFixed(0)} simulated seconds, ` +
-        `${total.crashes} crashes, ${total.wipes} new disks, ${total.primaries} elections, ${total.committed} commands, ` +
+        `${total.crashes} crashes, ${total.wipes} new disks, ${total.changes} changes of members, ${total.primaries} elections, ${total.committed} commands, ` +
         `${total.checkpointsMade} checkpoints made, ${total.checkpointsCopied} copied, ${total.segmentsDropped} segments dropped\n`,
     );
   }

@@ -4,7 +4,7 @@
  */
 
 import { priorityBounds } from '../../src/limits.js';
-import { memberByNumber, quorumSize } from '../../src/protocol/configuration.js';
+import { memberById, quorumSize } from '../../src/protocol/configuration.js';
 import type { Machine } from './machine.js';
 import { Violation } from './observation.js';
 import type { Trouble } from './trouble.js';
@@ -107,8 +107,16 @@ export class Peace {
     if (latest === null || random.chance(0.4)) return machines;
     const { members } = latest.configuration;
     if (members.some(({ incarnation }) => !this.#trouble.isSettled(incarnation))) return machines;
+    if (this.#world.changes.isUnsettled) return machines;
     const count = quorumSize(latest.configuration) + random.below(2);
-    return random.shuffled(machines).slice(0, count);
+    return random.shuffled(machines.filter((machine) => this.#isMember(machine))).slice(0, count);
+  }
+
+  #isMember({ id, index }: Machine): boolean {
+    const { latest, script } = this.#world;
+    return latest === null
+      ? index < script.settings.replicas
+      : memberById(latest.configuration, id) !== undefined;
   }
 
   /** Disks that are stalled answer in the end; one that was full is asked again after a while. */
@@ -121,19 +129,24 @@ export class Peace {
     return this.#there.every((machine) => {
       if (!machine.isOpen) return false;
       const { peers } = machine.process!.engine!.status();
+      // Two that are no members need not know of each other.
       return this.#there.every(
-        (other) => other === machine || peers.some(({ id, connected }) => id === other.id && connected),
+        (other) =>
+          other === machine ||
+          !(this.#isMember(machine) || this.#isMember(other)) ||
+          peers.some(({ id, connected }) => id === other.id && connected),
       );
     });
   }
 
   get #isRecovered(): boolean {
     const world = this.#world;
-    if (world.calls.hasWaiting) return false;
+    if (world.calls.hasWaiting || world.changes.isUnsettled) return false;
     const { appliedMost, latest } = world;
     return this.#there.every((machine) => {
       if (!machine.isOpen || machine.appliedSlot < appliedMost || latest === null) return false;
-      return memberByNumber(latest.configuration, machine.process!.bridge.self) !== undefined;
+      const member = memberById(latest.configuration, machine.id);
+      return member === undefined || member.number === machine.process!.bridge.self;
     });
   }
 

@@ -166,6 +166,12 @@ export class SimulatedProcess {
       startTimer: (timeoutMs, call) => this.#startTimer(timeoutMs, call),
       onFenced: () => {},
       ...this.#checkpointSettings(),
+      membership: {
+        replica: options.engine.replica,
+        send: (change) =>
+          events.after(0.01, () => this.engineThread.run(() => this.engine!.changeMembers(change))),
+        onChange: () => {},
+      },
     });
   }
 

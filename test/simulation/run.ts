@@ -25,6 +25,9 @@ export interface RunResult {
   readonly segmentsDropped: number;
   readonly primaries: number;
   readonly configurations: number;
+  /** Changes of the member set that were asked for, and that were chosen. */
+  readonly changesAsked: number;
+  readonly changesChosen: number;
   /** Frames that were damaged, doubled, swapped or played again. */
   readonly injections: number;
   readonly calls: number;
@@ -57,6 +60,8 @@ export function runScript(script: Script, print: ((line: string) => void) | null
     segmentsDropped: world.checkpoints.dropped,
     primaries: world.machines.reduce((sum, { becamePrimary }) => sum + becamePrimary, 0),
     configurations: world.configurations.length,
+    changesAsked: world.changes.records.length,
+    changesChosen: world.changes.chosen,
     injections: world.network.injections,
     calls: world.calls.records.length,
     committed: world.calls.records.filter(({ outcome }: CallRecord) => outcome === 'committed').length,
@@ -80,6 +85,7 @@ function live(world: World): PeaceResult | null {
   world.closeAll();
   world.tell({ kind: 'finished', at: world.events.now });
   if (world.violation !== null) throw world.violation;
+  world.changes.check();
   checkHistory(world.calls.records, { visitedMax: VISITED_MAX });
   return peace;
 }

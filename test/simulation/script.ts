@@ -5,6 +5,7 @@
  */
 
 import type { CheckpointPolicy } from '../../src/application/checkpoint-schedule.js';
+import { MEMBERS_MAX } from '../../src/limits.js';
 import { Random } from '../properties/random.js';
 import type { DiskModel } from './disk.js';
 import type { NetworkModel } from './network.js';
@@ -14,6 +15,8 @@ export type Mode = 'recoverable' | 'unbounded';
 export interface Settings {
   readonly mode: Mode;
   readonly replicas: number;
+  /** Replicas beside the first members. Their places come behind those. */
+  readonly spares?: number;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
   readonly limits: {
@@ -97,6 +100,15 @@ export type Fault = { readonly at: number } & (
       readonly target: Target;
       readonly other: number;
     }
+  /** The target is asked for other members: by the places in `order`, those that come first. */
+  | {
+      readonly kind: 'change';
+      readonly target: Target;
+      readonly how: 'add' | 'remove' | 'replace' | 'any';
+      readonly order: readonly number[];
+      readonly size: number;
+      readonly force: boolean;
+    }
   | { readonly kind: 'step-clock'; readonly target: Target; readonly byMs: number }
   | { readonly kind: 'jump-clock'; readonly target: Target; readonly byMs: number }
   | { readonly kind: 'drift-clock'; readonly target: Target; readonly rate: number }
@@ -132,7 +144,67 @@ export function drawScript(seed: number, mode: Mode): Script {
   const checkpoints = drawCheckpoints(new Random(seed + 0.25 * 2 ** 31));
   const settings = { ...drawSettings(random, mode), ...(checkpoints === null ? {} : { checkpoints }) };
   const faults = drawFaults(random, settings);
-  return { seed, settings, faults };
+  return drawChurn(seed, { seed, settings, faults });
+}
+
+/** Some runs change their members too. By chances of their own: all else in these runs is as it would be without. */
+function drawChurn(seed: number, script: Script): Script {
+  const random = new Random(seed + 0.25 * 2 ** 31);
+  const { settings } = script;
+  if (settings.replicas > 5 || random.chance(0.65)) return script;
+  const spares = 1 + random.below(2);
+  const total = settings.replicas + spares;
+  const count = 1 + random.below(random.pick([3, 8]));
+  const changes = Array.from({ length: count }, () =>
+    drawChange(random, random.between(0.1, 1) * settings.troubleMs, total, settings.mode),
+  );
+  const faults = [...script.faults, ...changes].sort((a, b) => a.at - b.at);
+  return { seed, settings: { ...settings, spares }, faults };
+}
+
+function drawChange(random: Random, at: number, total: number, mode: Mode): Fault {
+  return {
+    at,
+    kind: 'change',
+    target: random.chance(0.9) ? -1 : random.below(total),
+    how: random.pick(['add', 'add', 'remove', 'replace', 'replace', 'any']),
+    order: random.shuffled(Array.from({ length: total }, (_, index) => index)),
+    size: 1 + random.below(Math.min(total, MEMBERS_MAX)),
+    force: mode === 'unbounded' && random.chance(0.2),
+  };
+}
+
+/**
+ * One long run in which the members change at least `changes` times, by chance, under the faults of the seed again and again. Two spares; what
+ * a cluster of so many disks cannot stand is left out as ever.
+ */
+export function drawChurnScript(seed: number, changes: number): Script {
+  const random = new Random(seed + 0.75 * 2 ** 31);
+  const base = drawSettings(random, 'recoverable');
+  const electionTimeoutMs = Math.min(base.electionTimeoutMs, 300);
+  const heartbeatMs = Math.floor(electionTimeoutMs / 6);
+  const replicas = Math.min(base.replicas, 5);
+  const settings = {
+    ...base,
+    replicas,
+    spares: 2,
+    electionTimeoutMs,
+    heartbeatMs,
+    thinkMs: electionTimeoutMs,
+  };
+  const faults: Fault[] = [];
+  const stepMs = 4 * electionTimeoutMs;
+  // Some are refused, or nobody is there to be asked.
+  const troubleMs = changes * 2 * stepMs;
+  for (let at = stepMs; at < troubleMs; at += stepMs * random.between(0.5, 1.5))
+    faults.push(drawChange(random, at, replicas + 2, 'recoverable'));
+  const chapterMs = 12 * electionTimeoutMs;
+  for (let begin = 0; begin < troubleMs; begin += chapterMs) {
+    // A disk is set back or decays in ways that only time without changes tells of.
+    for (const fault of drawFaults(random, { ...settings, troubleMs: chapterMs }))
+      if (fault.kind !== 'set-back') faults.push({ ...fault, at: begin + fault.at });
+  }
+  return { seed, settings: { ...settings, troubleMs }, faults: faults.sort((a, b) => a.at - b.at) };
 }
 
 function drawSettings(random: Random, mode: Mode): Settings {

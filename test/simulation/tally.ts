@@ -21,6 +21,7 @@ export interface Tally {
   segmentsDropped: number;
   primaries: number;
   configurations: number;
+  changes: number;
   committed: number;
   /** The most election timeouts that a run took to choose again, and to recover. */
   progressInMost: number;
@@ -41,6 +42,7 @@ export function emptyTally(): Tally {
     segmentsDropped: 0,
     primaries: 0,
     configurations: 0,
+    changes: 0,
     committed: 0,
     progressInMost: 0,
     recoveredInMost: 0,
@@ -61,6 +63,7 @@ export function addRun(tally: Tally, run: RunResult): void {
     segmentsDropped: run.segmentsDropped,
     primaries: run.primaries,
     configurations: run.configurations,
+    changes: run.changesChosen,
     committed: run.committed,
     progressInMost: run.peace?.progressIn ?? 0,
     recoveredInMost: run.peace?.recoveredIn ?? 0,
@@ -80,6 +83,7 @@ export function add(tally: Tally, more: Tally): void {
   tally.segmentsDropped += more.segmentsDropped;
   tally.primaries += more.primaries;
   tally.configurations += more.configurations;
+  tally.changes += more.changes;
   tally.committed += more.committed;
   tally.progressInMost = Math.max(tally.progressInMost, more.progressInMost);
   tally.recoveredInMost = Math.max(tally.recoveredInMost, more.recoveredInMost);

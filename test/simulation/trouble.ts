@@ -4,7 +4,8 @@
  * cluster's identity from every disk, or what is promised to nobody, is left out.
  */
 
-import { quorumSize } from '../../src/protocol/configuration.js';
+import { MEMBERS_MAX } from '../../src/limits.js';
+import { memberById, quorumSize } from '../../src/protocol/configuration.js';
 import { checkpointName } from '../../src/storage/checkpoint-store.js';
 import type { Machine } from './machine.js';
 import type { Fault, FaultKind, Target } from './script.js';
@@ -104,6 +105,9 @@ export class Trouble {
         break;
       case 'frame':
         network.setFault(target!.index, other, fault.what, fault.times);
+        break;
+      case 'change':
+        this.#change(fault, target!);
         break;
       case 'step-clock':
         target!.clock.stepWall(fault.byMs);
@@ -241,7 +245,10 @@ export class Trouble {
   #partition(fault: Extract<Fault, { kind: 'partition' }>, around: Machine | null, until: number): void {
     const { network, machines, random } = this.#world;
     const { shape } = fault;
-    let order = fault.order;
+    let order = [
+      ...fault.order,
+      ...machines.map(({ index }) => index).filter((index) => !fault.order.includes(index)),
+    ];
     // Who stands in the middle, or alone.
     if (around !== null) order = [around.index, ...order.filter((index) => index !== around.index)];
     const size = machines.length;
@@ -267,11 +274,48 @@ export class Trouble {
     }
   }
 
+  #change({ how, order, size, force }: Extract<Fault, { kind: 'change' }>, target: Machine): void {
+    const world = this.#world;
+    const { machines, latest, script } = world;
+    if (latest === null) return;
+    const isIn = ({ id }: Machine): boolean => memberById(latest.configuration, id) !== undefined;
+    const ordered = order.map((index) => machines[index]!);
+    const inside = ordered.filter(isIn);
+    const outside = ordered.filter((machine) => !isIn(machine));
+    const wanted = {
+      add: [...inside, ...outside.slice(0, 1)],
+      remove: inside.slice(1),
+      replace: [...inside.slice(1), ...outside.slice(0, 1)],
+      any: ordered.slice(0, size),
+    }[how].slice(0, MEMBERS_MAX);
+    if (wanted.length === 0) return;
+    if (
+      script.settings.mode === 'recoverable' &&
+      !wanted.every((machine) => this.#canBecome(machine, target))
+    )
+      return;
+    world.changes.ask(
+      target,
+      wanted.map(({ id }) => id),
+      force,
+    );
+  }
+
+  /** Its disk is not lost already, without the one that lets it in having noticed yet. */
+  #canBecome(machine: Machine, primary: Machine): boolean {
+    const { disk, tap, life } = machine;
+    if (machine.isSetBack || disk.isSuspect || disk.nextWriteFault !== null || this.#mustStay) return false;
+    if (!tap.hasGenesisDurable || this.#world.changes.isUnsettled) return false;
+    return machine === primary || primary.process?.metLife.get(machine.index) === life;
+  }
+
   /** A disk may be lost if the cluster can stand it. */
   #canLose(machine: Machine): boolean {
     const world = this.#world;
     const { latest } = world;
     if (machine.isSetBack) return false;
+    // Whose disks will be needed is not known.
+    if (world.script.settings.mode === 'recoverable' && world.changes.isUnsettled) return false;
     const others = world.machines.filter((other) => other !== machine);
     if (latest === null) {
       // The first configuration may be under way: whoever alone has it may not lose it.

@@ -15,6 +15,7 @@ import { decodeMessage } from '../../src/wire/codec.js';
 import { FrameKind } from '../../src/wire/frame.js';
 import { Random } from '../properties/random.js';
 import { Calls } from './calls.js';
+import { Changes } from './changes.js';
 import { Client } from './client.js';
 import { MachineClock } from './clock.js';
 import type { SimulatedConnection } from './connection.js';
@@ -52,6 +53,7 @@ export class World {
   readonly machines: Machine[];
   readonly clients: Client[];
   readonly calls = new Calls(this);
+  readonly changes = new Changes(this);
   /** In order of their numbers. */
   readonly configurations: InForce[] = [];
   /** For decisions of the world itself. */
@@ -74,9 +76,10 @@ export class World {
     const root = new Random(script.seed + 0.5 * 2 ** 31);
     this.random = root.fork();
     this.#randoms = { disk: root.fork(), process: root.fork() };
-    this.network = new Network(settings.replicas, this.events, root.fork(), settings.network);
+    const count = settings.replicas + (settings.spares ?? 0);
+    this.network = new Network(count, this.events, root.fork(), settings.network);
     this.network.remembers = script.faults.some((fault) => fault.kind === 'frame' && fault.what === 'replay');
-    const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].slice(0, settings.replicas);
+    const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].slice(0, count);
     this.machines = ids.map((id, index) => {
       const { disk, tap } = this.#makeDisk(() => this.machines[index]!);
       return new Machine(index, id, new MachineClock(this.events), disk, tap);
@@ -163,7 +166,10 @@ export class World {
       engine: {
         cluster: 'simulated',
         replica: id,
-        members: this.machines.map((each) => ({ id: each.id, address: Network.address(each.index) })),
+        // A spare knows of the first members; they know nothing of it.
+        members: this.machines
+          .filter((each) => each.index < settings.replicas || each === machine)
+          .map((each) => ({ id: each.id, address: Network.address(each.index) })),
         electionTimeoutMs: settings.electionTimeoutMs,
         heartbeatMs: settings.heartbeatMs,
         leadership: { priority: priorityBounds.default, standsWhileCatchingUp: false },
@@ -270,6 +276,7 @@ export class World {
     const tap = new LogTap(disk, {
       onWritten: (record) => {
         if (record.kind === 'configuration') this.#onGenesis(record.configuration!);
+        else if (record.configuration !== null) this.changes.onWritten(record.slot, record.configuration);
         this.tell({ kind: 'written', at: this.events.now, replica: machineOf().id, disk: disk.name, record });
       },
       onDurable: (record) =>
@@ -293,6 +300,7 @@ export class World {
     machine.tap.onEnded();
     this.tell({ ...this.#seen(machine), kind: 'ended', how, reason });
     this.calls.onEnded(machine);
+    this.changes.onEnded(machine);
   }
 
   #onRecovered(machine: Machine, recovered: RecoveredLog, incarnation: Uint8Array): boolean {
@@ -451,6 +459,7 @@ export class World {
       const record = machine.tap.valueAt(slot)!;
       value = record.value;
       configuration = record.configuration!;
+      this.changes.onExecuted(configuration);
       if (configuration.number === (this.latest?.configuration.number ?? 0) + 1)
         this.configurations.push({ configuration, after: slot });
     }

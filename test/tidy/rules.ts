@@ -136,6 +136,7 @@ export const importRules: readonly ImportRule[] = [
       'command-batch',
       'token',
       'checksum',
+      'transport/address',
       'protocol',
       'log',
       'engine',

@@ -8,7 +8,7 @@ import type { DecreeReference } from '../../src/protocol/decree.js';
 import { DecreeKind } from '../../src/protocol/decree.js';
 import type { Message, MessageKind } from '../../src/protocol/messages.js';
 import { FrameWriter } from '../../src/wire/codec.js';
-import { encodeConfiguration } from '../../src/wire/configuration-codec.js';
+import { encodeConfiguration, encodeJoin } from '../../src/wire/configuration-codec.js';
 
 /** Any number that travels in 64 bits, with its ends and 32-bit borders more often than chance would have it. */
 export const u64: fc.Arbitrary<number> = fc.oneof(
@@ -146,10 +146,15 @@ export const sentByKind: Record<MessageKind, fc.Arbitrary<Sent>> = {
   })),
   'fetch-end': bare(fc.record({ kind: fc.constant('fetch-end' as const), through: u64, chosen: u64 })),
   defunct: bare(fc.record({ kind: fc.constant('defunct' as const), chosen: u64 })),
-  join: fc.record({ kind: fc.constant('join' as const), id, incarnation, chosen: u64 }).map((message) => ({
-    message,
-    payload: new TextEncoder().encode(`${message.id} ${message.incarnation}`),
-  })),
+  join: fc
+    .record({
+      kind: fc.constant('join' as const),
+      id,
+      incarnation,
+      chosen: u64,
+      former: fc.nat({ max: MEMBER_NUMBER_MAX }),
+    })
+    .map((message) => ({ message, payload: encodeJoin(message) })),
   genesis: configuration
     .map((one) => ({ ...one, number: 1 }))
     .map((one) => ({

@@ -196,12 +196,26 @@ describe('refused', () => {
   it('a join of what could not be a member: proposed, it would be a configuration that nobody can read', () => {
     const zeros = '0'.repeat(32);
     const sent = (text: string): Sent => ({
-      message: { kind: 'join', id: 'a', incarnation: 'b', chosen: 0 },
+      message: { kind: 'join', id: 'a', incarnation: 'b', chosen: 0, former: 0 },
       payload: new TextEncoder().encode(text),
     });
-    for (const text of ['', 'a', 'a b', `a ${zeros}0`, `a ${zeros.slice(1)}`, ` ${zeros}`, `\u00e9 ${zeros}`])
+    for (const text of [
+      '',
+      'a',
+      'a b',
+      `a ${zeros}0`,
+      `a ${zeros.slice(1)}`,
+      ` ${zeros}`,
+      `\u00e9 ${zeros}`,
+      `a ${zeros} 0`,
+      `a ${zeros} x`,
+      `a ${zeros} 70000`,
+      `a ${zeros} 1 1`,
+    ])
       expect(() => decodeMessage(readOne(encode(sent(text), 1))), text).toThrow(FrameError);
+    expect(decodeMessage(readOne(encode(sent(`a ${zeros} 3`), 1)))).toMatchObject({ former: 3 });
     expect(decodeMessage(readOne(encode(sent(`a ${zeros}`), 1)))).toMatchObject({
+      former: 0,
       id: 'a',
       incarnation: zeros,
     });

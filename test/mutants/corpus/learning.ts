@@ -194,8 +194,8 @@ export const learning: readonly Mutant[] = [
     edits: [
       {
         file: 'protocol/configuration.ts',
-        find: '? { number: current.nextMember, id, incarnation } : member',
-        put: '? { number: member.number, id, incarnation } : member',
+        find: '? { ...member, number: current.nextMember, incarnation } : member',
+        put: '? { ...member, incarnation } : member',
       },
     ],
     killedBy: [

@@ -231,7 +231,13 @@ export const shapes: Record<MessageKind, Shape> = {
     slot: true,
     ballot: false,
     note: 'slot: what the sender, another disk of "c", knows chosen; the link to the old disk is down',
-    make: (_, slot) => ({ kind: 'join', id: 'c', incarnation: incarnationOf('c', 3), chosen: slot }),
+    make: (_, slot) => ({
+      kind: 'join',
+      id: 'c',
+      incarnation: incarnationOf('c', 3),
+      chosen: slot,
+      former: 0,
+    }),
   },
   genesis: {
     slot: false,

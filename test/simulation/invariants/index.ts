@@ -11,6 +11,7 @@ import { EqualDigests } from './equal-digests.js';
 import { ExecutedOnce } from './executed-once.js';
 import { Ledger, SLOTS_KEPT } from './ledger.js';
 import { NoBallotReused } from './no-ballot-reused.js';
+import { NothingBehindAConfiguration } from './nothing-behind-a-configuration.js';
 import { OneOutcomePerCall } from './one-outcome-per-call.js';
 import { OneValuePerSlot } from './one-value-per-slot.js';
 import { OnlyMembersVote } from './only-members-vote.js';
@@ -36,6 +37,7 @@ export function makeInvariants(slotsKept: number = SLOTS_KEPT): readonly Invaria
     new DurableBeforeAcknowledged(ledger),
     new ChosenNeverChanges(ledger),
     new ConfigurationsInOrder(ledger),
+    new NothingBehindAConfiguration(),
     new AppliedIsChosenAndGapless(ledger),
     new EqualDigests(slotsKept),
     new OneOutcomePerCall(),

@@ -389,7 +389,45 @@ const bad: Readonly<Record<string, readonly (readonly [string, () => Story])[]>>
       'a number that was used',
       () => {
         const change = decree('change', secondConfiguration);
-        return begun().choose(1, change).choose(2, decree('again', secondConfiguration));
+        const again = decree('again', secondConfiguration);
+        return begun()
+          .choose(1, change)
+          .prepare('a', b(2, 1), 'b')
+          .propose('a', b(2, 1), 2, again)
+          .accept('b', 'a', b(2, 1), 2, again);
+      },
+    ],
+  ],
+  'nothing-behind-a-configuration': [
+    [
+      'a command behind a configuration under its ballot',
+      () =>
+        begun().propose('a', b(1, 1), 1, decree('change', secondConfiguration)).propose('a', b(1, 1), 2, x),
+    ],
+    [
+      'a second configuration under its ballot',
+      () => {
+        const change = decree('change', secondConfiguration);
+        return begun()
+          .propose('a', b(1, 1), 1, change)
+          .propose('a', b(1, 1), 2, decree('again', secondConfiguration));
+      },
+    ],
+    [
+      'a member number that was given to another disk',
+      () => {
+        const members = firstConfiguration.members.map((member) =>
+          member.id === 'c' ? { ...member, incarnation: incarnationOf('c2') } : member,
+        );
+        const first = decree('first', { ...secondConfiguration, members: firstConfiguration.members });
+        const change = decree('change', { ...secondConfiguration, number: 3, members });
+        return begun()
+          .choose(1, first)
+          .apply('a', 1, first)
+          .prepare('a', b(2, 1), 'b')
+          .propose('a', b(2, 1), 2, change)
+          .accept('b', 'a', b(2, 1), 2, change)
+          .apply('a', 2, change);
       },
     ],
   ],

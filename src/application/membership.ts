@@ -1,0 +1,210 @@
+/**
+ * What the application's side knows of the member set: in the order of the log, so that everything before a change was executed
+ * when it is told of; and the changes that somebody waits for.
+ */
+
+import { SynodError } from '../errors.js';
+import { CONFIGURATION_COOKIE_BYTES_MAX, MEMBERS_MAX } from '../limits.js';
+import type { Configuration } from '../protocol/configuration.js';
+import { memberById } from '../protocol/configuration.js';
+import type { ChangeOutcome, MemberChange } from '../protocol/reconfiguration.js';
+import { formatAddress, parseAddress } from '../transport/address.js';
+import { decodeConfiguration, encodeConfiguration, isMemberId } from '../wire/configuration-codec.js';
+
+/** One member of a set: its id, and `host:port` where the others reach it. */
+export interface ConfigurationMember {
+  readonly id: string;
+  readonly address: string;
+}
+
+export interface MemberSet {
+  /** 1 for the first; each change has the next number. */
+  readonly number: number;
+  readonly members: readonly ConfigurationMember[];
+  /** What whoever changed the set left with it; null where that was nothing. */
+  readonly cookie: Uint8Array | null;
+}
+
+export interface MemberSetChange extends MemberSet {
+  /** This replica is a member now, … */
+  readonly isMember: boolean;
+  /** … and was one before. */
+  readonly wasMember: boolean;
+}
+
+export interface ChangeOptions {
+  /** At most 8,192 bytes that travel with the member set, and stay with it until the next change. */
+  readonly cookie?: Uint8Array | undefined;
+  /**
+   * Also where newcomers have not caught up or are not even there, and where no quorum of the new set is linked. Default: false.
+   *
+   * Danger: until enough of them have come, the cluster may choose nothing.
+   */
+  readonly force?: boolean | undefined;
+}
+
+export interface MembershipOptions {
+  readonly replica: string;
+  /** To the engine. */
+  readonly send: (change: MemberChange) => void;
+  readonly onChange: (change: MemberSetChange) => void;
+  /** Taken out: nobody will answer what was given to this replica. */
+  readonly onRemoved: (error: SynodError) => void;
+}
+
+interface Asked {
+  resolve(configuration: number): void;
+  reject(error: SynodError): void;
+}
+
+/** All that a log segment's or a checkpoint's header has room for. */
+const MEMBER_SET_BYTES_MAX = 2048;
+
+export class Membership {
+  /** In force behind what was executed; null before the first. */
+  current: MemberSet | null = null;
+
+  readonly #options: MembershipOptions;
+  readonly #asked: Map<number, Asked> = new Map();
+  #requests = 0;
+  /** In force as the engine knows it, which is ahead of what was executed. */
+  #engine: Configuration | null = null;
+  /** Was in force when the replica was opened: changes up to it are no news. */
+  #recovered = 0;
+  #isMember = false;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+  }
+
+  /** Why commands are not taken; null where they are. */
+  get refusal(): SynodError | null {
+    const { replica } = this.#options;
+    if (this.#engine === null || memberById(this.#engine, replica) !== undefined) return null;
+    return new SynodError(
+      'ERR_SYNOD_INACTIVE',
+      `"${replica}" is not in the member set ${this.#engine.number}`,
+      { outcome: 'not-applied' },
+    );
+  }
+
+  /** Throws `ERR_SYNOD_ARGUMENT`. */
+  change(members: readonly ConfigurationMember[], options: ChangeOptions, asked: Asked): void {
+    const change = { ...checkChange(members, options), request: this.#requests + 1 };
+    this.#requests += 1;
+    this.#asked.set(change.request, asked);
+    this.#options.send(change);
+  }
+
+  onSettled(request: number, outcome: ChangeOutcome, primary: string | null): void {
+    const asked = this.#asked.get(request);
+    this.#asked.delete(request);
+    if (asked === undefined) return;
+    if (outcome.kind === 'chosen') asked.resolve(outcome.configuration);
+    else asked.reject(errorOf(outcome, primary));
+  }
+
+  /** The engine works under it. */
+  onEngine(bytes: Uint8Array, recovered: number): void {
+    this.#engine = decodeConfiguration(bytes);
+    this.#recovered = recovered;
+    this.#lookAround();
+  }
+
+  /** Everything before it was executed. */
+  onExecuted(bytes: Uint8Array): void {
+    const configuration = decodeConfiguration(bytes);
+    if (configuration === null || configuration.number <= (this.current?.number ?? 0)) return;
+    const { number, members, cookie } = configuration;
+    const wasMember = this.#isMember;
+    this.#isMember = memberById(configuration, this.#options.replica) !== undefined;
+    this.current = {
+      number,
+      members: members.map(({ id, address }) => ({ id, address: address ?? '' })),
+      cookie: cookie === undefined ? null : new Uint8Array(Buffer.from(cookie, 'base64')),
+    };
+    if (number > this.#recovered)
+      this.#options.onChange({ ...this.current, isMember: this.#isMember, wasMember });
+    this.#lookAround();
+  }
+
+  /** The replica is closed or fenced. */
+  rejectAll(error: SynodError): void {
+    for (const { reject } of this.#asked.values()) reject(error);
+    this.#asked.clear();
+  }
+
+  /** Only once everything up to the change is executed: until then there are results to come. */
+  #lookAround(): void {
+    const { refusal } = this;
+    if (refusal === null || this.current === null || this.current.number < this.#engine!.number) return;
+    this.#options.onRemoved(new SynodError('ERR_SYNOD_INACTIVE', refusal.message, { outcome: 'unknown' }));
+  }
+}
+
+function errorOf(outcome: Exclude<ChangeOutcome, { kind: 'chosen' }>, primary: string | null): SynodError {
+  if (outcome.kind === 'unknown')
+    return new SynodError('ERR_SYNOD_SUPERSEDED', 'others changed the member set since: see what it is now', {
+      outcome: 'unknown',
+    });
+  const missing = outcome.missing.join(', ');
+  switch (outcome.reason) {
+    case 'not-primary':
+      return refused(
+        'ERR_SYNOD_NOT_PRIMARY',
+        primary === null ? 'this replica is not the primary' : `the primary is "${primary}"`,
+      );
+    case 'in-flight':
+      return refused('ERR_SYNOD_CHANGE_IN_FLIGHT', 'another change of the member set is under way');
+    case 'no-quorum':
+      return refused('ERR_SYNOD_NO_QUORUM', `not linked, or not caught up: ${missing}`);
+    case 'no-number':
+      return refused('ERR_SYNOD_NO_QUORUM', 'all member numbers were given out');
+    case 'superseded':
+      return refused('ERR_SYNOD_SUPERSEDED', 'another primary put something else into its place');
+  }
+}
+
+function refused(code: SynodError['code'], message: string): SynodError {
+  return new SynodError(code, message, { outcome: 'not-applied' });
+}
+
+function checkChange(
+  members: readonly ConfigurationMember[],
+  { cookie, force }: ChangeOptions,
+): Omit<MemberChange, 'request'> {
+  if (!Array.isArray(members) || members.length < 1 || members.length > MEMBERS_MAX)
+    throw badArgument(`members: expected a list of 1 to ${MEMBERS_MAX}`);
+  if (cookie !== undefined && !(cookie instanceof Uint8Array))
+    throw badArgument(`cookie: expected a Uint8Array, got ${typeof cookie}`);
+  if (cookie !== undefined && cookie.length > CONFIGURATION_COOKIE_BYTES_MAX)
+    throw badArgument(`cookie: ${cookie.length} bytes, the bound is ${CONFIGURATION_COOKIE_BYTES_MAX}`);
+  if (force !== undefined && typeof force !== 'boolean') throw badArgument('force: expected true or false');
+  const checked = members.map((member: Partial<ConfigurationMember> | null, index) => {
+    const { id, address } = member ?? {};
+    if (!isMemberId(id)) throw badArgument(`members[${index}].id: ${String(id)}`);
+    const parsed = typeof address === 'string' ? parseAddress(address) : null;
+    if (parsed === null || parsed.port === 0)
+      throw badArgument(`members[${index}].address: expected host:port, got ${String(address)}`);
+    return { id, address: formatAddress(parsed) };
+  });
+  for (const name of ['id', 'address'] as const)
+    if (new Set(checked.map((member) => member[name])).size < checked.length)
+      throw badArgument(`members: each needs an ${name} of its own`);
+  const bytes = encodeConfiguration({
+    number: Number.MAX_SAFE_INTEGER,
+    members: checked.map((member) => ({ ...member, number: 65_535, incarnation: '0'.repeat(32) })),
+    nextMember: 65_536,
+  }).length;
+  if (bytes > MEMBER_SET_BYTES_MAX)
+    throw badArgument(`members: ids and addresses are ${bytes - MEMBER_SET_BYTES_MAX} bytes too long`);
+  return {
+    members: checked,
+    cookie: cookie === undefined ? '' : Buffer.from(cookie).toString('base64'),
+    force: force === true,
+  };
+}
+
+function badArgument(message: string): SynodError {
+  return new SynodError('ERR_SYNOD_ARGUMENT', message, { outcome: 'not-applied' });
+}

@@ -1,0 +1,200 @@
+/**
+ * Changes of the member set that somebody asked for (docs/protocol.md, rule 7): held until the new set could choose
+ * something, proposed as one decree, and answered once, when it is known what its slot decided.
+ */
+
+import { requires } from '../contracts.js';
+import { MEMBER_NUMBER_MAX } from './ballot.js';
+import type { Configuration, WantedMember } from './configuration.js';
+import {
+  hasQuorumOfDisks,
+  memberById,
+  quorumSize,
+  reconfigure,
+  sameConfiguration,
+  UNKNOWN_DISK,
+} from './configuration.js';
+import type { Context } from './context.js';
+import type { Acceptance, Slot } from './decree.js';
+import { configurationDecree } from './decree.js';
+import type { PeerNumber } from './inputs.js';
+import type { Join } from './messages.js';
+import type { Proposer } from './proposer.js';
+import { hasCaughtUp } from './readmission.js';
+
+/** The members that there are to be, whole. */
+export interface MemberChange {
+  /** Names it in `change-settled`; above 0. */
+  readonly request: number;
+  readonly members: readonly { readonly id: string; readonly address: string }[];
+  /** Base64; empty where there is none. */
+  readonly cookie: string;
+  /** Also where newcomers have not caught up, or no quorum of the new set is linked. */
+  readonly force: boolean;
+}
+
+export type ChangeRefusal =
+  /** Only a primary can. Nothing was proposed. */
+  | 'not-primary'
+  /** Another one was asked for before, and is not settled. */
+  | 'in-flight'
+  /** The new set could choose nothing, or a newcomer is not linked or behind. `missing` names who is to blame. */
+  | 'no-quorum'
+  /** All member numbers are used up. */
+  | 'no-number'
+  /** Its slot decided something else: it was not chosen, and never will be. */
+  | 'superseded';
+
+export type ChangeOutcome =
+  | { readonly kind: 'chosen'; readonly configuration: number }
+  | { readonly kind: 'refused'; readonly reason: ChangeRefusal; readonly missing: readonly string[] }
+  /** A checkpoint took the place of its slot, and of the configurations behind it. */
+  | { readonly kind: 'unknown' };
+
+/** Election timeouts that a change waits for newcomers to catch up, and for a quorum of the new set to be linked. */
+const PATIENCE = 10;
+
+export class Reconfiguration {
+  readonly #context: Context;
+  readonly #proposer: Proposer;
+  /** The last word of each linked replica that is no member. */
+  readonly #newcomers: Map<PeerNumber, Join> = new Map();
+  /** Asked for, and not proposed yet. */
+  #waiting: { readonly change: MemberChange; readonly until: number } | null = null;
+  /** Proposed here. It is chosen in this slot or nowhere. */
+  #proposed: { readonly request: number; readonly slot: Slot; readonly configuration: Configuration } | null =
+    null;
+
+  constructor(context: Context, proposer: Proposer) {
+    this.#context = context;
+    this.#proposer = proposer;
+  }
+
+  onJoin(from: PeerNumber, join: Join): void {
+    this.#newcomers.set(from, join);
+  }
+
+  onPeerDown(peer: PeerNumber): void {
+    this.#newcomers.delete(peer);
+  }
+
+  ask(change: MemberChange): void {
+    const { role, now, options } = this.#context;
+    requires(change.request > 0 && change.members.length >= 1, 'configuration-not-empty');
+    if (this.#waiting !== null || this.#proposed !== null) this.#refuse(change.request, 'in-flight', []);
+    // Who prepares among new members was primary a moment ago, or will be soon.
+    else if (role !== 'primary' && role !== 'preparing') this.#refuse(change.request, 'not-primary', []);
+    else this.#waiting = { change, until: now + PATIENCE * options.electionTimeoutMs };
+  }
+
+  /** End of the turn: proposes what waits, as soon as it may be. */
+  endTurn(): void {
+    if (this.#waiting === null) return;
+    const { change, until } = this.#waiting;
+    const { role, now } = this.#context;
+    if (role !== 'primary' && role !== 'preparing') this.#giveUp('not-primary', []);
+    else if (role === 'primary' && !this.#proposer.isPaused && this.#propose(change)) return;
+    else if (now >= until) this.#giveUp('no-quorum', this.#missing(change));
+  }
+
+  /** Every slot up to `through` is chosen; `accepted` still has their decrees. */
+  onChosen(through: Slot, accepted: ReadonlyMap<Slot, Acceptance>): void {
+    if (this.#proposed === null || this.#proposed.slot > through) return;
+    const { request, slot, configuration } = this.#proposed;
+    const decided = accepted.get(slot)?.decree.configuration ?? null;
+    this.#proposed = null;
+    if (decided !== null && sameConfiguration(decided, configuration))
+      this.#settle(request, { kind: 'chosen', configuration: configuration.number });
+    else this.#refuse(request, 'superseded', []);
+  }
+
+  /** A checkpoint of the state behind `through` is there instead of the decrees; `configuration` is in force behind it. */
+  onInstalled(through: Slot, configuration: Configuration): void {
+    if (this.#proposed === null || this.#proposed.slot > through) return;
+    const { request, configuration: proposed } = this.#proposed;
+    this.#proposed = null;
+    if (configuration.number > proposed.number) this.#settle(request, { kind: 'unknown' });
+    else if (sameConfiguration(configuration, proposed))
+      this.#settle(request, { kind: 'chosen', configuration: proposed.number });
+    else this.#refuse(request, 'superseded', []);
+  }
+
+  /** See `Replica.snapshot`. */
+  snapshot(): readonly unknown[] {
+    const { now } = this.#context;
+    return [
+      [...this.#newcomers].sort(([a], [b]) => a - b),
+      this.#waiting === null ? null : [this.#waiting.change, Math.max(0, this.#waiting.until - now)],
+      this.#proposed,
+    ];
+  }
+
+  #propose(change: MemberChange): boolean {
+    const context = this.#context;
+    const current = context.configuration!;
+    const wanted = this.#wanted(change);
+    const isNew = (one: WantedMember): boolean => memberById(current, one.id) === undefined;
+    const numbered = wanted.filter((one) => isNew(one) && one.former === 0).length;
+    if (current.nextMember + numbered > MEMBER_NUMBER_MAX + 1) {
+      this.#giveUp('no-number', []);
+      return true;
+    }
+    const next = reconfigure(current, wanted, change.cookie);
+    // Not even when forced: nobody could ever let those in whose disks are not known.
+    if (!hasQuorumOfDisks(next)) return false;
+    if (!change.force && this.#missing(change).length > 0) return false;
+    this.#waiting = null;
+    this.#proposer.proposeConfiguration(configurationDecree(next));
+    this.#proposed = { request: change.request, slot: this.#proposer.last, configuration: next };
+    return true;
+  }
+
+  #wanted({ members }: MemberChange): WantedMember[] {
+    return members.map(({ id, address }) => {
+      const join = this.#newcomer(id);
+      return {
+        id,
+        address,
+        incarnation: join?.incarnation ?? UNKNOWN_DISK,
+        former: join?.former ?? 0,
+      };
+    });
+  }
+
+  #newcomer(id: string): Join | undefined {
+    for (const [peer, join] of this.#newcomers)
+      if (join.id === id && this.#context.connected.has(peer)) return join;
+    return undefined;
+  }
+
+  /** Newcomers that are not ready; and members that are not linked, where the others are no quorum. */
+  #missing({ members }: MemberChange): string[] {
+    const context = this.#context;
+    const current = context.configuration!;
+    const missing: string[] = [];
+    const away: string[] = [];
+    for (const { id } of members) {
+      const member = memberById(current, id);
+      if (member === undefined) {
+        const join = this.#newcomer(id);
+        if (join === undefined || !hasCaughtUp(context, join)) missing.push(id);
+      } else if (member.number !== context.self && !context.connected.has(member.number)) away.push(id);
+    }
+    const live = members.length - missing.length - away.length;
+    return live >= quorumSize({ members }) ? missing : [...missing, ...away];
+  }
+
+  #giveUp(reason: ChangeRefusal, missing: readonly string[]): void {
+    const { request } = this.#waiting!.change;
+    this.#waiting = null;
+    this.#refuse(request, reason, missing);
+  }
+
+  #refuse(request: number, reason: ChangeRefusal, missing: readonly string[]): void {
+    this.#settle(request, { kind: 'refused', reason, missing });
+  }
+
+  #settle(request: number, outcome: ChangeOutcome): void {
+    this.#context.effects.push({ kind: 'change-settled', request, outcome });
+  }
+}
