@@ -6,7 +6,6 @@
 import { ContractViolation } from '../contracts.js';
 import { SynodError } from '../errors.js';
 import { FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX } from '../limits.js';
-import { RecordKind } from '../log/format.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type { MemberChange } from '../protocol/reconfiguration.js';
 import { Replica } from '../protocol/replica.js';
@@ -24,7 +23,7 @@ import { Health, type MemberHealth } from './health.js';
 import { describeSelf } from './hello.js';
 import type { Link } from './links.js';
 import { Links } from './links.js';
-import { endLog } from './log-ending.js';
+import { beginLog, endLog } from './log-ends.js';
 import { LogKeeper } from './log-keeper.js';
 import { LogReader } from './log-reader.js';
 import { LogWriter } from './log-writer.js';
@@ -215,7 +214,7 @@ export class Engine {
       checkpoints: this.checkpoints,
       leadership: this.#leadership,
       times: this.#times,
-      onConfiguration: () => this.#setPeers(null),
+      onConfiguration: (configuration) => this.#links.setPeers(peersOf(options, configuration, null)),
     });
     this.#links = new Links({
       transport: parts.transport,
@@ -424,10 +423,9 @@ export class Engine {
 
   /** Has the member set replaced; a `change-settled` event tells what became of it. */
   changeMembers(change: MemberChange): void {
+    if (this.#fenced !== null || this.#closing) return;
     this.#guard(() => {
-      if (this.#fenced !== null || this.#closing) return;
-      // Those who are to join need not know of the others: they are dialled.
-      this.#setPeers(change);
+      this.#links.setPeers(peersOf(this.#parts.options, this.#core.configuration, change));
       this.#core.step({ kind: 'change', change }, this.#parts.now());
       this.#parts.schedule();
     });
@@ -541,10 +539,6 @@ export class Engine {
     });
   }
 
-  #setPeers(change: MemberChange | null): void {
-    this.#links.setPeers(peersOf(this.#parts.options, this.#core.configuration, change));
-  }
-
   #drawUpGenesis(): void {
     const configuration = this.#startWritten ? this.#peers.drawUpGenesis(this.#links.up) : null;
     if (configuration === null) return;
@@ -565,11 +559,7 @@ export class Engine {
     }
     this.#keeper.onSegment(error);
     if (error === null && this.#log.segment === -1) {
-      this.#guard(() => {
-        this.#log.roll();
-        this.#log.append(RecordKind.start, 0, 0, this.#startNumber, null);
-        this.#log.flush();
-      });
+      this.#guard(() => beginLog(this.#log, this.#startNumber));
     }
     this.#parts.schedule();
   }

@@ -5,6 +5,7 @@ import { genesisConfiguration } from '../../../src/protocol/configuration.js';
 import { noopDecree } from '../../../src/protocol/decree.js';
 import type { Observation } from '../observation.js';
 import { Violation } from '../observation.js';
+import { badChanges } from './bad-changes.js';
 import { Invariants, makeInvariants } from './index.js';
 import { checkHistory } from './linearizable-history.js';
 import {
@@ -398,39 +399,7 @@ const bad: Readonly<Record<string, readonly (readonly [string, () => Story])[]>>
       },
     ],
   ],
-  'nothing-behind-a-configuration': [
-    [
-      'a command behind a configuration under its ballot',
-      () =>
-        begun().propose('a', b(1, 1), 1, decree('change', secondConfiguration)).propose('a', b(1, 1), 2, x),
-    ],
-    [
-      'a second configuration under its ballot',
-      () => {
-        const change = decree('change', secondConfiguration);
-        return begun()
-          .propose('a', b(1, 1), 1, change)
-          .propose('a', b(1, 1), 2, decree('again', secondConfiguration));
-      },
-    ],
-    [
-      'a member number that was given to another disk',
-      () => {
-        const members = firstConfiguration.members.map((member) =>
-          member.id === 'c' ? { ...member, incarnation: incarnationOf('c2') } : member,
-        );
-        const first = decree('first', { ...secondConfiguration, members: firstConfiguration.members });
-        const change = decree('change', { ...secondConfiguration, number: 3, members });
-        return begun()
-          .choose(1, first)
-          .apply('a', 1, first)
-          .prepare('a', b(2, 1), 'b')
-          .propose('a', b(2, 1), 2, change)
-          .accept('b', 'a', b(2, 1), 2, change)
-          .apply('a', 2, change);
-      },
-    ],
-  ],
+  'nothing-behind-a-configuration': badChanges,
   'applied-is-chosen-and-gapless': [
     ['a gap', () => begun().choose(1, x).choose(2, y).apply('a', 2, y)],
     ['a slot twice', () => begun().choose(1, x).apply('a', 1, x).apply('a', 1, x)],

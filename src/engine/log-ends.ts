@@ -1,8 +1,15 @@
-/** The end of a log that is closed cleanly. */
+/** The beginning of what an opening of a log writes, and the end where it is closed cleanly. */
 
 import { RecordKind } from '../log/format.js';
 import type { Slot } from '../protocol/decree.js';
 import type { LogWriter } from './log-writer.js';
+
+/** In a segment of its own, with the number of this opening. */
+export function beginLog(log: LogWriter, startNumber: number): void {
+  log.roll();
+  log.append(RecordKind.start, 0, 0, startNumber, null);
+  log.flush();
+}
 
 /**
  * Waits until everything is durable, then writes a mark that says so: damage to anything before it is then told from a torn
