@@ -23,7 +23,7 @@ import { Health, type MemberHealth } from './health.js';
 import { describeSelf } from './hello.js';
 import type { Link } from './links.js';
 import { Links } from './links.js';
-import { beginLog, endLog } from './log-ends.js';
+import { beginLog, endLog } from './log-ending.js';
 import { LogKeeper } from './log-keeper.js';
 import { LogReader } from './log-reader.js';
 import { LogWriter } from './log-writer.js';

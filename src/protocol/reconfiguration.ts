@@ -20,7 +20,7 @@ import { configurationDecree } from './decree.js';
 import type { PeerNumber } from './inputs.js';
 import type { Join } from './messages.js';
 import type { Proposer } from './proposer.js';
-import { hasCaughtUp } from './readmission.js';
+import { hasCaughtUp, readmission } from './readmission.js';
 
 /** The members that there are to be, whole. */
 export interface MemberChange {
@@ -70,8 +70,14 @@ export class Reconfiguration {
     this.#proposer = proposer;
   }
 
-  onJoin(from: PeerNumber, join: Join): void {
-    this.#newcomers.set(from, join);
+  /** The primary lets a replica in again that came back with a new disk and has caught up (rule 8). */
+  onJoin(from: PeerNumber, message: Join): void {
+    const context = this.#context;
+    context.send(from, { kind: 'defunct', chosen: context.chosen });
+    this.#newcomers.set(from, message);
+    if (context.role !== 'primary' || this.#proposer.isPaused) return;
+    const next = readmission(context, message);
+    if (next !== null) this.#proposer.proposeConfiguration(configurationDecree(next));
   }
 
   onPeerDown(peer: PeerNumber): void {

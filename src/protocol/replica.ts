@@ -13,7 +13,6 @@ import { givesNumbersOnce, memberById, memberByNumber } from './configuration.js
 import type { Identity, ProtocolOptions } from './context.js';
 import { Context } from './context.js';
 import type { Acceptance, DecreeReference, Slot } from './decree.js';
-import { configurationDecree } from './decree.js';
 import { dispatchTable, messageScope } from './dispatch-table.js';
 import type { Effect, Role } from './effects.js';
 import { Election } from './election.js';
@@ -22,10 +21,10 @@ import type { Input, PeerNumber } from './inputs.js';
 import { checkState } from './invariants.js';
 import { Leadership } from './leadership.js';
 import { Learner } from './learner.js';
-import type { Accept, Heartbeat, Join, Learn, Message } from './messages.js';
+import type { Accept, Heartbeat, Learn, Message } from './messages.js';
 import { checkPlausible, type Roles } from './plausible.js';
 import { Proposer } from './proposer.js';
-import { Joining, readmission } from './readmission.js';
+import { Joining } from './readmission.js';
 import { Reads } from './reads.js';
 import { Reconfiguration } from './reconfiguration.js';
 import type { RecoveredState } from './recovered-state.js';
@@ -426,7 +425,7 @@ export class Replica {
         this.#reads.onReply(message);
         break;
       case 'join':
-        this.#onJoin(from, message);
+        this.#reconfiguration.onJoin(from, message);
         break;
       case 'genesis':
         this.#onGenesis(message.configuration);
@@ -491,17 +490,6 @@ export class Replica {
     this.#choose(message.slot);
     // Accepts that came behind the gap may have been waiting for just this slot.
     this.#choose(this.#learner.believable());
-  }
-
-  /** The primary lets a replica in again that came back with a new disk and has caught up (rule 8). */
-  #onJoin(from: PeerNumber, message: Join): void {
-    const context = this.#context;
-    context.send(from, { kind: 'defunct', chosen: context.chosen });
-    this.#reconfiguration.onJoin(from, message);
-    if (context.role !== 'primary' || this.#proposer.isPaused) return;
-    const next = readmission(context, message);
-    if (next === null) return;
-    this.#proposer.proposeConfiguration(configurationDecree(next));
   }
 
   #onGenesis(configuration: Configuration): void {

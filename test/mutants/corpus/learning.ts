@@ -243,7 +243,7 @@ export const learning: readonly Mutant[] = [
     mimics: 'openraft before 2025-04: concurrent change requests end in a joint configuration',
     edits: [
       {
-        file: REPLICA,
+        file: 'protocol/reconfiguration.ts',
         find: "if (context.role !== 'primary' || this.#proposer.isPaused) return;",
         put: "if (context.role !== 'primary') return;",
       },
