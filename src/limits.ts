@@ -60,6 +60,8 @@ export interface Limits {
   readonly sendQueueBytesMax: number;
   /** Bytes of log in one reply to a replica that catches up. */
   readonly fetchBytesMax: number;
+  /** Bytes of checkpoints sent in a second, to all peers together: commands go on meanwhile. */
+  readonly checkpointBytesPerSecondMax: number;
 }
 
 export interface Bounds {
@@ -77,6 +79,7 @@ export const limitBounds: { readonly [Name in keyof Limits]: Bounds } = {
   outstandingBytesMax: { min: 8 * KIBIBYTE, max: 4096 * MEBIBYTE, default: 64 * MEBIBYTE },
   sendQueueBytesMax: { min: 64 * KIBIBYTE, max: 4096 * MEBIBYTE, default: 32 * MEBIBYTE },
   fetchBytesMax: { min: 8 * KIBIBYTE, max: DECREE_BYTES_CEILING, default: 4 * MEBIBYTE },
+  checkpointBytesPerSecondMax: { min: 64 * KIBIBYTE, max: 65_536 * MEBIBYTE, default: 64 * MEBIBYTE },
 };
 
 /** A power of two: the medium aligns ranges and reuses segment memory. */
@@ -146,6 +149,8 @@ export function completeLimits(
         pipelineBytesMax + fetchBytesMax + 2 * FRAME_OVERHEAD_BYTES,
       ),
     fetchBytesMax,
+    checkpointBytesPerSecondMax:
+      chosen.checkpointBytesPerSecondMax ?? limitBounds.checkpointBytesPerSecondMax.default,
   };
 }
 

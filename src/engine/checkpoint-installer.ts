@@ -12,7 +12,7 @@ import type { Logger } from '../logger.js';
 import type { CheckpointFile, CheckpointStore } from '../storage/checkpoint-store.js';
 import type { CheckpointChunk, CheckpointFetch, CheckpointName } from '../wire/codec.js';
 import { decodeConfiguration } from '../wire/configuration-codec.js';
-import type { ServedCheckpoint } from './checkpoint-server.js';
+import { isSame, type ServedCheckpoint } from './checkpoint-server.js';
 import type { Link } from './links.js';
 import type { RestoredCheckpoint } from './recover.js';
 
@@ -168,8 +168,4 @@ export class CheckpointInstaller {
       this.#busy = false;
     });
   }
-}
-
-function isSame(a: CheckpointName, b: CheckpointName): boolean {
-  return a.slot === b.slot && a.nonceLow === b.nonceLow && a.nonceHigh === b.nonceHigh;
 }

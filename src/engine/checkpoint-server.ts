@@ -1,9 +1,16 @@
-/** Sends this replica's newest checkpoint to peers that need what the log does not have any more, a chunk per request. */
+/**
+ * Sends this replica's newest checkpoint to peers that need what the log does not have any more, a chunk per request, within a
+ * budget of bytes.
+ *
+ * A copy that was begun is gone on with, also where there are newer checkpoints by then and its file has no name any more; and the
+ * log behind it stays for as long as the peer asks. Else a peer that copies more slowly than checkpoints are made would never arrive.
+ */
 
 import type { Crc32c } from '../checksum.js';
 import type { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import type { CheckpointStore } from '../storage/checkpoint-store.js';
+import type { Slot } from '../protocol/decree.js';
+import type { CheckpointReader, CheckpointStore } from '../storage/checkpoint-store.js';
 import type { CheckpointFetch, CheckpointName, FrameWriter } from '../wire/codec.js';
 import type { Link } from './links.js';
 
@@ -19,9 +26,34 @@ export interface CheckpointServerOptions {
   readonly logger: Logger;
   /** Bytes of one chunk at most. */
   readonly chunkBytesMax: number;
+  /** Bytes of checkpoints to all peers together. */
+  readonly bytesPerSecondMax: number;
+  readonly now: () => number;
   readonly isUp: (link: Link) => boolean;
   /** Something was sent outside of a turn. */
   readonly onSent: () => void;
+}
+
+/** A peer that has not asked for anything for this long is waited for no more. */
+const LEASE_MS = 30_000;
+
+/** What a peer is copying. */
+interface Lease {
+  readonly checkpoint: ServedCheckpoint;
+  /** Null until the file is open. */
+  reader: CheckpointReader | null;
+  /** One read at a time: a peer that asks faster than the disk reads gets what it asked for last. */
+  isReading: boolean;
+  /** The log behind this slot is needed. */
+  slot: Slot;
+  until: number;
+}
+
+interface Chunk {
+  readonly link: Link;
+  readonly lease: Lease;
+  readonly offset: number;
+  readonly length: number;
 }
 
 export class CheckpointServer {
@@ -29,39 +61,120 @@ export class CheckpointServer {
   newest: ServedCheckpoint | null = null;
 
   readonly #options: CheckpointServerOptions;
-  /** One read at a time for each link: a peer that asks faster than the disk reads gets what it asked for last. */
-  readonly #reading: Set<Link> = new Set();
+  readonly #leases: Map<Link, Lease> = new Map();
+  /** Beyond the budget, oldest first. */
+  #delayed: Chunk[] = [];
+  #credit: number;
+  #creditAt: number;
 
   constructor(options: CheckpointServerOptions) {
     this.#options = options;
+    this.#credit = options.bytesPerSecondMax;
+    this.#creditAt = options.now();
   }
 
   /** Sends the first chunk; the peer asks for the rest. */
   offer(link: Link): void {
-    if (this.newest !== null) this.#send(link, this.newest, 0, this.#options.chunkBytesMax);
-  }
-
-  /** Sends the chunk; of another checkpoint, if there is a newer one by now. */
-  serve(link: Link, { slot, nonceLow, nonceHigh, offset, bytesMax }: CheckpointFetch): void {
+    const { store, now } = this.#options;
     const { newest } = this;
     if (newest === null) return;
-    const isSame = newest.slot === slot && newest.nonceLow === nonceLow && newest.nonceHigh === nonceHigh;
-    if (!isSame || offset >= newest.bytes) this.offer(link);
-    else this.#send(link, newest, offset, bytesMax);
+    const before = this.#leases.get(link);
+    if (before !== undefined && before.checkpoint === newest) {
+      this.#request(link, before, 0, this.#options.chunkBytesMax);
+      return;
+    }
+    this.onDown(link);
+    const lease: Lease = {
+      checkpoint: newest,
+      reader: null,
+      isReading: false,
+      slot: newest.slot,
+      until: now() + LEASE_MS,
+    };
+    this.#leases.set(link, lease);
+    store.open(newest.slot, (error, reader) => {
+      if (error !== null) {
+        // Deleted as a newer one was made, which is told of soon; or gone, which the next start says too.
+        this.#options.logger.warn({ error, slot: newest.slot }, 'checkpoint cannot be opened');
+        if (this.#leases.get(link) === lease) this.#leases.delete(link);
+      } else if (this.#leases.get(link) !== lease) reader!.close();
+      else {
+        lease.reader = reader!;
+        this.#request(link, lease, 0, this.#options.chunkBytesMax);
+      }
+    });
+  }
+
+  /** Sends the chunk of the checkpoint that the peer has begun to copy; of the newest one, if that is not known here. */
+  serve(link: Link, { slot, nonceLow, nonceHigh, offset, bytesMax }: CheckpointFetch): void {
+    const lease = this.#leases.get(link);
+    if (lease !== undefined && isSame(lease.checkpoint, { slot, nonceLow, nonceHigh })) {
+      if (offset < lease.checkpoint.bytes) this.#request(link, lease, offset, bytesMax);
+      return;
+    }
+    const { newest } = this;
+    if (newest === null) return;
+    this.offer(link);
+  }
+
+  /** The peer has what the checkpoint holds, and asks for the log from `from` on. */
+  onLogFetch(link: Link, from: Slot): void {
+    const lease = this.#leases.get(link);
+    if (lease === undefined || from <= lease.slot) return;
+    lease.slot = from - 1;
+    lease.until = this.#options.now() + LEASE_MS;
+  }
+
+  /** The log behind this slot is needed by a peer; infinite where none needs any. */
+  heldSlot(): Slot {
+    const now = this.#options.now();
+    let held = Number.POSITIVE_INFINITY;
+    for (const [link, { until, slot }] of this.#leases) {
+      if (until <= now) this.onDown(link);
+      else held = Math.min(held, slot);
+    }
+    return held;
+  }
+
+  /** From time to time: what was beyond the budget goes out. */
+  tick(): void {
+    const delayed = this.#delayed;
+    this.#delayed = [];
+    for (const chunk of delayed) this.#send(chunk);
   }
 
   onDown(link: Link): void {
-    this.#reading.delete(link);
+    this.#leases.get(link)?.reader?.close();
+    this.#leases.delete(link);
   }
 
-  #send(link: Link, checkpoint: ServedCheckpoint, offset: number, bytesMax: number): void {
-    const { store, writer, crc32c, chunkBytesMax, isUp, onSent, logger } = this.#options;
-    if (this.#reading.has(link)) return;
-    this.#reading.add(link);
-    const length = Math.min(Math.max(1, bytesMax), chunkBytesMax, checkpoint.bytes - offset);
+  close(): void {
+    for (const link of [...this.#leases.keys()]) this.onDown(link);
+    this.#delayed = [];
+  }
+
+  #request(link: Link, lease: Lease, offset: number, bytesMax: number): void {
+    lease.until = this.#options.now() + LEASE_MS;
+    if (lease.reader === null || lease.isReading) return;
+    lease.isReading = true;
+    const { chunkBytesMax } = this.#options;
+    const length = Math.min(Math.max(1, bytesMax), chunkBytesMax, lease.checkpoint.bytes - offset);
+    this.#send({ link, lease, offset, length });
+  }
+
+  #send(chunk: Chunk): void {
+    const { writer, crc32c, isUp, onSent, logger } = this.#options;
+    const { link, lease, offset, length } = chunk;
+    if (this.#leases.get(link) !== lease) return;
+    if (!this.#spend(length)) {
+      this.#delayed.push(chunk);
+      return;
+    }
+    const { checkpoint } = lease;
     const target = new Uint8Array(length);
-    store.read(checkpoint.slot, offset, target, (error: SynodError | null, count = 0) => {
-      if (!this.#reading.delete(link) || !isUp(link)) return;
+    lease.reader!.read(offset, target, (error: SynodError | null, count = 0) => {
+      lease.isReading = false;
+      if (this.#leases.get(link) !== lease || !isUp(link)) return;
       if (error !== null || count < length) {
         // Its own next restart needs this file too, and says so then; the peer asks another one meanwhile.
         logger.error({ error, slot: checkpoint.slot, offset, count }, 'checkpoint cannot be read');
@@ -74,4 +187,20 @@ export class CheckpointServer {
       onSent();
     });
   }
+
+  /** False where the budget is spent. It is one second's worth at most, and may be overdrawn by one chunk. */
+  #spend(bytes: number): boolean {
+    const { bytesPerSecondMax, now } = this.#options;
+    const at = now();
+    const more = ((at - this.#creditAt) * bytesPerSecondMax) / 1000;
+    this.#credit = Math.min(bytesPerSecondMax, this.#credit + more);
+    this.#creditAt = at;
+    if (this.#credit <= 0) return false;
+    this.#credit -= bytes;
+    return true;
+  }
+}
+
+export function isSame(a: CheckpointName, b: CheckpointName): boolean {
+  return a.slot === b.slot && a.nonceLow === b.nonceLow && a.nonceHigh === b.nonceHigh;
 }

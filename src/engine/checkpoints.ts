@@ -58,9 +58,11 @@ export class Checkpoints {
 
   constructor(options: CheckpointsOptions) {
     const { parts, store, writer, chosen, isUp } = options;
-    const { crc32c, logger, schedule } = parts;
+    const { crc32c, logger, schedule, now } = parts;
     const { cluster, limits } = parts.options;
-    const chunkBytesMax = Math.min(CHUNK_BYTES, limits.fetchBytesMax);
+    // A quarter of a second's worth: a peer that waits longer than for a few of them asks somebody else.
+    const budget = Math.floor(limits.checkpointBytesPerSecondMax / 4);
+    const chunkBytesMax = Math.min(CHUNK_BYTES, limits.fetchBytesMax, budget);
     this.#options = options;
     this.#server = new CheckpointServer({
       store,
@@ -68,6 +70,8 @@ export class Checkpoints {
       crc32c,
       logger,
       chunkBytesMax,
+      bytesPerSecondMax: limits.checkpointBytesPerSecondMax,
+      now,
       isUp,
       onSent: schedule,
     });
@@ -106,7 +110,10 @@ export class Checkpoints {
   offer(link: Link, from: Slot): boolean {
     const { newest } = this.#server;
     // A log whose beginning was not dropped yet may lack it too: what lies before a checkpoint that was copied was never here.
-    if (newest === null || from > newest.slot || this.#options.reader.find(from) !== null) return false;
+    if (newest === null || from > newest.slot || this.#options.reader.find(from) !== null) {
+      this.#server.onLogFetch(link, from);
+      return false;
+    }
     this.#server.offer(link);
     return true;
   }
@@ -124,22 +131,31 @@ export class Checkpoints {
   /** Drops nothing more: the medium is closed next, and the segments may be somebody else's. */
   stop(): void {
     this.#stopped = true;
+    this.#server.close();
   }
 
-  /** From time to time: drops the oldest segments, as far as nothing in them is needed. */
+  /** From time to time. */
   tick(): void {
+    this.#server.tick();
+    this.#drop();
+  }
+
+  /** Drops the oldest segments, as far as nothing in them is needed. */
+  #drop(): void {
     const { parts, log, reader } = this.#options;
     const { medium, logger } = parts;
     const { index, segmentSlots } = parts.recovered.state;
     // Without a checkpoint the log must have its beginning, be there any decree in it or not.
     if (this.#stopped || this.#dropping || this.#droppable === 0) return;
-    const found = segmentSlots.droppable(this.#droppable);
+    // Whoever copies a checkpoint needs the log behind it next.
+    const through = Math.min(this.#droppable, this.#server.heldSlot());
+    const found = segmentSlots.droppable(through);
     if (found === null || log.resident.has(found.segment)) return;
     const { segment, next } = found;
     // The next segment's header repeats what was promised before. Until it is durable, a power cut must find the records.
     if (next >= log.persistedBelow && !log.isIdle) return;
     // Whoever asks from here on finds nothing; who reads it already is waited for.
-    index.dropBelow(this.#droppable + 1);
+    index.dropBelow(through + 1);
     if (reader.isReading(segment)) return;
     this.#dropping = true;
     medium.remove(segment, (error: SynodError | null) => {
@@ -148,7 +164,7 @@ export class Checkpoints {
       if (error !== null) logger.warn({ error, segment }, 'log segment not dropped');
       segmentSlots.remove(segment);
       // Under load more than one becomes free from one tick to the next.
-      this.tick();
+      this.#drop();
     });
   }
 }

@@ -34,6 +34,14 @@ export interface CheckpointFile {
   abandon(callback: Callback<void>): void;
 }
 
+/** A file that is being read. It can be read to its end, whoever deletes it meanwhile. */
+export interface CheckpointReader {
+  /** Reads from `offset` on into `target`; yields the count, less at the end. */
+  read(offset: number, target: Uint8Array, callback: Callback<number>): void;
+  /** Once; reads that are under way come back before it is closed. */
+  close(): void;
+}
+
 export interface CheckpointStore {
   /** Makes the folder if need be and yields what is in it, newest first. */
   list(callback: Callback<readonly StoredCheckpoint[]>): void;
@@ -41,6 +49,8 @@ export interface CheckpointStore {
   create(slot: number, writer: string, callback: Callback<CheckpointFile>): void;
   /** Reads from `offset` on into `target`; yields the count, less at the end. `ERR_SYNOD_STORAGE_FAILED` where it is gone. */
   read(slot: number, offset: number, target: Uint8Array, callback: Callback<number>): void;
+  /** `ERR_SYNOD_STORAGE_FAILED` where it is gone. */
+  open(slot: number, callback: Callback<CheckpointReader>): void;
   remove(slot: number, callback: Callback<void>): void;
   /** Deletes what `writer` left unfinished. */
   clear(writer: string, callback: Callback<void>): void;
@@ -110,6 +120,14 @@ export class FileCheckpointStore implements CheckpointStore {
     });
   }
 
+  open(slot: number, callback: Callback<CheckpointReader>): void {
+    const file = this.#path(slot);
+    this.#fileSystem.open(file, 'r', (error, fd) => {
+      if (error !== null) callback(storageError(error, 'cannot read a checkpoint', file));
+      else callback(null, new OpenFile(this.#fileSystem, file, fd));
+    });
+  }
+
   remove(slot: number, callback: Callback<void>): void {
     this.#unlink(this.#path(slot), callback);
   }
@@ -155,6 +173,40 @@ export class FileCheckpointStore implements CheckpointStore {
         });
       });
     });
+  }
+}
+
+class OpenFile implements CheckpointReader {
+  readonly #fileSystem: FileSystem;
+  readonly #file: string;
+  readonly #fd: number;
+  #reads = 0;
+  #isClosed = false;
+
+  constructor(fileSystem: FileSystem, file: string, fd: number) {
+    this.#fileSystem = fileSystem;
+    this.#file = file;
+    this.#fd = fd;
+  }
+
+  read(offset: number, target: Uint8Array, callback: Callback<number>): void {
+    this.#reads += 1;
+    readFully(this.#fileSystem, this.#fd, target, 0, target.length, offset, (error, count) => {
+      this.#reads -= 1;
+      this.#closeIfDone();
+      if (error === null) callback(null, count);
+      else callback(storageError(error, 'cannot read a checkpoint', this.#file));
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#closeIfDone();
+  }
+
+  #closeIfDone(): void {
+    // A number that was given back may be another file's by now.
+    if (this.#isClosed && this.#reads === 0) this.#fileSystem.close(this.#fd, () => {});
   }
 }
 

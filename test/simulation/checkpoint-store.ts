@@ -2,6 +2,7 @@
 
 import {
   type CheckpointFile,
+  type CheckpointReader,
   type CheckpointStore,
   checkpointName,
   parseCheckpointName,
@@ -60,6 +61,22 @@ export class SimulatedCheckpointStore implements CheckpointStore {
       const part = file.bytes.subarray(offset, offset + target.length);
       target.set(part);
       callback(null, part.length);
+    });
+  }
+
+  open(slot: number, callback: Callback<CheckpointReader>): void {
+    this.#answer(() => {
+      const file = this.#options.disk.checkpoints.files.get(checkpointName(slot));
+      if (file === undefined) return callback(error('ENOENT'));
+      callback(null, {
+        read: (offset, target, done) =>
+          this.#answer(() => {
+            const part = file.bytes.subarray(offset, offset + target.length);
+            target.set(part);
+            done(null, part.length);
+          }),
+        close: () => {},
+      });
     });
   }
 

@@ -173,7 +173,7 @@ export class World {
         electionTimeoutMs: settings.electionTimeoutMs,
         heartbeatMs: settings.heartbeatMs,
         leadership: { priority: priorityBounds.default, standsWhileCatchingUp: false },
-        limits: { commandBytesMax: 4096, ...settings.limits },
+        limits: { commandBytesMax: 4096, checkpointBytesPerSecondMax: 65_536, ...settings.limits },
       },
       checkpoints: settings.checkpoints ?? null,
       stateMachine: new SimulatedService({
