@@ -307,13 +307,37 @@ describe('checkpoint()', () => {
 
   it('waits for the last piece before it executes more, where the state machine asks for that', async () => {
     await cluster({}, () => new Counter(false));
-    await load(members[0]!, 700);
+    await load(members[0]!, 10);
     await untilEqual();
-    const made = members[0]!.replica!.checkpoint();
-    const result = members[0]!.replica!.replicate(bytesOf('later'));
-    const slot = await made;
-    await result;
-    expect((await members[0]!.replica!.status()).applied).toBeGreaterThanOrEqual(slot);
+    const { machine, replica } = members[0]!;
+    let giveLast = (): void => {};
+    const isAsked = new Promise<void>((resolve) => {
+      machine.takeCheckpoint = async function* () {
+        yield Buffer.from('{"count":');
+        const last = new Promise<void>((give) => {
+          giveLast = give;
+        });
+        resolve();
+        await last;
+        yield Buffer.from(`${machine.count},"recent":[]}`);
+      } as unknown as Counter['takeCheckpoint'];
+    });
+    const before = machine.count;
+    const made = replica!.checkpoint();
+    const result = replica!.replicate(bytesOf('later'));
+    await isAsked;
+    // The others execute it, so it is chosen; this one stands still.
+    await until('the others have executed it', () =>
+      members.slice(1).every((member) => member.machine.count === before + 1),
+    );
+    await until(
+      'it is chosen here',
+      async () => (await replica!.status()).chosen > (await replica!.status()).applied,
+    );
+    expect(machine.count).toBe(before);
+    giveLast();
+    await made;
+    expect(await result).toBe(before + 1);
   }, 60_000);
 
   it('rejects where the state machine has none, and where it throws, and the replica goes on', async () => {

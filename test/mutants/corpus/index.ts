@@ -1,6 +1,7 @@
 /** All mutants. */
 
 import type { Mutant } from '../mutant.js';
+import { checkpoints } from './checkpoints.js';
 import { elections } from './elections.js';
 import { execution } from './execution.js';
 import { learning } from './learning.js';
@@ -26,4 +27,5 @@ export const mutants: readonly Mutant[] = [
   ...execution,
   ...statistics,
   ...tools,
+  ...checkpoints,
 ];

@@ -1,0 +1,102 @@
+/** Checkpoints: made, kept, copied, gone on from; and the log that is dropped behind them (docs/protocol.md, "Checkpoints"). */
+
+import type { Mutant } from '../mutant.js';
+
+const ENGINE = 'engine/checkpoints.ts';
+const REPLICA = 'protocol/replica.ts';
+
+export const checkpoints: readonly Mutant[] = [
+  {
+    name: 'log-dropped-that-no-checkpoint-holds',
+    fault: 'storage',
+    mimics: 'tigerbeetle changelog: blocks are freed before the checkpoint that does without them is durable',
+    edits: [
+      {
+        file: ENGINE,
+        find: 'const through = Math.min(this.#droppable, this.#server.heldSlot());',
+        put: 'const through = this.#options.chosen();',
+      },
+    ],
+    killedBy: [{ check: 'simulation', seeds: 50 }],
+  },
+  {
+    name: 'sessions-missing-in-checkpoints',
+    fault: 'execution',
+    mimics: 'atomix#341: sessions are not in the snapshot, and a command that comes again is executed again',
+    edits: [
+      {
+        file: 'application/checkpoint-maker.ts',
+        find: '[bytes, ...writer.sessions(basis.sessions)]',
+        put: '[bytes]',
+      },
+    ],
+    killedBy: [{ check: 'simulation', seeds: 200 }],
+  },
+  {
+    name: 'acceptances-left-open-below-an-installed-checkpoint',
+    fault: 'learning',
+    mimics: 'openraft 674e78aa: a snapshot is installed while the log that it replaces remains',
+    edits: [
+      {
+        file: REPLICA,
+        find: 'context.chosen = slot;\n    this.#acceptor.settle(from, slot);',
+        put: 'context.chosen = slot;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/learner.test.ts' }],
+  },
+  {
+    name: 'installed-without-the-configuration-in-force',
+    fault: 'configuration',
+    mimics: 'NuRaft#566: the member set of a snapshot is not the one that is in force',
+    edits: [
+      {
+        file: REPLICA,
+        find: 'if (configuration.number > (context.configuration?.number ?? 0)) this.#configure(configuration);',
+        put: '',
+      },
+    ],
+    killedBy: [{ check: 'simulation', seeds: 200 }],
+  },
+  {
+    name: 'handed-over-from-the-slot-of-the-checkpoint-on',
+    fault: 'execution',
+    mimics: 'dragonboat 7d5dc73: the index of a snapshot is not that of the state',
+    edits: [
+      {
+        file: 'application/checkpoint-maker.ts',
+        find: 'const header: CheckpointHeader = {\n      slot,',
+        put: 'const header: CheckpointHeader = {\n      slot: slot + 1,',
+      },
+    ],
+    killedBy: [{ check: 'simulation', seeds: 50 }],
+  },
+  {
+    name: 'executed-while-the-state-is-read',
+    fault: 'execution',
+    mimics: 'etcd#20653: the state is changed while a snapshot of it is being taken over',
+    edits: [
+      {
+        file: 'application/checkpoints.ts',
+        find: 'stateMachine.appliesDuringCheckpoint !== true)',
+        put: 'stateMachine.appliesDuringCheckpoint === null)',
+      },
+    ],
+    killedBy: [
+      { check: 'unit', file: 'test/application/checkpoints.test.ts', name: 'waits for the last piece' },
+    ],
+  },
+  {
+    name: 'checkpoint-named-before-its-bytes-are-durable',
+    fault: 'storage',
+    mimics: 'RaftKeeper#240: a snapshot that is not whole is loaded after a crash',
+    edits: [
+      {
+        file: 'storage/checkpoint-store.ts',
+        find: 'this.#fileSystem.fsync(this.#fd, (syncError) => {',
+        put: '((_: number, next: (error: null) => void) => next(null))(this.#fd, (syncError: Error | null) => {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/checkpoint-store.test.ts' }],
+  },
+];
