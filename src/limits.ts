@@ -20,7 +20,7 @@ export const ID_PATTERN: RegExp = /^[A-Za-z0-9._-]{1,63}$/;
 export const MEMBERS_MIN = 1;
 /** Beyond seven, each write waits for more acknowledgements than it gains safety. */
 export const MEMBERS_MAX = 7;
-/** What may be left with a member set, for whoever is told of the change. */
+/** What is left with a member set is never taken for longer than this; what fits beside the members is less. */
 export const CONFIGURATION_COOKIE_BYTES_MAX = 8192;
 
 /** Room in a decree for what stands around a single command of the greatest size. */
