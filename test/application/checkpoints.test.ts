@@ -144,7 +144,11 @@ async function untilEqual(): Promise<void> {
 const filesIn = (folder: string): string[] =>
   readdirSync(folder).filter((name) => !name.endsWith('.owner') && name !== 'LOCK');
 const bytesIn = (folder: string): number =>
-  filesIn(folder).reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
+  // A file may be dropped just now.
+  filesIn(folder).reduce(
+    (sum, name) => sum + (statSync(path.join(folder, name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
 
 /** Has these members make two checkpoints, so that nothing but the tail of the log is needed, and waits until no more is there. */
 async function dropLogs(

@@ -9,12 +9,12 @@ import type { CheckpointStore } from '../../src/storage/checkpoint-store.js';
 /** Checkpoint number 4 over a log that has these slots. */
 function checkpointsOver(slots: readonly number[]): {
   offer(from: number): boolean;
-  readonly read: number[];
+  readonly opened: number[];
 } {
-  const read: number[] = [];
+  const opened: number[] = [];
   const store = {
     clear: () => {},
-    read: (slot: number) => void read.push(slot),
+    open: (slot: number) => void opened.push(slot),
   } as unknown as CheckpointStore;
   const has = new Set(slots);
   const options = {
@@ -22,7 +22,8 @@ function checkpointsOver(slots: readonly number[]): {
       crc32c,
       logger: console,
       schedule: () => {},
-      options: { cluster: 'test', limits: { fetchBytesMax: 4096 } },
+      now: () => 0,
+      options: { cluster: 'test', limits: { fetchBytesMax: 4096, checkpointBytesPerSecondMax: 65_536 } },
     },
     store,
     notice: { newest: { slot: 4, nonceLow: 1, nonceHigh: 1, bytes: 8192 }, keptFrom: 4 },
@@ -30,30 +31,30 @@ function checkpointsOver(slots: readonly number[]): {
   } as unknown as CheckpointsOptions;
   const checkpoints = new Checkpoints(options);
   const link = { sending: [] } as unknown as Link;
-  return { offer: (from) => checkpoints.offer(link, from), read };
+  return { offer: (from) => checkpoints.offer(link, from), opened };
 }
 
 test('a slot that the log has comes from the log', () => {
-  const { offer, read } = checkpointsOver([1, 2, 3, 4, 5]);
+  const { offer, opened } = checkpointsOver([1, 2, 3, 4, 5]);
   expect([1, 3, 4, 5].map(offer)).toEqual([false, false, false, false]);
-  expect(read).toEqual([]);
+  expect(opened).toEqual([]);
 });
 
 test('a slot that was dropped comes as a checkpoint', () => {
-  const { offer, read } = checkpointsOver([4, 5]);
+  const { offer, opened } = checkpointsOver([4, 5]);
   expect(offer(1)).toBe(true);
-  expect(read).toEqual([4]);
+  expect(opened).toEqual([4]);
 });
 
 test('a slot between the log of old and a checkpoint that was copied comes as that', () => {
-  const { offer, read } = checkpointsOver([1, 2, 5, 6]);
+  const { offer, opened } = checkpointsOver([1, 2, 5, 6]);
   expect(offer(2)).toBe(false);
   expect(offer(3)).toBe(true);
-  expect(read).toEqual([4]);
+  expect(opened).toEqual([4]);
 });
 
 test('a checkpoint is no answer for what lies behind it', () => {
-  const { offer, read } = checkpointsOver([1, 2, 3]);
+  const { offer, opened } = checkpointsOver([1, 2, 3]);
   expect(offer(5)).toBe(false);
-  expect(read).toEqual([]);
+  expect(opened).toEqual([]);
 });

@@ -39,8 +39,8 @@ export const checkpoints: readonly Mutant[] = [
     edits: [
       {
         file: REPLICA,
-        find: 'context.chosen = slot;\n    this.#acceptor.settle(from, slot);',
-        put: 'context.chosen = slot;',
+        find: 'this.#reconfiguration.onInstalled(slot, configuration);\n    this.#acceptor.settle(from, slot);',
+        put: 'this.#reconfiguration.onInstalled(slot, configuration);',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/learner.test.ts' }],
