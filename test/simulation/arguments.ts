@@ -13,6 +13,7 @@ export const usage = `usage: npm run sim -- [--seed S | --seeds N [--first F] | 
   --jobs J        in J processes (default 1)
   --mode MODE     recoverable (default): faults that the cluster can stand, then peace in which it must recover;
                   unbounded: any number of faults, and frames that come twice, late or out of order; safety only
+  --reads N       readers in every run, who make N reads of each consistency at once
   --script FILE   plays a script that a failed run left
   --json          prints one object
   --trace         prints everything that happens (with --seed or --script)
@@ -27,6 +28,7 @@ export interface Arguments {
   readonly minutes: number;
   readonly jobs: number;
   readonly mode: Mode;
+  readonly reads: number;
   readonly script: string | null;
   readonly json: boolean;
   readonly trace: boolean;
@@ -45,6 +47,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
       minutes: { type: 'string' },
       jobs: { type: 'string' },
       mode: { type: 'string' },
+      reads: { type: 'string' },
       script: { type: 'string' },
       json: { type: 'boolean' },
       trace: { type: 'boolean' },
@@ -66,6 +69,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
     minutes: number('--minutes', values.minutes ?? '1e9'),
     jobs: whole('--jobs', values.jobs ?? '1', 1),
     mode,
+    reads: whole('--reads', values.reads ?? '0', 0),
     script: values.script ?? null,
     json: values.json ?? false,
     trace: values.trace ?? false,

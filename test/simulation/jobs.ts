@@ -10,6 +10,8 @@ export interface Seeds {
   readonly first: number;
   readonly count: number;
   readonly mode: Mode;
+  /** Of each kind at once; 0 for few. */
+  readonly reads: number;
 }
 
 /** Failures of a run beyond these are not looked for: they are one and the same, most likely. */
@@ -18,7 +20,7 @@ const SLICE_SEEDS = 50;
 
 /** Runs them here, until `deadline` (as `performance.now()` has it). */
 export function runHere(
-  { first, count, mode }: Seeds,
+  { first, count, mode, reads }: Seeds,
   deadline: number,
   onTally: (tally: Tally) => void,
 ): void {
@@ -26,7 +28,7 @@ export function runHere(
   for (let seed = first; seed < last && performance.now() < deadline; ) {
     const tally = emptyTally();
     const end = Math.min(last, seed + SLICE_SEEDS);
-    for (; seed < end && performance.now() < deadline; seed += 1) addRun(tally, runSeed(seed, mode));
+    for (; seed < end && performance.now() < deadline; seed += 1) addRun(tally, runSeed(seed, mode, reads));
     onTally(tally);
   }
 }

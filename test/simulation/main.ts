@@ -26,6 +26,9 @@ async function main(argv: readonly string[]): Promise<number> {
   return runMany(options);
 }
 
+function playOne({ seed, script: file, mode, reads, trace, json }: Arguments): number {
+  const script: Script =
+    file === null ? drawScript(seed!, mode, reads) : (JSON.parse(readFileSync(file, 'utf8')) as Script);
 function playOne({ seed, changes, script: file, mode, trace, json }: Arguments): number {
   const script: Script =
     file !== null
@@ -46,7 +49,7 @@ function playOne({ seed, changes, script: file, mode, trace, json }: Arguments):
   return run.violation === null ? 0 : 1;
 }
 
-async function runMany({ seeds, first, minutes, jobs, mode, json }: Arguments): Promise<number> {
+async function runMany({ seeds, first, minutes, jobs, mode, reads, json }: Arguments): Promise<number> {
   const began = performance.now();
   const deadline = began + minutes * 60_000;
   const total = emptyTally();
@@ -59,11 +62,11 @@ async function runMany({ seeds, first, minutes, jobs, mode, json }: Arguments): 
     toldAt = now;
     process.stderr.write(`${describeProgress(total, seeds, now - began)}\n`);
   };
-  await runInProcesses({ first, count: seeds, mode }, jobs, deadline, onTally);
+  await runInProcesses({ first, count: seeds, mode, reads }, jobs, deadline, onTally);
   const wallMs = performance.now() - began;
   process.stderr.write(`${describeProgress(total, seeds, wallMs)}\n`);
   const failures = total.failures.sort((a, b) => a.seed - b.seed);
-  for (const failure of failures.slice(0, FAILURES_SHOWN)) explain(failure, mode);
+  for (const failure of failures.slice(0, FAILURES_SHOWN)) explain(failure, mode, reads);
   if (json) {
     process.stdout.write(
       `${JSON.stringify({
@@ -77,6 +80,9 @@ async function runMany({ seeds, first, minutes, jobs, mode, json }: Arguments): 
         firstSeed: first,
         slots: total.slots,
         commandsCommitted: total.committed,
+        readsLinearizable: total.readsLinearizable,
+        readsAfter: total.readsAfter,
+        readsMaxAge: total.readsMaxAge,
         crashes: total.crashes,
         disksReplaced: total.wipes,
         checkpointsMade: total.checkpointsMade,
@@ -99,13 +105,13 @@ async function runMany({ seeds, first, minutes, jobs, mode, json }: Arguments): 
 }
 
 /** Shrinks the script of a failure, keeps it in a file, and says how to play it. */
-function explain({ seed, invariant, detail }: Failure, mode: Arguments['mode']): void {
-  const script = shrink(drawScript(seed, mode), invariant);
+function explain({ seed, invariant, detail }: Failure, mode: Arguments['mode'], reads: number): void {
+  const script = shrink(drawScript(seed, mode, reads), invariant);
   const file = path.join(tmpdir(), `synod-sim-${mode}-${seed}.json`);
   writeFileSync(file, `${JSON.stringify(script, null, 1)}\n`);
   process.stderr.write(
     `\nseed ${seed}: ${detail}\n` +
-      `  again:  npm run sim -- --seed ${seed} --mode ${mode} --trace\n` +
+      `  again:  npm run sim -- --seed ${seed} --mode ${mode} --reads ${reads} --trace\n` +
       `  shrunk: npm run sim -- --script ${file} --trace\n` +
       `  ${script.faults.length} faults left, trouble for ${script.settings.troubleMs.toFixed(0)} ms:\n`,
   );

@@ -143,6 +143,32 @@ export interface Executed {
   readonly call: number;
 }
 
+export type ReadKind = 'linearizable' | 'after' | 'maxAgeMs';
+
+/** Some reads alike were made on a replica. `query.call` is for the invariant to fill in: the call that they must see. */
+export interface ReadsMade {
+  readonly kind: 'reads-made';
+  readonly at: number;
+  readonly replica: string;
+  readonly reads: ReadKind;
+  /** Where the token came from. */
+  readonly writer: string | null;
+  /** How old the state may be. */
+  readonly ageMs: number;
+  readonly query: { readonly group: number; call: number };
+}
+
+/** One of them was answered: whether the state machine had executed the call, and the last one that it had. */
+export interface ReadAnswered {
+  readonly kind: 'read-answered';
+  readonly at: number;
+  readonly replica: string;
+  readonly reads: ReadKind;
+  readonly query: { readonly group: number; readonly call: number };
+  readonly has: boolean;
+  readonly last: number;
+}
+
 /** The run is over: nothing more will happen. */
 export interface Finished {
   readonly kind: 'finished';
@@ -162,6 +188,8 @@ export type Observation =
   | Called
   | Settled
   | Executed
+  | ReadsMade
+  | ReadAnswered
   | Finished;
 
 /** A property that does not hold. */

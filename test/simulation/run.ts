@@ -2,7 +2,7 @@
 
 import type { CallRecord } from './client.js';
 import { checkHistory, Invariants } from './invariants/index.js';
-import { Violation } from './observation.js';
+import { type ReadKind, Violation } from './observation.js';
 import { Peace, type PeaceResult } from './peace.js';
 import { drawScript, type Mode, type Script } from './script.js';
 import { Trouble } from './trouble.js';
@@ -32,6 +32,8 @@ export interface RunResult {
   readonly injections: number;
   readonly calls: number;
   readonly committed: number;
+  /** Reads that were answered, and judged. */
+  readonly reads: { readonly [Kind in ReadKind]: number };
   readonly peace: PeaceResult | null;
 }
 
@@ -65,12 +67,13 @@ export function runScript(script: Script, print: ((line: string) => void) | null
     injections: world.network.injections,
     calls: world.calls.records.length,
     committed: world.calls.records.filter(({ outcome }: CallRecord) => outcome === 'committed').length,
+    reads: world.readers.answered,
     peace,
   };
 }
 
-export function runSeed(seed: number, mode: Mode, print: ((line: string) => void) | null = null): RunResult {
-  return runScript(drawScript(seed, mode), print);
+export function runSeed(seed: number, mode: Mode, reads = 0): RunResult {
+  return runScript(drawScript(seed, mode, reads));
 }
 
 function live(world: World): PeaceResult | null {
@@ -79,9 +82,11 @@ function live(world: World): PeaceResult | null {
   for (const machine of world.machines) world.startAt(machine, world.random.real() * 10);
   trouble.begin();
   for (const client of world.clients) client.start();
+  if (settings.reads !== undefined) world.readers.start();
   world.runUntil(settings.troubleMs);
   const peace = settings.mode === 'recoverable' ? new Peace(world, trouble).run() : null;
   for (const client of world.clients) client.stop();
+  world.readers.stop();
   world.closeAll();
   world.tell({ kind: 'finished', at: world.events.now });
   if (world.violation !== null) throw world.violation;

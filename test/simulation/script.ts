@@ -9,6 +9,7 @@ import { MEMBERS_MAX } from '../../src/limits.js';
 import { Random } from '../properties/random.js';
 import type { DiskModel } from './disk.js';
 import type { NetworkModel } from './network.js';
+import type { ReadSettings } from './readers.js';
 
 export type Mode = 'recoverable' | 'unbounded';
 
@@ -42,6 +43,8 @@ export interface Settings {
   readonly timeoutMs: number;
   /** Where replicas make checkpoints: when. */
   readonly checkpoints?: CheckpointPolicy;
+  /** Where there are readers. */
+  readonly reads?: ReadSettings;
   /** How long there are faults. */
   readonly troubleMs: number;
 }
@@ -138,11 +141,18 @@ export interface Script {
 
 const KIBIBYTE = 1024;
 
-export function drawScript(seed: number, mode: Mode): Script {
+/** With `reads` above 0 there are readers, who make so many reads of each kind at once; else in a part of the seeds, and they make few. */
+export function drawScript(seed: number, mode: Mode, reads = 0): Script {
   const random = new Random(seed);
   // Drawn apart, so that the rest of a seed stays what it is.
   const checkpoints = drawCheckpoints(new Random(seed + 0.25 * 2 ** 31));
-  const settings = { ...drawSettings(random, mode), ...(checkpoints === null ? {} : { checkpoints }) };
+  const drawn = drawSettings(random, mode);
+  const readers = drawReads(new Random(seed + 0.75 * 2 ** 31), drawn.electionTimeoutMs, reads);
+  const settings = {
+    ...drawn,
+    ...(checkpoints === null ? {} : { checkpoints }),
+    ...(readers === null ? {} : { reads: readers }),
+  };
   const faults = drawFaults(random, settings);
   return drawChurn(seed, { seed, settings, faults });
 }
@@ -276,6 +286,12 @@ function drawCheckpoints(random: Random): CheckpointPolicy | null {
     everyMs: random.pick([null, null, 200, 2000]),
     retain: random.pick([1, 2, 2, 3]),
   };
+}
+
+function drawReads(random: Random, electionTimeoutMs: number, burst: number): ReadSettings | null {
+  const everyMs = electionTimeoutMs * random.pick([0.02, 0.1, 0.5]);
+  if (burst > 0) return { everyMs: electionTimeoutMs * 0.03, burst };
+  return random.chance(0.5) ? { everyMs, burst: random.pick([1, 3]) } : null;
 }
 
 type Draw = (at: number) => Fault;

@@ -58,8 +58,15 @@ function plain(value: ReplyValue): KeyValueOutput {
   return value as KeyValueOutput;
 }
 
+/** What a read tells: whether the state has in it what a call did, and the last call that it has. */
+export interface Seen {
+  readonly has: boolean;
+  readonly last: number;
+}
+
 export interface SimulatedServiceOptions {
   readonly onExecuted: (slot: number, call: number) => void;
+  readonly hasExecuted: (call: number) => boolean;
   /** The state holds what these calls did. */
   readonly onRestored: (calls: Iterable<number>) => void;
 }
@@ -85,6 +92,10 @@ export class SimulatedService implements StateMachine<Uint8Array> {
     }
     // It replies on the way: whoever hears of a reply has heard that its command is executed.
     this.#inner.apply(decree);
+  }
+
+  read({ call }: { readonly call: number }): Seen {
+    return { has: call === 0 || this.#options.hasExecuted(call), last: this.#calls.at(-1) ?? 0 };
   }
 
   *takeCheckpoint(): Generator<Uint8Array, void, void> {

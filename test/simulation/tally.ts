@@ -23,6 +23,9 @@ export interface Tally {
   configurations: number;
   changes: number;
   committed: number;
+  readsLinearizable: number;
+  readsAfter: number;
+  readsMaxAge: number;
   /** The most election timeouts that a run took to choose again, and to recover. */
   progressInMost: number;
   recoveredInMost: number;
@@ -44,6 +47,9 @@ export function emptyTally(): Tally {
     configurations: 0,
     changes: 0,
     committed: 0,
+    readsLinearizable: 0,
+    readsAfter: 0,
+    readsMaxAge: 0,
     progressInMost: 0,
     recoveredInMost: 0,
   };
@@ -65,6 +71,9 @@ export function addRun(tally: Tally, run: RunResult): void {
     configurations: run.configurations,
     changes: run.changesChosen,
     committed: run.committed,
+    readsLinearizable: run.reads.linearizable,
+    readsAfter: run.reads.after,
+    readsMaxAge: run.reads.maxAgeMs,
     progressInMost: run.peace?.progressIn ?? 0,
     recoveredInMost: run.peace?.recoveredIn ?? 0,
   });
@@ -85,6 +94,9 @@ export function add(tally: Tally, more: Tally): void {
   tally.configurations += more.configurations;
   tally.changes += more.changes;
   tally.committed += more.committed;
+  tally.readsLinearizable += more.readsLinearizable;
+  tally.readsAfter += more.readsAfter;
+  tally.readsMaxAge += more.readsMaxAge;
   tally.progressInMost = Math.max(tally.progressInMost, more.progressInMost);
   tally.recoveredInMost = Math.max(tally.recoveredInMost, more.recoveredInMost);
 }

@@ -27,6 +27,7 @@ import { Machine } from './machine.js';
 import { Network } from './network.js';
 import { type Observation, Violation } from './observation.js';
 import { SimulatedProcess } from './process.js';
+import { Readers } from './readers.js';
 import type { Script } from './script.js';
 import { SimulatedService } from './service.js';
 import { Trace } from './trace.js';
@@ -53,6 +54,7 @@ export class World {
   readonly machines: Machine[];
   readonly clients: Client[];
   readonly calls = new Calls(this);
+  readonly readers: Readers;
   readonly changes = new Changes(this);
   /** In order of their numbers. */
   readonly configurations: InForce[] = [];
@@ -79,6 +81,12 @@ export class World {
     const count = settings.replicas + (settings.spares ?? 0);
     this.network = new Network(count, this.events, root.fork(), settings.network);
     this.network.remembers = script.faults.some((fault) => fault.kind === 'frame' && fault.what === 'replay');
+    this.readers = new Readers(
+      this,
+      new Random(script.seed + 0.625 * 2 ** 31),
+      settings.reads ?? { everyMs: 1, burst: 1 },
+    );
+    const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].slice(0, settings.replicas);
     const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].slice(0, count);
     this.machines = ids.map((id, index) => {
       const { disk, tap } = this.#makeDisk(() => this.machines[index]!);
@@ -178,6 +186,7 @@ export class World {
       checkpoints: settings.checkpoints ?? null,
       stateMachine: new SimulatedService({
         onExecuted: (slot, call) => this.#onExecuted(machine, slot, call),
+        hasExecuted: (call) => machine.executed.has(call),
         onRestored: (calls) => {
           machine.executed = new Set(calls);
         },
@@ -300,6 +309,7 @@ export class World {
     machine.tap.onEnded();
     this.tell({ ...this.#seen(machine), kind: 'ended', how, reason });
     this.calls.onEnded(machine);
+    this.readers.onEnded(machine, how);
     this.changes.onEnded(machine);
   }
 

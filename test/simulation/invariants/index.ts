@@ -11,6 +11,7 @@ import { EqualDigests } from './equal-digests.js';
 import { ExecutedOnce } from './executed-once.js';
 import { Ledger, SLOTS_KEPT } from './ledger.js';
 import { NoBallotReused } from './no-ballot-reused.js';
+import { NoStaleRead } from './no-stale-read.js';
 import { NothingBehindAConfiguration } from './nothing-behind-a-configuration.js';
 import { OneOutcomePerCall } from './one-outcome-per-call.js';
 import { OneValuePerSlot } from './one-value-per-slot.js';
@@ -43,6 +44,7 @@ export function makeInvariants(slotsKept: number = SLOTS_KEPT): readonly Invaria
     new OneOutcomePerCall(),
     new AcknowledgedSurvives(ledger),
     new ExecutedOnce(slotsKept),
+    new NoStaleRead(),
   ];
 }
 
