@@ -17,6 +17,7 @@ export type Fault =
   | 'links'
   | 'memory'
   | 'election'
+  | 'reads'
   | 'statistics'
   | 'tools'
   | 'back-pressure';
@@ -26,7 +27,13 @@ export type CheckName = (typeof checkNames)[number];
 
 export type Check =
   /** The cluster in a simulated world, from seed 1 on. */
-  | { readonly check: 'simulation'; readonly seeds: number; readonly mode?: 'unbounded' }
+  | {
+      readonly check: 'simulation';
+      readonly seeds: number;
+      readonly mode?: 'unbounded';
+      /** With readers in every run, who make so many reads of each consistency at once. */
+      readonly reads?: number;
+    }
   /** All interleavings of a small scope. */
   | { readonly check: 'explorer'; readonly scope: string; readonly statesMax: number }
   /** All media that a power cut can leave. */

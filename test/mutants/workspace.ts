@@ -110,7 +110,12 @@ export function commandOf(check: Check): string[] {
         ...(check.agreementOnly ? ['--agreement-only'] : []),
       ];
     case 'simulation':
-      return ['out/test/mutants/simulate.js', `${check.seeds}`, check.mode ?? 'recoverable'];
+      return [
+        'out/test/mutants/simulate.js',
+        `${check.seeds}`,
+        check.mode ?? 'recoverable',
+        `${check.reads ?? 0}`,
+      ];
     case 'explorer':
       return [
         'out/test/explorer/main.js',
@@ -133,7 +138,7 @@ export function describeCheck(check: Check): string {
     case 'properties':
       return `properties${check.agreementOnly ? ', agreement only' : ''}${check.withContracts ? ', with contracts' : ''}`;
     case 'simulation':
-      return `simulation${check.mode === undefined ? '' : `, ${check.mode}`}`;
+      return `simulation${check.mode === undefined ? '' : `, ${check.mode}`}${check.reads === undefined ? '' : ', readers'}`;
     case 'explorer':
       return `explorer, ${check.scope}`;
     case 'crash-states':

@@ -154,6 +154,8 @@ export function drawScript(seed: number, mode: Mode, reads = 0): Script {
     ...(readers === null ? {} : { reads: readers }),
   };
   const faults = drawFaults(random, settings);
+  const deposed = readers === null ? [] : drawDeposed(new Random(seed + 0.875 * 2 ** 31), settings);
+  return { seed, settings, faults: [...faults, ...deposed].sort((a, b) => a.at - b.at) };
   return drawChurn(seed, { seed, settings, faults });
 }
 
@@ -292,6 +294,20 @@ function drawReads(random: Random, electionTimeoutMs: number, burst: number): Re
   const everyMs = electionTimeoutMs * random.pick([0.02, 0.1, 0.5]);
   if (burst > 0) return { everyMs: electionTimeoutMs * 0.03, burst };
   return random.chance(0.5) ? { everyMs, burst: random.pick([1, 3]) } : null;
+}
+
+/** The primary stands still until there is another, goes on out of everybody's reach, and takes itself for the primary for a while. */
+function drawDeposed(random: Random, { replicas, electionTimeoutMs, troubleMs }: Settings): Fault[] {
+  const count = random.below(3);
+  return Array.from({ length: count }, () => {
+    const at = random.between(0.1, 0.9) * troubleMs;
+    const forMs = electionTimeoutMs * random.between(1.5, 3);
+    const order = random.shuffled(Array.from({ length: replicas }, (_, index) => index));
+    return [
+      { at, kind: 'partition', shape: 'isolate', order, around: -1, forMs: forMs + 2 * electionTimeoutMs },
+      { at, kind: 'pause', target: -1, forMs },
+    ] as const;
+  }).flat();
 }
 
 type Draw = (at: number) => Fault;

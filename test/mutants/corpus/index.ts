@@ -9,6 +9,7 @@ import { links } from './links.js';
 import { log } from './log.js';
 import { persistence } from './persistence.js';
 import { proposing } from './proposing.js';
+import { reads } from './reads.js';
 import { statistics } from './statistics.js';
 import { storage } from './storage.js';
 import { tools } from './tools.js';
@@ -25,6 +26,7 @@ export const mutants: readonly Mutant[] = [
   ...storage,
   ...links,
   ...execution,
+  ...reads,
   ...statistics,
   ...tools,
   ...checkpoints,

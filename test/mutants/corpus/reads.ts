@@ -1,0 +1,130 @@
+/** Reads: none may see less than it says. */
+
+import type { Mutant } from '../mutant.js';
+
+const READS = 'protocol/reads.ts';
+const APPLICATION = 'application/reads.ts';
+const readers = { check: 'simulation', seeds: 60, reads: 5 } as const;
+const unit = { check: 'unit', file: 'test/protocol/reads.test.ts' } as const;
+
+export const reads: readonly Mutant[] = [
+  {
+    name: 'read-answered-without-a-round',
+    fault: 'reads',
+    mimics:
+      'etcd before 3.0, Consul: a "consistent" read is answered by who only takes itself for the leader',
+    edits: [
+      {
+        file: READS,
+        find: 'if (confirmed < context.quorum) return;',
+        put: '',
+      },
+    ],
+    killedBy: [readers, unit],
+  },
+  {
+    name: 'confirmation-of-an-older-round-counted',
+    fault: 'reads',
+    mimics: 'etcd-io/raft#397: an answer to an earlier heartbeat confirms a later read',
+    edits: [
+      {
+        file: READS,
+        find: '(this.#echoed.get(number) ?? 0) >= round.number',
+        put: '(this.#echoed.get(number) ?? 0) > 0',
+      },
+    ],
+    killedBy: [readers, unit],
+  },
+  {
+    name: 'confirmation-of-another-ballot-counted',
+    fault: 'reads',
+    mimics: 'openraft#1220: what was answered to somebody else is taken for an answer to oneself',
+    edits: [
+      {
+        file: READS,
+        find: 'if (ballot !== this.#proposer.ballot) return;\n    requires(from',
+        put: 'requires(from',
+      },
+    ],
+    killedBy: [unit],
+  },
+  {
+    name: 'new-primary-reads-before-what-it-adopted-is-chosen',
+    fault: 'reads',
+    mimics:
+      'Raft section 6.4, etcd#741: a new leader serves reads before it has committed anything of its own term',
+    edits: [
+      {
+        file: READS,
+        find: 'if (chosen < this.#proposer.adopted) return;',
+        put: '',
+      },
+    ],
+    killedBy: [readers, unit],
+  },
+  {
+    name: 'secondary-reads-at-what-it-knows',
+    fault: 'reads',
+    mimics: 'hashicorp/consul, rqlite#1672: a follower answers from its own applied index',
+    edits: [
+      {
+        file: READS,
+        find: 'else this.#askPrimary();',
+        put: 'else if (this.#asked > this.#answered) this.#answer(this.#asked, this.#context.chosen);',
+      },
+    ],
+    killedBy: [readers, unit],
+  },
+  {
+    name: 'read-joins-a-question-that-was-asked-before-it',
+    fault: 'reads',
+    mimics: 'TiKV pull 5401: a read shares the confirmation of reads that were made before it',
+    edits: [
+      {
+        file: APPLICATION,
+        find: "if (consistency === 'linearizable') return this.#gather();",
+        put: "if (consistency === 'linearizable') return this.#open.at(-1) ?? this.#gather();",
+      },
+    ],
+    killedBy: [readers],
+  },
+  {
+    name: 'read-made-before-its-slot-is-applied',
+    fault: 'reads',
+    mimics: 'dragonboat, raft-rs#427: a confirmed read does not wait for the state machine',
+    edits: [
+      {
+        file: APPLICATION,
+        find: 'this.#waiting[count]!.slot <= applied) count',
+        put: 'this.#waiting[count]!.slot <= applied + 1) count',
+      },
+    ],
+    killedBy: [readers],
+  },
+  {
+    name: 'age-counted-from-the-answer',
+    fault: 'reads',
+    mimics: 'Consul: "last contact" is when the answer came, not what it tells of',
+    edits: [
+      {
+        file: APPLICATION,
+        find: 'this.#freshAt = askedAt;',
+        put: 'this.#freshAt = this.#options.now() + 0 * askedAt;',
+      },
+    ],
+    killedBy: [readers],
+  },
+  {
+    name: 'answer-for-the-process-before-this-one-counted',
+    fault: 'reads',
+    mimics: 'etcd-io/raft#397: two reads have the same context',
+    edits: [
+      {
+        file: READS,
+        find: 'if (life !== this.#life) return;\n    this.#answer',
+        put: 'this.#life += 0 * life;\n    this.#answer',
+      },
+    ],
+    killedBy: [unit],
+  },
+];
