@@ -12,6 +12,7 @@ import type { Socket } from 'node:net';
 import { COMMAND_HEADER_BYTES, type CommandEncoder, TRANSACTION_HEADER_BYTES_MAX } from './command-codec.js';
 import { type CommandSpecification, findCommand, fitsArity } from './command-table.js';
 import { runLocalCommand } from './local-commands.js';
+import { answersFromState } from './operations.js';
 import type { ReplicaLike, ReplicateOptionsLike } from './replica-like.js';
 import { errorReplyOf } from './replicate-errors.js';
 import { RespParser, RespProtocolError } from './resp-parser.js';
@@ -86,6 +87,13 @@ export class Connection {
   #outstandingBytes = 0;
   #outstandingBatches = 0;
   #outstandingOperations = 0;
+  /** Of the batches under way, those that go through the log, and those that do not. */
+  #writesUnderWay = 0;
+  #readsUnderWay = 0;
+  /** The batch that is being gathered only reads. */
+  #onlyReads = true;
+  /** The parser shows a request that waits for the reads before it. */
+  #isHeld = false;
   #batchOperationsMax = BATCH_OPERATIONS_FIRST;
   /** What replies to requests have cost lately; -1 until the first came. */
   #replyBytesEach = -1;
@@ -181,12 +189,20 @@ export class Connection {
         this.#paused = true;
         return;
       }
-      if (!parser.next()) {
+      if (!this.#isHeld && !parser.next()) {
         if (this.#paused) this.#socket.resume();
         this.#paused = false;
         return;
       }
-      this.#onRequest(parser);
+      const command = findCommand(parser.bytes, parser.starts[0] as number, parser.ends[0] as number);
+      this.#isHeld = this.#mustWait(command);
+      if (this.#isHeld) {
+        // What was gathered goes out: it may be what is waited for next.
+        if (!this.#paused) this.#socket.pause();
+        this.#paused = true;
+        return;
+      }
+      this.#onRequest(parser, command);
     }
   }
 
@@ -215,10 +231,15 @@ export class Connection {
     return this.#outstandingOperations * this.#replyBytesEach;
   }
 
-  #onRequest(parser: RespParser): void {
+  /** A command behind reads would be executed before they are made, and they would see it: it waits until they are answered. */
+  #mustWait(command: CommandSpecification | undefined): boolean {
+    if (this.#readsUnderWay === 0 || command === undefined) return false;
+    if (this.transaction.active) return command.local === 'exec';
+    return command.operation !== null && !answersFromState(command.operation);
+  }
+
+  #onRequest(parser: RespParser, command: CommandSpecification | undefined): void {
     this.#host.statistics.commandsProcessed++;
-    const start = parser.starts[0] as number;
-    const command = findCommand(parser.bytes, start, parser.ends[0] as number);
     if (command === undefined) return this.#refuseUnknown(parser);
     if (!fitsArity(command, parser.argumentCount)) {
       return this.refuse(`ERR wrong number of arguments for '${command.name}' command`);
@@ -231,6 +252,7 @@ export class Connection {
     }
     if (command.operation === null) return runLocalCommand(this, this.#host, command, parser);
     const encoder = this.#batchWithRoom(parser.requestBytes);
+    if (!answersFromState(command.operation)) this.#onlyReads = false;
     encoder.operation(command.operation, parser.bytes, parser.starts, parser.ends, 1, parser.argumentCount);
     this.#closeFullBatch();
   }
@@ -277,6 +299,7 @@ export class Connection {
     const queued = this.transaction.operations;
     const encoder = this.#batchWithRoom(queued.length + TRANSACTION_HEADER_BYTES_MAX);
     encoder.transaction(queued);
+    this.#onlyReads = false;
     this.#closeFullBatch();
   }
 
@@ -409,7 +432,10 @@ export class Connection {
     const encoder = this.#host.encoder;
     if (encoder.operations > 0 && encoder.length + bytes > this.#host.options.commandBytesMax)
       this.#closeBatch();
-    if (encoder.operations === 0) encoder.begin(this.#host.options.nowMs(), this.version);
+    if (encoder.operations === 0) {
+      encoder.begin(this.#host.options.nowMs(), this.version);
+      this.#onlyReads = true;
+    }
     return encoder;
   }
 
@@ -433,21 +459,41 @@ export class Connection {
     this.#outstandingBatches++;
     this.#outstandingOperations += operations;
     host.outstandingBytes += bytes;
-    host.statistics.batchesReplicated++;
+    // Behind commands that are under way it goes the same way: it must see what they do.
+    const isRead = this.#onlyReads && this.#writesUnderWay === 0 && host.replica.read !== undefined;
+    if (isRead) this.#readsUnderWay++;
+    else this.#writesUnderWay++;
+    if (!isRead) host.statistics.batchesReplicated++;
+    const settled = (): void => {
+      if (isRead) this.#readsUnderWay--;
+      else this.#writesUnderWay--;
+    };
     let replicated: Promise<Uint8Array | undefined>;
     try {
-      replicated = host.replica.replicate(command, host.replicateOptions);
+      replicated = isRead
+        ? this.#read(Uint8Array.from(command))
+        : host.replica.replicate(command, host.replicateOptions);
     } catch (error) {
       replicated = Promise.reject(error);
     }
     host.encoder.clear();
     replicated.then(
       (reply) => {
+        settled();
         const replies = reply ?? this.#errorReplies(operations, new Error('the state machine gave no reply'));
         this.#settle(pending, bytes, replies, operations);
       },
-      (error: unknown) => this.#settle(pending, bytes, this.#errorReplies(operations, error), operations),
+      (error: unknown) => {
+        settled();
+        this.#settle(pending, bytes, this.#errorReplies(operations, error), operations);
+      },
     );
+  }
+
+  async #read(query: Uint8Array): Promise<Uint8Array | undefined> {
+    const { replica, replicateOptions } = this.#host;
+    const { value } = await replica.read!(query, replicateOptions);
+    return value ?? replica.replicate(query, replicateOptions);
   }
 
   #settle(pending: PendingReply, bytes: number, replies: Uint8Array, operations: number): void {

@@ -60,6 +60,11 @@ function define(operation: Operation, count: number, reads: boolean): void {
   readsOnly[operation] = reads ? 1 : 0;
 }
 
+/** What a read of the state as it is can answer: only reading, and not by the clock, which the log alone advances. */
+export function answersFromState(operation: Operation): boolean {
+  return readsOnly[operation] === 1 && operation !== Operation.ttl && operation !== Operation.pttl;
+}
+
 define(Operation.get, 1, true);
 define(Operation.set, VARIADIC, false);
 define(Operation.del, VARIADIC, false);

@@ -34,6 +34,11 @@ export interface ReplicaLike {
    * returns. Rejects with a `SynodError`, whose `outcome` tells whether the command may still be executed.
    */
   replicate(command: Uint8Array, options?: ReplicateOptionsLike): Promise<Uint8Array | undefined>;
+  /**
+   * What the local state machine answers to `query`, having executed everything that was answered anywhere before the call; null where
+   * the state alone does not tell. Without it, what only reads goes through the log too.
+   */
+  read?(query: Uint8Array, options?: ReplicateOptionsLike): Promise<{ readonly value: Uint8Array | null }>;
   status(): Promise<ReplicaStatusLike>;
   /** Shown by `INFO` where they are there. */
   health?(): Promise<readonly MemberHealth[]>;

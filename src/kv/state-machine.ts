@@ -18,7 +18,7 @@ export interface KeyValueStateMachineOptions {
 /** The result of a command is the run of RESP replies to its operations, in their order. */
 export type Reply = Uint8Array;
 
-export class KeyValueStateMachine implements StateMachine<Reply> {
+export class KeyValueStateMachine implements StateMachine<Reply, Uint8Array, Reply | null> {
   readonly appliesDuringCheckpoint = true;
   #store: Store = makeStore();
   readonly #decoder: CommandDecoder = new CommandDecoder();
@@ -72,6 +72,18 @@ export class KeyValueStateMachine implements StateMachine<Reply> {
       }
       if (awaited) decree.reply(index, writer.take());
     }
+  }
+
+  /**
+   * Answers a command of the log that only reads, from the state as it is; null where that cannot be: then it must go through the log
+   * (see `Store.read`).
+   */
+  read(command: Uint8Array): Reply | null {
+    const bytes = asBuffer(command);
+    const writer = this.#writer;
+    if (!this.#decoder.decode(bytes, 0, bytes.length)) return null;
+    writer.begin(this.#decoder.version, false);
+    return this.#store.read(this.#decoder, bytes, writer) ? writer.take() : null;
   }
 
   takeCheckpoint(): Iterable<Uint8Array> {

@@ -15,7 +15,7 @@ import type { CommandDecoder } from './command-codec.js';
 import { matchesGlob } from './glob.js';
 import { addIntegers, INT64_MIN, type Integer, parseInteger, parseIntegerText } from './integers.js';
 import { type Entry, Keyspace } from './keyspace.js';
-import { argumentsOf, Operation, readsOnly } from './operations.js';
+import { answersFromState, argumentsOf, Operation, readsOnly } from './operations.js';
 import type { RespWriter } from './resp-writer.js';
 import { encodeSnapshot, type SnapshotTarget } from './snapshot.js';
 import {
@@ -114,6 +114,24 @@ export class Store implements SnapshotTarget {
   execute(decoder: CommandDecoder, bytes: Buffer, reply: RespWriter): void {
     if (decoder.clockMs > this.#clockMs) this.#clockMs = decoder.clockMs;
     this.#freeExpired(EXPIRED_FREED_MAX);
+    this.#runAll(decoder, bytes, reply);
+  }
+
+  /**
+   * Answers what only reads, and leaves the clock as it is. False where the state cannot tell: an operation does more, or a key's time has
+   * come by the reader's clock and not by that of the log, which a command must advance.
+   */
+  read(decoder: CommandDecoder, bytes: Buffer, reply: RespWriter): boolean {
+    for (let index = 0; index < decoder.count; index++)
+      if (!answersFromState(decoder.operations[index] as Operation)) return false;
+    this.#freeExpired(EXPIRED_FREED_MAX);
+    const first = this.#keyspace.firstExpiring();
+    if (first >= 0 && this.#keyspace.deadline(first) <= decoder.clockMs) return false;
+    this.#runAll(decoder, bytes, reply);
+    return true;
+  }
+
+  #runAll(decoder: CommandDecoder, bytes: Buffer, reply: RespWriter): void {
     this.#arguments = { bytes, starts: decoder.starts, ends: decoder.ends };
     const count = decoder.count;
     for (let index = 0; index < count; index++) {

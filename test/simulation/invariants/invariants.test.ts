@@ -121,6 +121,18 @@ const good: Readonly<Record<string, () => Story>> = {
     for (const id of ['a', 'b', 'c']) story.record(id, configurationRecord(other));
     return story.prepare('a', b(1, 1), 'b').choose(1, x).apply('a', 1, x);
   },
+  'reads that see what they must, and no more': () =>
+    begun()
+      .call(1)
+      .read('c', 'linearizable', 0)
+      .choose(1, x)
+      .execute('b', 1, 1)
+      .read('c', 'after', 0)
+      .execute('a', 1, 1)
+      .settle(1, 'committed')
+      .read('c', 'maxAgeMs', 0, { ageMs: 10 })
+      .read('c', 'after', 0, { writer: 'c' })
+      .read('c', 'linearizable', 1),
   'calls that are not applied, or in doubt, and one that is executed later': () =>
     begun()
       .call(1)
@@ -132,6 +144,10 @@ const good: Readonly<Record<string, () => Story>> = {
       .apply('a', 1, x)
       .finish(),
 };
+
+/** By one replica, and nobody was told. */
+const executed = (): Story => begun().call(1).choose(1, x).execute('a', 1, 1);
+const answered = (): Story => executed().settle(1, 'committed');
 
 /** Each is named after the invariant that has to notice. */
 const bad: Readonly<Record<string, readonly (readonly [string, () => Story])[]>> = {
@@ -474,6 +490,15 @@ const bad: Readonly<Record<string, readonly (readonly [string, () => Story])[]>>
       'committed, and executed by others only',
       () => begun().call(1).choose(1, x).execute('b', 1, 1).settle(1, 'committed'),
     ],
+  ],
+  'no-stale-read': [
+    ['one that misses what was answered', () => answered().read('c', 'linearizable', 0)],
+    [
+      'one that misses what another read saw',
+      () => executed().read('b', 'after', 1).read('c', 'linearizable', 0),
+    ],
+    ['one that misses what its token stands for', () => executed().read('c', 'after', 0)],
+    ['one that is older than it may be', () => answered().read('c', 'maxAgeMs', 0)],
   ],
   'acknowledged-survives': [
     [

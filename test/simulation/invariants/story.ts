@@ -7,7 +7,7 @@ import { genesisConfiguration, readmit } from '../../../src/protocol/configurati
 import type { DecreeReference, Slot } from '../../../src/protocol/decree.js';
 import { DecreeKind } from '../../../src/protocol/decree.js';
 import type { Message } from '../../../src/protocol/messages.js';
-import type { Ended, Observation, SeenRecord } from '../observation.js';
+import type { Ended, Observation, ReadKind, SeenRecord } from '../observation.js';
 import { valueOfDecree } from '../observation.js';
 import { Invariants } from './index.js';
 
@@ -102,6 +102,13 @@ export class Story {
 
   settle(call: number, outcome: 'committed' | 'not-applied' | 'unknown', replica = 'a'): this {
     return this.tell({ kind: 'settled', at: 0, replica, call, outcome, code: null });
+  }
+
+  /** A read on `replica` whose state has in it what the calls up to `last` did. */
+  read(replica: string, reads: ReadKind, last: number, { writer = 'a', ageMs = 0 } = {}): this {
+    const query = { group: 1, call: 0 };
+    this.tell({ kind: 'reads-made', at: 0, replica, reads, writer, ageMs, query });
+    return this.tell({ kind: 'read-answered', at: 0, replica, reads, query, has: last >= query.call, last });
   }
 
   finish(): this {

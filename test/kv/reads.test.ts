@@ -1,0 +1,139 @@
+/**
+ * Aim: what only reads is answered without the log, in the order of its connection: it sees what the commands before it did, and nothing of
+ * what those behind it do. Method: replicas of one whose reads and commands the test lets through when it likes.
+ */
+
+import { afterEach, describe, expect, it } from 'vitest';
+import type { KeyValueStateMachine } from '../../src/kv/state-machine.js';
+import { BatchingReplica } from './fake-replica.js';
+import { request } from './raw-client.js';
+import { error, OK } from './reply-reader.js';
+import { closeAll, connect, serve } from './serve.js';
+
+afterEach(closeAll);
+
+class ReadingReplica extends BatchingReplica {
+  readonly reads: (() => void)[] = [];
+  readCount = 0;
+  holdsReads = false;
+
+  read(query: Uint8Array): Promise<{ value: Uint8Array | null }> {
+    this.readCount += 1;
+    const failure = this.nextFailure();
+    return new Promise((resolve, reject) => {
+      const answer = (): void => {
+        if (failure !== undefined) reject(failure);
+        else resolve({ value: (this.stateMachine as KeyValueStateMachine).read(query) });
+      };
+      if (this.holdsReads) this.reads.push(answer);
+      else setImmediate(answer);
+    });
+  }
+}
+
+const reading = (machine: KeyValueStateMachine): ReadingReplica => new ReadingReplica(machine);
+const turns = async (count = 5): Promise<void> => {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+describe('what only reads', () => {
+  it('is answered without the log, many requests by one read', async () => {
+    const { port, replica } = await serve(reading);
+    const client = await connect(port);
+    client.send(request('MSET', 'a', '1', 'b', '2'));
+    expect(await client.replies(1)).toEqual([OK]);
+    client.send(
+      request('GET', 'a') + request('MGET', 'a', 'b', 'c') + request('EXISTS', 'b') + request('DBSIZE'),
+    );
+    expect(await client.replies(4)).toEqual(['1', ['1', '2', null], 1, 2]);
+    client.send(request('KEYS', '*') + request('SCAN', '0') + request('TYPE', 'a') + request('STRLEN', 'a'));
+    expect(await client.replies(4)).toHaveLength(4);
+    expect(replica.log.length).toBe(1);
+    expect(replica.readCount).toBe(2);
+  });
+
+  it('goes through the log behind a command that is under way, and sees it', async () => {
+    const { port, replica } = await serve(reading);
+    const client = await connect(port);
+    client.send(request('SET', 'a', '1'));
+    await client.replies(1);
+    replica.hold();
+    client.send(request('SET', 'a', '2'));
+    await turns();
+    client.send(request('GET', 'a'));
+    await turns();
+    expect(replica.readCount).toBe(0);
+    replica.release();
+    expect(await client.replies(2)).toEqual([OK, '2']);
+    client.send(request('GET', 'a'));
+    expect(await client.replies(1)).toEqual(['2']);
+    expect(replica.readCount).toBe(1);
+  });
+
+  it('is made before the commands behind it are given to the log', async () => {
+    const { port, replica } = await serve(reading);
+    const client = await connect(port);
+    client.send(request('SET', 'a', '1'));
+    await client.replies(1);
+    replica.holdsReads = true;
+    client.send(request('GET', 'a'));
+    await turns();
+    client.send(request('GET', 'a') + request('SET', 'a', '2') + request('GET', 'a') + request('PING'));
+    await turns();
+    expect(replica.log.length).toBe(1);
+    replica.holdsReads = false;
+    for (const answer of replica.reads) answer();
+    expect(await client.replies(5)).toEqual(['1', '1', OK, '2', { simple: 'PONG' }]);
+  });
+
+  it('holds back EXEC too, and is logged inside MULTI', async () => {
+    const { port, replica } = await serve(reading);
+    const client = await connect(port);
+    replica.holdsReads = true;
+    client.send(request('GET', 'a'));
+    await turns();
+    client.send(request('MULTI') + request('SET', 'a', '2') + request('GET', 'a') + request('EXEC'));
+    await turns();
+    expect(replica.log.length).toBe(0);
+    for (const answer of replica.reads) answer();
+    const queued = { simple: 'QUEUED' };
+    expect(await client.replies(5)).toEqual([null, OK, queued, queued, [OK, '2']]);
+    expect(replica.log.length).toBe(1);
+  });
+
+  it('goes through the log where time decides: a key has expired by now, or is asked how long it stays', async () => {
+    let now = 1_000_000;
+    const { port, replica } = await serve(reading, { nowMs: () => now });
+    const client = await connect(port);
+    client.send(request('SET', 'a', '1', 'PX', '100') + request('SET', 'b', '2'));
+    await client.replies(2);
+    client.send(request('GET', 'a'));
+    expect(await client.replies(1)).toEqual(['1']);
+    client.send(request('PTTL', 'a'));
+    expect(await client.replies(1)).toEqual([100]);
+    expect([replica.readCount, replica.log.length]).toEqual([1, 2]);
+    now += 100;
+    client.send(request('GET', 'a') + request('GET', 'b'));
+    expect(await client.replies(2)).toEqual([null, '2']);
+    expect([replica.readCount, replica.log.length]).toEqual([2, 3]);
+    client.send(request('GET', 'a'));
+    expect(await client.replies(1)).toEqual([null]);
+    expect([replica.readCount, replica.log.length]).toEqual([3, 3]);
+  });
+
+  it('is refused with a reply for each request', async () => {
+    const { port, replica } = await serve(reading);
+    const client = await connect(port);
+    replica.failures.push(new Error('no'));
+    client.send(request('GET', 'a').repeat(2) + request('PING'));
+    const refused = error('UNKNOWN the command may or may not have been executed: no');
+    expect(await client.replies(3)).toEqual([refused, refused, { simple: 'PONG' }]);
+  });
+
+  it('changes nothing: the state machine answers no command that does', async () => {
+    const { machine } = await serve(reading);
+    const before = machine.digest();
+    expect(machine.read(new Uint8Array(0))).toBe(null);
+    expect(machine.digest()).toBe(before);
+  });
+});
