@@ -121,18 +121,6 @@ const good: Readonly<Record<string, () => Story>> = {
     for (const id of ['a', 'b', 'c']) story.record(id, configurationRecord(other));
     return story.prepare('a', b(1, 1), 'b').choose(1, x).apply('a', 1, x);
   },
-  'reads that see what they must, and no more': () =>
-    begun()
-      .call(1)
-      .read('c', 'linearizable', 0)
-      .choose(1, x)
-      .execute('b', 1, 1)
-      .read('c', 'after', 0)
-      .execute('a', 1, 1)
-      .settle(1, 'committed')
-      .read('c', 'maxAgeMs', 0, { ageMs: 10 })
-      .read('c', 'after', 0, { writer: 'c' })
-      .read('c', 'linearizable', 1),
   'calls that are not applied, or in doubt, and one that is executed later': () =>
     begun()
       .call(1)
