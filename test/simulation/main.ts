@@ -26,16 +26,13 @@ async function main(argv: readonly string[]): Promise<number> {
   return runMany(options);
 }
 
-function playOne({ seed, script: file, mode, reads, trace, json }: Arguments): number {
-  const script: Script =
-    file === null ? drawScript(seed!, mode, reads) : (JSON.parse(readFileSync(file, 'utf8')) as Script);
-function playOne({ seed, changes, script: file, mode, trace, json }: Arguments): number {
+function playOne({ seed, changes, script: file, mode, reads, trace, json }: Arguments): number {
   const script: Script =
     file !== null
       ? (JSON.parse(readFileSync(file, 'utf8')) as Script)
       : changes > 0
         ? drawChurnScript(seed!, changes)
-        : drawScript(seed!, mode);
+        : drawScript(seed!, mode, reads);
   const began = performance.now();
   const print = trace ? (line: string): void => void process.stdout.write(`${line}\n`) : null;
   const run = runScript(script, print);

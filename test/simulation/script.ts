@@ -155,8 +155,8 @@ export function drawScript(seed: number, mode: Mode, reads = 0): Script {
   };
   const faults = drawFaults(random, settings);
   const deposed = readers === null ? [] : drawDeposed(new Random(seed + 0.875 * 2 ** 31), settings);
-  return { seed, settings, faults: [...faults, ...deposed].sort((a, b) => a.at - b.at) };
-  return drawChurn(seed, { seed, settings, faults });
+  const sorted = [...faults, ...deposed].sort((a, b) => a.at - b.at);
+  return drawChurn(seed, { seed, settings, faults: sorted });
 }
 
 /** Some runs change their members too. By chances of their own: all else in these runs is as it would be without. */

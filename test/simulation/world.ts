@@ -86,7 +86,6 @@ export class World {
       new Random(script.seed + 0.625 * 2 ** 31),
       settings.reads ?? { everyMs: 1, burst: 1 },
     );
-    const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].slice(0, settings.replicas);
     const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].slice(0, count);
     this.machines = ids.map((id, index) => {
       const { disk, tap } = this.#makeDisk(() => this.machines[index]!);
