@@ -133,10 +133,6 @@ const good: Readonly<Record<string, () => Story>> = {
       .finish(),
 };
 
-/** By one replica, and nobody was told. */
-const executed = (): Story => begun().call(1).choose(1, x).execute('a', 1, 1);
-const answered = (): Story => executed().settle(1, 'committed');
-
 /** Each is named after the invariant that has to notice. */
 const bad: Readonly<Record<string, readonly (readonly [string, () => Story])[]>> = {
   'one-value-per-slot': [
@@ -480,13 +476,19 @@ const bad: Readonly<Record<string, readonly (readonly [string, () => Story])[]>>
     ],
   ],
   'no-stale-read': [
-    ['one that misses what was answered', () => answered().read('c', 'linearizable', 0)],
+    [
+      'one that misses what was answered',
+      () => begun().executeOne(x).settle(1, 'committed').read('c', 'linearizable', 0),
+    ],
     [
       'one that misses what another read saw',
-      () => executed().read('b', 'after', 1).read('c', 'linearizable', 0),
+      () => begun().executeOne(x).read('b', 'after', 1).read('c', 'linearizable', 0),
     ],
-    ['one that misses what its token stands for', () => executed().read('c', 'after', 0)],
-    ['one that is older than it may be', () => answered().read('c', 'maxAgeMs', 0)],
+    ['one that misses what its token stands for', () => begun().executeOne(x).read('c', 'after', 0)],
+    [
+      'one that is older than it may be',
+      () => begun().executeOne(x).settle(1, 'committed').read('c', 'maxAgeMs', 0),
+    ],
   ],
   'acknowledged-survives': [
     [
