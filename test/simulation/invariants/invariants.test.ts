@@ -8,6 +8,7 @@ import { Violation } from '../observation.js';
 import { badChanges } from './bad-changes.js';
 import { Invariants, makeInvariants } from './index.js';
 import { checkHistory } from './linearizable-history.js';
+import { staleReads } from './stale-reads.js';
 import {
   acceptRecord,
   b,
@@ -475,21 +476,7 @@ const bad: Readonly<Record<string, readonly (readonly [string, () => Story])[]>>
       () => begun().call(1).choose(1, x).execute('b', 1, 1).settle(1, 'committed'),
     ],
   ],
-  'no-stale-read': [
-    [
-      'one that misses what was answered',
-      () => begun().executeOne(x).settle(1, 'committed').read('c', 'linearizable', 0),
-    ],
-    [
-      'one that misses what another read saw',
-      () => begun().executeOne(x).read('b', 'after', 1).read('c', 'linearizable', 0),
-    ],
-    ['one that misses what its token stands for', () => begun().executeOne(x).read('c', 'after', 0)],
-    [
-      'one that is older than it may be',
-      () => begun().executeOne(x).settle(1, 'committed').read('c', 'maxAgeMs', 0),
-    ],
-  ],
+  'no-stale-read': staleReads,
   'acknowledged-survives': [
     [
       'a command that is acknowledged before it is chosen',

@@ -96,11 +96,6 @@ export class Story {
     return this.tell({ ...this.#seen(replica), kind: 'executed', slot, call });
   }
 
-  /** Call 1, chosen in slot 1 and executed by "a", and nobody was told. */
-  executeOne(what: DecreeReference): this {
-    return this.call(1).choose(1, what).execute('a', 1, 1);
-  }
-
   call(call: number, replica = 'a'): this {
     return this.tell({ kind: 'called', at: 0, replica, client: 1, call });
   }
