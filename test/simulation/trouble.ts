@@ -325,11 +325,15 @@ export class Trouble {
       );
     }
     const first = world.configurations[0]!.configuration;
-    // What the cluster is must stay known.
-    if (!others.some((other) => other.tap.hasGenesisDurable && other.holds(first) && !other.disk.isSuspect))
-      return false;
-    if (world.script.settings.mode === 'unbounded') return true;
     const { members } = latest.configuration;
+    // What the cluster is must stay known, and to a member: who is none has no voice when the others begin anew.
+    const knows = (other: Machine): boolean =>
+      other.tap.hasGenesisDurable &&
+      other.holds(first) &&
+      !other.disk.isSuspect &&
+      members.some(({ incarnation }) => incarnation === other.incarnation);
+    if (!others.some(knows)) return false;
+    if (world.script.settings.mode === 'unbounded') return true;
     const lost = members.filter(({ incarnation }) => !this.isSettled(incarnation)).length;
     const isMember = members.some(({ incarnation }) => incarnation === machine.incarnation);
     const more = isMember && this.isSettled(machine.incarnation) ? 1 : 0;
