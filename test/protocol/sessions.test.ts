@@ -106,3 +106,21 @@ describe('properties', () => {
     );
   });
 });
+
+describe('the sessions of a checkpoint', () => {
+  it('take the place of what there is', () => {
+    const table = new SessionTable();
+    table.admit(1, 1, 1, 3);
+    table.admit(2, 7, 1, 1);
+    table.replace([
+      [1, 2, 9],
+      [3, 4, 5],
+    ]);
+    expect(table.entries()).toEqual([
+      [1, 2, 9],
+      [3, 4, 5],
+    ]);
+    expect(table.admit(1, 2, 9, 1)).toBe(true);
+    expect(table.admit(1, 1, 4, 1)).toBe(false);
+  });
+});

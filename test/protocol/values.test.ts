@@ -20,7 +20,7 @@ import {
   quorumSize,
   readmit,
 } from '../../src/protocol/configuration.js';
-import { sameDecree } from '../../src/protocol/decree.js';
+import { forEachSlot, sameDecree } from '../../src/protocol/decree.js';
 import { b, configurationOf, contractOf, decree, incarnationOf, noop } from './harness.js';
 
 const round = fc.integer({ min: 1, max: ROUND_MAX });
@@ -150,5 +150,26 @@ describe('decrees', () => {
     expect(sameDecree(decree('x', 10), decree('x', 11))).toBe(false);
     expect(sameDecree(decree('x'), { ...decree('x'), commands: 2 })).toBe(false);
     expect(sameDecree(noop(), noop())).toBe(true);
+  });
+});
+
+describe('entries of slots', () => {
+  it('are visited where they are, whether the entries or the slots are fewer', () => {
+    const entries = new Map([
+      [2, 'two'],
+      [5, 'five'],
+      [9, 'nine'],
+    ]);
+    for (const [from, through] of [
+      [3, 5],
+      [2, 9],
+      [1, 1_000_000],
+      [6, 8],
+      [10, 9],
+    ] as const) {
+      const seen: [number, string][] = [];
+      forEachSlot(entries, from, through, (slot, entry) => seen.push([slot, entry]));
+      expect(seen).toEqual([...entries].filter(([slot]) => slot >= from && slot <= through));
+    }
   });
 });

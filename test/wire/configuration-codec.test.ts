@@ -3,7 +3,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CONFIGURATION_BYTES_MAX } from '../../src/log/format.js';
-import { decodeConfiguration, encodeConfiguration } from '../../src/wire/configuration-codec.js';
+import {
+  decodeConfiguration,
+  decodeJoin,
+  encodeConfiguration,
+  encodeJoin,
+} from '../../src/wire/configuration-codec.js';
 import { configuration } from './arbitraries.js';
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -89,5 +94,45 @@ describe('configurations', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('addresses and cookies of a configuration', () => {
+  const full = { ...valid, members: [{ ...member, address: '[::1]:7101' }], cookie: 'AAEC' };
+  const read = (value: unknown): unknown => decodeConfiguration(bytesOf(JSON.stringify(value)));
+
+  it('survive the way', () => {
+    expect(decodeConfiguration(encodeConfiguration(full))).toEqual(full);
+  });
+
+  it.each([
+    ['an address that is no text', { ...full, members: [{ ...member, address: 1 }] }],
+    ['an address with a space', { ...full, members: [{ ...member, address: 'a b' }] }],
+    ['a long address', { ...full, members: [{ ...member, address: 'a'.repeat(262) }] }],
+    ['a cookie that is no text', { ...full, cookie: 1 }],
+    ['a cookie that is no Base64', { ...full, cookie: 'A' }],
+    ['a cookie of too many bytes', { ...full, cookie: 'AAAA'.repeat(10_000) }],
+  ])('%s is refused', (_, value) => {
+    expect(read(value)).toBeNull();
+  });
+});
+
+describe('a request to be let in', () => {
+  it.each([0, 1, 65_535])('survives the way, with the former number %d', (former) => {
+    const join = { id: 'a', incarnation: zeros, former };
+    expect(decodeJoin(encodeJoin({ kind: 'join', chosen: 5, ...join }))).toEqual(join);
+  });
+
+  it.each([
+    '',
+    'a',
+    `a ${zeros} 0`,
+    `a ${zeros} 65536`,
+    `a ${zeros} x`,
+    `a ${zeros} 1 2`,
+    `a b`,
+    `? ${zeros}`,
+  ])('"%s" is none', (text) => {
+    expect(decodeJoin(bytesOf(text))).toBeNull();
   });
 });
