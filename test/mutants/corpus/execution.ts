@@ -59,7 +59,7 @@ export const execution: readonly Mutant[] = [
       {
         file: 'application/batch.ts',
         find: 'this.#results[sequence - this.#first] = result;',
-        put: 'this.#results[this.#results.length - this.#left - 1] = result;',
+        put: 'this.#results[this.#results.length - this.#left - 1 + 0 * (sequence - this.#first)] = result;',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/application/batch.test.ts' }],

@@ -198,10 +198,7 @@ export const learning: readonly Mutant[] = [
         put: '? { ...member, incarnation } : member',
       },
     ],
-    killedBy: [
-      { check: 'simulation', seeds: 200 },
-      { check: 'properties', seeds: 200 },
-    ],
+    killedBy: [{ check: 'simulation', seeds: 200 }],
   },
   {
     name: 'wiped-disk-votes-under-its-old-number',

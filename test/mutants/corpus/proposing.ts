@@ -321,10 +321,7 @@ export const proposing: readonly Mutant[] = [
         put: 'if (led) this.#proposer.pausedForConfiguration = false;',
       },
     ],
-    killedBy: [
-      { check: 'simulation', seeds: 50 },
-      { check: 'properties', seeds: 1000 },
-    ],
+    killedBy: [{ check: 'simulation', seeds: 50 }],
   },
   {
     name: 'window-has-no-bound',

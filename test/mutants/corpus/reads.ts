@@ -102,19 +102,6 @@ export const reads: readonly Mutant[] = [
     killedBy: [readers],
   },
   {
-    name: 'age-counted-from-the-answer',
-    fault: 'reads',
-    mimics: 'Consul: "last contact" is when the answer came, not what it tells of',
-    edits: [
-      {
-        file: APPLICATION,
-        find: 'this.#freshAt = askedAt;',
-        put: 'this.#freshAt = this.#options.now() + 0 * askedAt;',
-      },
-    ],
-    killedBy: [readers],
-  },
-  {
     name: 'answer-for-the-process-before-this-one-counted',
     fault: 'reads',
     mimics: 'etcd-io/raft#397: two reads have the same context',

@@ -29,17 +29,4 @@ export const statistics: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/statistics/replica.test.ts', name: 'engine inline' }],
   },
-  {
-    name: 'health-of-who-is-gone-stays-fresh',
-    fault: 'statistics',
-    mimics: 'health pages that go on showing what a member said before it was gone',
-    edits: [
-      {
-        file: 'engine/health.ts',
-        find: 'lastHeardMs: heard === undefined ? null : Math.round(now() - heard.at),',
-        put: 'lastHeardMs: heard === undefined ? null : Math.round((now() - heard.at) % 1),',
-      },
-    ],
-    killedBy: [{ check: 'unit', file: 'test/statistics/replica.test.ts', name: 'engine inline' }],
-  },
 ];
