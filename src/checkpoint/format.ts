@@ -11,9 +11,6 @@ export const CHECKPOINT_HEADER_BYTES = 8192;
 /** 'SYNODCKP' read as two little-endian words. */
 export const CHECKPOINT_MAGIC_LOW = 0x4f4e5953;
 export const CHECKPOINT_MAGIC_HIGH = 0x504b4344;
-/** Cluster and replica ids, in UTF-8. */
-export const IDENTIFIER_BYTES_MAX = 63;
-export const CONFIGURATION_BYTES_MAX = 2048;
 
 /** Byte offsets in the header. `magic`, `checksum` and `version` stay where they are in every version. */
 export const CheckpointField = {

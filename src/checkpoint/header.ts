@@ -2,6 +2,8 @@
 
 import type { Crc32c } from '../checksum.js';
 import { requires } from '../contracts.js';
+import { CONFIGURATION_BYTES_MAX, IDENTIFIER_BYTES_MAX } from '../log/format.js';
+import { readIdentifier } from '../log/identifier.js';
 import { readUint64, writeUint64 } from '../log/record.js';
 import {
   CHECKPOINT_HEADER_BYTES,
@@ -9,8 +11,6 @@ import {
   CHECKPOINT_MAGIC_LOW,
   CHECKPOINT_VERSION,
   CheckpointField,
-  CONFIGURATION_BYTES_MAX,
-  IDENTIFIER_BYTES_MAX,
 } from './format.js';
 
 /** `CheckpointField` has the places and meanings. Numbers are safe integers of at least 0. */
@@ -86,17 +86,6 @@ export function writeCheckpointHeader(
   const chain = headerChecksum(bytes, crc32c);
   view.setUint32(CheckpointField.checksum, chain, true);
   return { bytes, chain };
-}
-
-/** The text, or null where the bytes are not UTF-8 or the length is out of bounds. */
-function readIdentifier(bytes: Uint8Array, lengthAt: number, at: number): string | null {
-  const length = bytes[lengthAt]!;
-  if (length < 1 || length > IDENTIFIER_BYTES_MAX) return null;
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.slice(at, at + length));
-  } catch {
-    return null;
-  }
 }
 
 /** Reads the first bytes of a checkpoint, which may be fewer than a header. Keeps nothing of `bytes`. */

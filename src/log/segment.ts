@@ -18,6 +18,7 @@ import {
   SEGMENT_MAGIC_LOW,
   SegmentField,
 } from './format.js';
+import { readIdentifier } from './identifier.js';
 import { byteView, readUint64, writeUint64 } from './record.js';
 
 /** The fields of a segment header; `SegmentField` has their places. Numbers are safe integers of at least 0. */
@@ -140,18 +141,6 @@ export function writeSegmentHeader(bytes: Uint8Array, header: SegmentHeader, crc
 
 function headerChecksum(bytes: Uint8Array, crc32c: Crc32c): number {
   return crc32c(bytes, SegmentField.version, SEGMENT_HEADER_BYTES, 0);
-}
-
-/** The text, or null where the bytes are not UTF-8 or the length is out of bounds. */
-function readIdentifier(bytes: Uint8Array, lengthAt: number, at: number): string | null {
-  const length = bytes[lengthAt]!;
-  if (length < 1 || length > IDENTIFIER_BYTES_MAX) return null;
-  try {
-    // A copy, because decoders refuse shared memory.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.slice(at, at + length));
-  } catch {
-    return null;
-  }
 }
 
 function isBlank(page: Uint8Array): boolean {

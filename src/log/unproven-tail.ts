@@ -30,13 +30,13 @@ export class UnprovenTail {
     const { header, records, durable, nextSequence, endOffset } = scan;
     requires((this.#scanned.at(-1)?.segment ?? -1) < header.segment, 'tail-folds-segments-in-order');
     this.#durable = Math.max(this.#durable, header.durable, durable);
-    // Of an earlier segment the records that came to be proven since are written again with the others: there are few.
     const proven = this.#durable - header.firstSequence + 1;
-    const from = proven < 0 ? 0 : proven < records.count ? records.offsets[proven]! : endOffset;
+    // The header came with the first record. Alone it voids what is behind its first sequence in older segments.
+    let from = 0;
+    if (proven > 0) from = proven < records.count ? records.offsets[proven]! : endOffset;
     this.#scanned.push({
       segment: header.segment,
-      // The header came with the first record. Alone it voids what is behind its first sequence in older segments.
-      from: proven <= 0 ? 0 : from,
+      from,
       to: endOffset,
       last: Math.max(nextSequence - 1, header.firstSequence),
     });

@@ -8,20 +8,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BatchWaiter } from '../../src/application/batch.js';
 import { CommandBatch, type Replica, SynodError } from '../../src/index.js';
 import { setup as buildIfStale } from '../built.setup.js';
-import { bytesOf, closeAll, type Member, openCluster, type Recorder, until } from './support.js';
+import { bytesOf, closeAll, codeOf, type Member, openCluster, type Recorder, until } from './support.js';
 
 afterEach(closeAll);
 // The worker runs compiled code.
 buildIfStale();
-
-const codeOf = async (promise: Promise<unknown>): Promise<string> => {
-  try {
-    await promise;
-    return 'resolved';
-  } catch (error) {
-    return SynodError.is(error) ? `${error.code} ${error.outcome ?? ''}`.trim() : String(error);
-  }
-};
 
 const packed = (commands: readonly Uint8Array[]): CommandBatch => {
   const batch = new CommandBatch(0);

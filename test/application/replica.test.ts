@@ -4,20 +4,20 @@
  */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Replica, SynodError } from '../../src/index.js';
+import { Replica, type SynodError } from '../../src/index.js';
 import { setup as buildIfStale } from '../built.setup.js';
-import { bytesOf, closeAll, type Member, openCluster, Recorder, silentLogger, until } from './support.js';
+import {
+  bytesOf,
+  closeAll,
+  codeOf,
+  type Member,
+  openCluster,
+  Recorder,
+  silentLogger,
+  until,
+} from './support.js';
 
 afterEach(closeAll);
-
-const codeOf = async (promise: Promise<unknown>): Promise<string> => {
-  try {
-    await promise;
-    return 'resolved';
-  } catch (error) {
-    return SynodError.is(error) ? `${error.code} ${error.outcome ?? ''}`.trim() : String(error);
-  }
-};
 
 // The worker runs compiled code.
 buildIfStale();

@@ -2,7 +2,7 @@
 
 import { createServer } from 'node:net';
 import type { Decree, Logger, ReplicaOptions, StateMachine } from '../../src/index.js';
-import { Replica } from '../../src/index.js';
+import { Replica, SynodError } from '../../src/index.js';
 
 export const silentLogger: Logger = {
   trace() {},
@@ -118,5 +118,15 @@ export async function until(
   while (!(await probe())) {
     if (performance.now() > end) throw new Error(`${what}: not within ${timeoutMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** What became of a call: `resolved`, or the code of its error and the outcome where it has one. */
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+    return 'resolved';
+  } catch (error) {
+    return SynodError.is(error) ? `${error.code} ${error.outcome ?? ''}`.trim() : String(error);
   }
 }

@@ -17,6 +17,8 @@ function bench(...args: readonly string[]): { status: number | null; stdout: str
   return spawnSync(process.execPath, ['scripts/bench.mjs', ...args], { encoding: 'utf8', timeout: 120_000 });
 }
 
+const brief = ['--storage', 'file', '--outstanding', '200', '--seconds', '0.5', '--json'];
+
 describe('bench:cluster', () => {
   it.each([
     ['embedded', '0'],
@@ -24,18 +26,16 @@ describe('bench:cluster', () => {
     ['network', '0'],
     ['network', '50'],
   ])('has every figure with its label, load %s, batches of %s', (load, batch) => {
-    const common = [
-      '--storage',
-      'file',
-      '--outstanding',
-      '200',
-      '--seconds',
-      '0.5',
+    const { status, stdout, stderr } = bench(
+      'cluster',
+      '--load',
+      load,
+      '--batch',
+      batch,
+      ...brief,
       '--warmup',
       '0.1',
-      '--json',
-    ];
-    const { status, stdout, stderr } = bench('cluster', '--load', load, '--batch', batch, ...common);
+    );
     expect(stderr).not.toMatch(/Error/);
     expect(status).toBe(0);
     const figures = JSON.parse(stdout);
@@ -50,18 +50,7 @@ describe('bench:cluster', () => {
   });
 
   it.skipIf(!hasCmake)('has a ratio to the limit', () => {
-    const common = [
-      '--storage',
-      'file',
-      '--outstanding',
-      '200',
-      '--seconds',
-      '0.5',
-      '--warmup',
-      '0',
-      '--json',
-    ];
-    const { status, stdout } = bench('cluster', '--batch', '50', '--limit', ...common);
+    const { status, stdout } = bench('cluster', '--batch', '50', '--limit', ...brief, '--warmup', '0');
     expect(status).toBe(0);
     expect(JSON.parse(stdout).limitRatio).toBeGreaterThan(0);
   });

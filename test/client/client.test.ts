@@ -7,22 +7,13 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Client, CommandBatch, SynodError, serveClients } from '../../src/client/index.js';
-import { bytesOf, closeAll, freePorts, openCluster, until } from '../application/support.js';
+import { bytesOf, closeAll, codeOf, freePorts, openCluster, until } from '../application/support.js';
 import { closeClients, FakeReplica, openClient, serve, TcpProxy, textOf } from './support.js';
 
 afterEach(async () => {
   await closeClients();
   await closeAll();
 });
-
-const codeOf = async (promise: Promise<unknown>): Promise<string> => {
-  try {
-    await promise;
-    return 'resolved';
-  } catch (error) {
-    return SynodError.is(error) ? `${error.code} ${error.outcome ?? ''}`.trim() : String(error);
-  }
-};
 
 const packed = (texts: readonly string[]): CommandBatch => {
   const batch = new CommandBatch(0);

@@ -9,21 +9,12 @@ import path from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { createFileMedium } from '../../src/storage/file/file-medium.js';
 import type { FileSystem } from '../../src/storage/file-system.js';
-import type { LogMedium } from '../../src/storage/log-medium.js';
+import { MediumDriver } from './driver.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'synod-reopen-'));
 const segmentBytes = 64 * 1024;
-const handler = { onPersisted: () => {}, onFailure: () => {} };
 
 afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
-
-function start(medium: LogMedium): Promise<number> {
-  return new Promise((resolve, reject) => {
-    medium.start(handler, (error, segments) => (error === null ? resolve(segments!.length) : reject(error)));
-  });
-}
-
-const close = (medium: LogMedium): Promise<void> => new Promise((resolve) => medium.close(() => resolve()));
 
 /** node:fs that remembers the path of every file and folder that was synced, in order. */
 function recordSyncs(): { readonly synced: string[]; readonly fileSystem: FileSystem } {
@@ -53,8 +44,8 @@ it('the names of the directories above are durable, whoever made them, before th
   // As left by a process that was killed before it had synced, or by a probe of the path.
   const log = path.join(directory, 'data', 'log');
   fs.mkdirSync(log, { recursive: true });
-  const medium = createFileMedium({ directory: log, segmentBytes, fileSystem });
-  expect(await start(medium)).toBe(0);
+  const driver = new MediumDriver(createFileMedium({ directory: log, segmentBytes, fileSystem }));
+  expect(await driver.start()).toEqual([]);
   expect(synced.slice(0, 2)).toEqual([path.join(directory, 'data'), directory]);
-  await close(medium);
+  await driver.close();
 });

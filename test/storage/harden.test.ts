@@ -10,7 +10,7 @@ import path from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { createFileMedium } from '../../src/storage/file/file-medium.js';
 import type { FileSystem } from '../../src/storage/file-system.js';
-import type { LogMedium, LogMediumHandler } from '../../src/storage/log-medium.js';
+import { MediumDriver } from './driver.js';
 
 const PAGE = 4096;
 const segmentBytes = 64 * 1024;
@@ -89,38 +89,28 @@ class ForgetfulFileSystem {
   }
 }
 
-function start(medium: LogMedium, handler: LogMediumHandler): Promise<void> {
-  return new Promise((resolve, reject) =>
-    medium.start(handler, (error) => (error === null ? resolve() : reject(error))),
-  );
-}
-
-const close = (medium: LogMedium): Promise<void> => new Promise((resolve) => medium.close(() => resolve()));
-
 it('what a failed sync left is on the disk once it was hardened, and not before', async () => {
   const machine = new ForgetfulFileSystem();
   const { fileSystem } = machine;
   const segmentFile = path.join(directory, '0000000000000001.segment');
 
-  const first = createFileMedium({ directory, segmentBytes, fileSystem });
-  await new Promise<void>((resolve, reject) => {
-    const handler = { onPersisted: () => reject(new Error('reported durable')), onFailure: () => resolve() };
-    void start(first, handler).then(() =>
-      first.create(1, (error, memory) => {
-        if (error !== null) return reject(error);
-        memory!.bytes.fill(7, 0, 2 * PAGE);
-        machine.failsNext = true;
-        first.persist(memory!, 0, 2 * PAGE, 1);
-        first.flush();
-      }),
-    );
-  });
-  await close(first);
+  const open = (): MediumDriver =>
+    new MediumDriver(createFileMedium({ directory, segmentBytes, fileSystem }));
 
-  const handler = { onPersisted: () => {}, onFailure: () => {} };
-  const second = createFileMedium({ directory, segmentBytes, fileSystem });
-  await start(second, handler);
-  await close(second);
+  const first = open();
+  await first.start();
+  const memory = await first.create(1);
+  memory.bytes.fill(7, 0, 2 * PAGE);
+  machine.failsNext = true;
+  first.persist(memory, 0, 2 * PAGE);
+  first.flush();
+  await first.failure();
+  await first.close();
+  expect(first.persisted).toEqual([]);
+
+  const second = open();
+  await second.start();
+  await second.close();
   const shown = fs.readFileSync(segmentFile);
   expect(
     shown.subarray(0, 2 * PAGE).every((byte) => byte === 7),
@@ -133,12 +123,10 @@ it('what a failed sync left is on the disk once it was hardened, and not before'
   ).toBe(true);
 
   fs.writeFileSync(segmentFile, shown);
-  const third = createFileMedium({ directory, segmentBytes, fileSystem });
-  await start(third, handler);
-  await new Promise<void>((resolve, reject) =>
-    third.harden(1, 100, PAGE + 100, (error) => (error === null ? resolve() : reject(error))),
-  );
-  await close(third);
+  const third = open();
+  await third.start();
+  await third.harden(1, 100, PAGE + 100);
+  await third.close();
   machine.cutPower();
   const saved = fs.readFileSync(segmentFile);
   expect(saved.subarray(0, 2 * PAGE).every((byte) => byte === 7)).toBe(true);
