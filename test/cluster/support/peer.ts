@@ -89,7 +89,8 @@ export class FakePeer {
     const isHandshake = frame.kind <= FrameKind.refusal;
     this.frames.push({
       kind: frame.kind,
-      message: isHandshake ? null : decodeMessage(frame),
+      // Reports are no messages of the protocol: they come to whoever is linked, every 100 ms.
+      message: isHandshake || frame.kind === FrameKind.report ? null : decodeMessage(frame),
       text: isHandshake ? new TextDecoder().decode(joinPayload(frame)) : '',
       configuration: frame.configuration,
     });
