@@ -272,15 +272,19 @@ export class SimulatedProcess {
     );
   }
 
-  /** Closes as a service does that is asked to end. */
+  /** Closes as a service does that is asked to end: on its own thread, behind what that was given before. */
   close(callback: () => void): void {
-    this.side.beginClose();
-    this.engineThread.run(() =>
-      this.engine!.close(() => {
-        this.side.endClose();
-        callback();
-      }),
-    );
+    this.applicationThread.run(() => {
+      this.side.beginClose();
+      this.engineThread.run(() =>
+        this.engine!.close(() =>
+          this.applicationThread.run(() => {
+            this.side.endClose();
+            callback();
+          }),
+        ),
+      );
+    });
   }
 
   #onStep(): void {

@@ -142,3 +142,13 @@ it('folders of test/ mirror rooms that exist', () => {
   );
   expect(folders.map((entry) => entry.name).filter((name) => !rooms.has(name))).toEqual([]);
 });
+
+it('the root holds what a reader looks for there, and nothing that a command left behind', () => {
+  const ignored = readFileSync(join(root, '.gitignore'), 'utf8').split('\n');
+  const known =
+    /^(\.ci|\.git(ignore|attributes)?|bench|docs|native|scripts|src|test|[\w.-]+\.(json|md|gyp|txt|config\.ts)|LICENSE)$/;
+  const strange = readdirSync(root).filter(
+    (name) => !known.test(name) && !ignored.includes(`${name}/`) && !/^dist\.|\.(tgz|log)$/.test(name),
+  );
+  expect(strange).toEqual([]);
+});
