@@ -28,7 +28,10 @@ export type ErrorCode =
    * them. Nothing was changed.
    */
   | 'ERR_SYNOD_NO_QUORUM'
-  /** Another replica became primary, and the change was not chosen: it never will be. Look at the member set, and ask again. */
+  /**
+   * Another replica became primary, and the change was not chosen: it never will be; or another member set is in force than
+   * `ifNumber` says. Look at the member set, and ask again.
+   */
   | 'ERR_SYNOD_SUPERSEDED'
   /** More bytes are outstanding than `limits.outstandingBytesMax`; try again when some have completed. */
   | 'ERR_SYNOD_OVERLOADED'

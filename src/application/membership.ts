@@ -44,6 +44,11 @@ export interface ChangeOptions {
    * Danger: until enough of them have come, the cluster may choose nothing.
    */
   readonly force?: boolean | undefined;
+  /**
+   * Number of the member set that is to be replaced: where another one is in force, nothing is changed (`ERR_SYNOD_SUPERSEDED`). So two
+   * who each add to what they have read do not undo each other's change. Default: whatever is in force.
+   */
+  readonly ifNumber?: number | undefined;
 }
 
 export interface MembershipOptions {
@@ -163,6 +168,8 @@ function errorOf(outcome: Exclude<ChangeOutcome, { kind: 'chosen' }>, primary: s
       return refused('ERR_SYNOD_NO_QUORUM', `not linked, or not caught up: ${missing}`);
     case 'no-number':
       return refused('ERR_SYNOD_NO_QUORUM', 'all member numbers were given out');
+    case 'changed':
+      return refused('ERR_SYNOD_SUPERSEDED', 'another member set is in force than the one to be replaced');
     case 'superseded':
       return refused('ERR_SYNOD_SUPERSEDED', 'another primary put something else into its place');
   }
@@ -174,13 +181,15 @@ function refused(code: SynodError['code'], message: string): SynodError {
 
 function checkChange(
   members: readonly ConfigurationMember[],
-  { cookie, force }: ChangeOptions,
+  { cookie, force, ifNumber }: ChangeOptions,
 ): Omit<MemberChange, 'request'> {
   if (!Array.isArray(members) || members.length < 1 || members.length > MEMBERS_MAX)
     throw badArgument(`members: expected a list of 1 to ${MEMBERS_MAX}`);
   if (cookie !== undefined && !(cookie instanceof Uint8Array))
     throw badArgument(`cookie: expected a Uint8Array, got ${typeof cookie}`);
   if (force !== undefined && typeof force !== 'boolean') throw badArgument('force: expected true or false');
+  if (ifNumber !== undefined && !(Number.isSafeInteger(ifNumber) && ifNumber >= 1))
+    throw badArgument(`ifNumber: expected the number of a member set, got ${String(ifNumber)}`);
   const checked = members.map((member: Partial<ConfigurationMember> | null, index) => {
     const { id, address } = member ?? {};
     if (!isMemberId(id)) throw badArgument(`members[${index}].id: ${String(id)}`);
@@ -208,6 +217,7 @@ function checkChange(
     members: checked,
     cookie: encodedCookie,
     force: force === true,
+    ifNumber: ifNumber ?? 0,
   };
 }
 

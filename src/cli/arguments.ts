@@ -3,6 +3,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type LogLevel, logLevels } from '../logger.js';
 import type { StorageOption, TransportOption } from '../options.js';
+import { type AdminCommand, adminTexts, isAdminName, parseAdminCommand } from './admin-arguments.js';
 import { isToolName, parseToolCommand, type ToolCommand, toolTexts } from './tool-arguments.js';
 import { UsageError } from './usage-error.js';
 
@@ -51,6 +52,7 @@ export type Command =
   | ClusterCommand
   | StatusCommand
   | LogCommand
+  | AdminCommand
   | ToolCommand
   | { readonly kind: 'help'; readonly command: string | undefined }
   | { readonly kind: 'version' };
@@ -68,6 +70,8 @@ usage: synod COMMAND [OPTION...]
   synod cluster                  run a cluster on this machine, one process for each replica
   synod serve --config FILE      run one replica with the key-value service
   synod status --config FILE     print the state of a running replica as JSON
+  synod member add ID=HOST:PORT  change the members of a running cluster; list, remove, replace
+  synod promote, relinquish      change who leads it
   synod log verify --dir DIR     check the log of a replica, running or not
   synod log dump --dir DIR       print its records
   synod checkpoint verify --dir DIR  check its checkpoints; show, latest, edit-members
@@ -76,10 +80,12 @@ usage: synod COMMAND [OPTION...]
   synod help [COMMAND]           print this text, or the options of a command
   synod --version                print the version
 
-Exit code: 0 when all went well, 1 when it did not, 2 when the command line or the configuration is wrong.
+Exit code: 0 when all went well, 1 when it did not, 2 when the command line or the configuration is wrong,
+3 when it is unknown what became of a change.
 `;
 
 const texts: Readonly<Record<string, string>> = {
+  ...adminTexts,
   ...toolTexts,
   serve: `usage: synod serve --config FILE [--log-level LEVEL] [--stop-with-stdin]
 
@@ -308,6 +314,7 @@ export function parseCommandLine(args: readonly string[]): Command {
     case 'log':
       return parseLogCommand(rest);
     default:
+      if (isAdminName(command)) return parseAdminCommand(command, rest) ?? { kind: 'help', command };
       if (isToolName(command)) return parseToolCommand(command, rest) ?? { kind: 'help', command };
       throw new UsageError(
         command.startsWith('-')

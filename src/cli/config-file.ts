@@ -5,6 +5,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { SynodError } from '../errors.js';
+import { type AdministrationOption, administrationKinds } from '../kv/administration.js';
 import { OptionChecker } from '../option-checker.js';
 import { type ReplicaOptions, validateOptions } from '../options.js';
 import type { Address } from '../transport/transport.js';
@@ -15,7 +16,7 @@ const FILE_BYTES_MAX = 1024 * 1024;
 export interface ConfigFile {
   /** Checked, in the form that `Replica.open` takes. */
   readonly options: ReplicaOptions;
-  readonly kv: { readonly listen: Address };
+  readonly kv: { readonly listen: Address; readonly administration: AdministrationOption };
 }
 
 /** The file's text as a checked configuration. `name` stands in the messages. */
@@ -37,8 +38,14 @@ export function parseConfig(text: string, name: string): ConfigFile {
   const { kv, ...options } = value as Record<string, unknown>;
   // A logger is an object with methods, which JSON does not have: one level is chosen on the command line instead.
   if ('logger' in options) check.report('logger', 'no such key in a file (see --log-level)', options.logger);
-  const service = check.object(kv, 'kv', ['listen'], 'required');
+  const service = check.object(kv, 'kv', ['listen', 'administration'], 'required');
   const listen = service === null ? null : check.address(service.listen, 'kv.listen', 0);
+  const administration = check.choice(
+    service?.administration,
+    'kv.administration',
+    administrationKinds,
+    'loopback',
+  );
   check.throwIfFailed(name);
   try {
     validateOptions(options);
@@ -51,7 +58,7 @@ export function parseConfig(text: string, name: string): ConfigFile {
       error.path === undefined ? {} : { path: error.path },
     );
   }
-  return { options: options as unknown as ReplicaOptions, kv: { listen: listen! } };
+  return { options: options as unknown as ReplicaOptions, kv: { listen: listen!, administration } };
 }
 
 /** Reads and checks a configuration file. Throws `ERR_SYNOD_OPTION`, also where the file cannot be read. */

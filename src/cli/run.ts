@@ -2,10 +2,13 @@
 
 import { readFile } from 'node:fs/promises';
 import { SynodError } from '../errors.js';
+import type { Address } from '../transport/transport.js';
+import type { Target } from './admin-arguments.js';
 import { type Command, helpText, parseCommandLine, UsageError } from './arguments.js';
+import { AskError } from './ask.js';
 import { readConfigFile } from './config-file.js';
 import type { Output } from './output.js';
-import { fetchStatus, StatusError } from './status.js';
+import { fetchStatus } from './status.js';
 
 export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
@@ -19,6 +22,11 @@ async function packageVersion(): Promise<string> {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** Of the key-value service that is to be asked. */
+async function addressOf({ config, host, port }: Target): Promise<Address> {
+  return config === undefined ? { host, port: port! } : (await readConfigFile(config)).kv.listen;
+}
+
 async function execute(command: Command, output: Output): Promise<number> {
   switch (command.kind) {
     case 'help':
@@ -28,22 +36,23 @@ async function execute(command: Command, output: Output): Promise<number> {
       output.line(await packageVersion());
       return EXIT_OK;
     case 'status': {
-      const address =
-        command.config === undefined
-          ? { host: command.host, port: command.port! }
-          : (await readConfigFile(command.config)).kv.listen;
+      const address = await addressOf(command);
       try {
         const report = await fetchStatus(address, STATUS_TIMEOUT_MS);
         output.line(JSON.stringify(report, null, process.stdout.isTTY ? 2 : 0));
         return EXIT_OK;
       } catch (error) {
-        if (!(error instanceof StatusError)) throw error;
+        if (!(error instanceof AskError)) throw error;
         output.error(`synod: no status from ${address.host}:${address.port}: ${error.message}`);
         return EXIT_FAILED;
       }
     }
     case 'log':
       return await (await import('./log.js')).runLog(command, output);
+    case 'member':
+    case 'promote':
+    case 'relinquish':
+      return await (await import('./admin.js')).administer(command, await addressOf(command), output);
     case 'checkpoint':
     case 'replay':
     case 'recover':

@@ -66,6 +66,7 @@ async function serveUntil(
     replica,
     {
       commandBytesMax: validateOptions(config.options).limits.commandBytesMax,
+      administration: config.kv.administration,
       onEvent: ({ event, ...fields }) => logger.warn(fields, `key-value service: ${event}`),
     },
     stateMachine,

@@ -69,6 +69,7 @@ const JOIN_BYTES_MAX = 16_384;
 export class Connection {
   readonly id: number;
   readonly remote: string;
+  readonly remoteHost: string;
   readonly createdMs: number;
   version: RespVersion = 2;
   name = '';
@@ -110,6 +111,7 @@ export class Connection {
     this.#host = host;
     this.#socket = socket;
     this.id = id;
+    this.remoteHost = socket.remoteAddress ?? '';
     this.remote = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
     this.createdMs = host.options.nowMs();
     // A request is longer than what the codec makes of it, but for the command's header, so what is read fits.

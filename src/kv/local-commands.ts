@@ -2,6 +2,13 @@
 
 // biome-ignore-all lint/correctness/noVoidTypeReturn: a reply ends the work on a request, in one line.
 
+import {
+  ADMINISTRATION_HELP,
+  administer,
+  changesSomething,
+  isLoopback,
+  parseAdministration,
+} from './administration.js';
 import type { CommandSpecification } from './command-table.js';
 import { commandNamed, commands } from './command-table.js';
 import type { Connection, ConnectionHost } from './connection.js';
@@ -325,25 +332,23 @@ function info(connection: Connection, host: ConnectionHost, parser: RespParser):
   );
 }
 
-/** `SYNOD STATUS`: the replica's status as one bulk string of JSON, which the command line shows. */
+/** `SYNOD STATUS` and the like: what the command line asks, and has a replica do. */
 function synod(connection: Connection, host: ConnectionHost, parser: RespParser): void {
-  const subcommand = text(parser, 1);
-  if (parser.argumentCount !== 2 || subcommand.toLowerCase() !== 'status') {
-    return connection.refuse(`ERR unknown subcommand '${subcommand.slice(0, 128)}'. Try SYNOD STATUS.`);
-  }
-  connection.replyLater(
-    host.replica.status().then((status) => {
-      const json = JSON.stringify(status, (_key, value: unknown) =>
-        typeof value === 'bigint' ? Number(value) : value,
-      );
-      // Replies are written a byte for each character.
-      const ascii = json.replace(
-        /[^\x20-\x7e]/g,
-        (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-      );
-      return (reply: RespWriter) => reply.bulk(ascii);
-    }),
-  );
+  const words: string[] = [];
+  for (let index = 1; index < parser.argumentCount; index++) words.push(text(parser, index));
+  if (words[0]!.toLowerCase() === 'help') return replyLines(connection.reply(), ADMINISTRATION_HELP);
+  const request = parseAdministration(words);
+  if (request === null)
+    return connection.refuse(`ERR no such request: '${words.join(' ').slice(0, 128)}'. Try SYNOD HELP.`);
+  const { administration } = host.options;
+  if (
+    changesSomething(request) &&
+    (administration === 'none' || (administration === 'loopback' && !isLoopback(connection.remoteHost)))
+  )
+    return connection.refuse(
+      `NOPERM changes are taken ${administration === 'none' ? 'from nobody' : 'from this machine alone'} (kv.administration)`,
+    );
+  connection.replyLater(administer(host.replica, request));
 }
 
 function replyLines(reply: RespWriter, lines: readonly string[]): void {

@@ -1,6 +1,14 @@
 /** What the key-value service uses of a replica: the part of the public API that it is built on. */
 
-import type { MemberHealth, Statistics } from '../index.js';
+import type {
+  ChangeOptions,
+  ConfigurationMember,
+  MemberHealth,
+  MemberSet,
+  PromoteOptions,
+  RelinquishOptions,
+  Statistics,
+} from '../index.js';
 
 export interface ReplicateOptionsLike {
   readonly signal?: AbortSignal;
@@ -43,4 +51,9 @@ export interface ReplicaLike {
   /** Shown by `INFO` where they are there. */
   health?(): Promise<readonly MemberHealth[]>;
   statistics?(): Statistics;
+  /** What `SYNOD ...` is for; without them it is refused. */
+  readonly configuration?: MemberSet | null;
+  changeConfiguration?(members: readonly ConfigurationMember[], options?: ChangeOptions): Promise<number>;
+  promote?(options?: PromoteOptions): Promise<void>;
+  relinquish?(options?: RelinquishOptions): Promise<string>;
 }

@@ -1,6 +1,7 @@
 /** Tunables of the key-value server, checked once. */
 
 import { SynodError } from '../errors.js';
+import { type AdministrationOption, administrationKinds } from './administration.js';
 
 export interface KeyValueServerOptions {
   /** Longest command of the log in bytes, and longest request. At most the replica's own bound. Default 1 MiB, as there. */
@@ -28,6 +29,13 @@ export interface KeyValueServerOptions {
   readonly timeoutMs?: number;
   /** How long `close` waits for replies that are under way, in ms. Default 1000. */
   readonly closeTimeoutMs?: number;
+  /**
+   * From where `SYNOD MEMBER`, `SYNOD PROMOTE` and `SYNOD RELINQUISH` are taken: connections of this machine, all, or none. Questions are
+   * answered everywhere. Default `loopback`.
+   *
+   * Danger: the service knows no users. With `any`, whoever reaches its port can take members out.
+   */
+  readonly administration?: AdministrationOption;
   /** The issuer's clock that goes into the log: ms since 1970. Default `Date.now`. */
   readonly nowMs?: () => number;
   /** Told what is worth a line in the log. */
@@ -46,7 +54,7 @@ export type CheckedServerOptions = Required<KeyValueServerOptions>;
 /** The codec's lengths end at 256 MiB. */
 const COMMAND_BYTES_LIMIT = 128 * 1024 * 1024;
 
-type NumberOption = Exclude<keyof KeyValueServerOptions, 'nowMs' | 'onEvent'>;
+type NumberOption = Exclude<keyof KeyValueServerOptions, 'administration' | 'nowMs' | 'onEvent'>;
 
 /** Default, lowest and highest of each. */
 const bounds: Readonly<Record<NumberOption, readonly [number, number, number]>> = {
@@ -63,11 +71,12 @@ const bounds: Readonly<Record<NumberOption, readonly [number, number, number]>> 
   closeTimeoutMs: [1000, 0, 2 ** 31 - 1],
 };
 
+const others: readonly string[] = ['administration', 'nowMs', 'onEvent'];
+
 /** @throws SynodError `ERR_SYNOD_OPTION`, whose `path` names the option. */
 export function checkServerOptions(options: KeyValueServerOptions): CheckedServerOptions {
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(bounds, name) && name !== 'nowMs' && name !== 'onEvent')
-      refuse(name, 'is not an option');
+    if (!Object.hasOwn(bounds, name) && !others.includes(name)) refuse(name, 'is not an option');
   }
   const numbers = {} as Record<NumberOption, number>;
   for (const name of Object.keys(bounds) as NumberOption[]) {
@@ -78,11 +87,14 @@ export function checkServerOptions(options: KeyValueServerOptions): CheckedServe
     }
     numbers[name] = value;
   }
+  const administration = options.administration ?? 'loopback';
+  if (!administrationKinds.includes(administration))
+    refuse('administration', `must be one of ${administrationKinds.join(', ')}`);
   const nowMs = options.nowMs ?? Date.now;
   const onEvent = options.onEvent ?? (() => {});
   if (typeof nowMs !== 'function') refuse('nowMs', 'must be a function');
   if (typeof onEvent !== 'function') refuse('onEvent', 'must be a function');
-  return Object.freeze({ ...numbers, nowMs, onEvent });
+  return Object.freeze({ ...numbers, administration, nowMs, onEvent });
 }
 
 function refuse(name: string, what: string): never {

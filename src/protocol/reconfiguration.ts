@@ -31,6 +31,8 @@ export interface MemberChange {
   readonly cookie: string;
   /** Also where newcomers have not caught up, or no quorum of the new set is linked. */
   readonly force: boolean;
+  /** Only in the place of the configuration with this number; 0: whatever is in force. */
+  readonly ifNumber: number;
 }
 
 export type ChangeRefusal =
@@ -42,6 +44,8 @@ export type ChangeRefusal =
   | 'no-quorum'
   /** All member numbers are used up. */
   | 'no-number'
+  /** Another configuration is in force than the one that was to be replaced. */
+  | 'changed'
   /** Its slot decided something else: it was not chosen, and never will be. */
   | 'superseded';
 
@@ -138,6 +142,10 @@ export class Reconfiguration {
   #propose(change: MemberChange): boolean {
     const context = this.#context;
     const current = context.configuration!;
+    if (change.ifNumber !== 0 && change.ifNumber !== current.number) {
+      this.#giveUp('changed', []);
+      return true;
+    }
     const wanted = this.#wanted(change);
     const isNew = (one: WantedMember): boolean => memberById(current, one.id) === undefined;
     const numbered = wanted.filter((one) => isNew(one) && one.former === 0).length;

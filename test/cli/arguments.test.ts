@@ -134,6 +134,10 @@ describe('what is refused', () => {
         'cluster',
         'status',
         'help',
+        'member',
+        'add',
+        'd=h:1',
+        'promote',
         '--config',
         '--port',
         '--dir',
@@ -147,7 +151,9 @@ describe('what is refused', () => {
     fc.assert(
       fc.property(fc.array(word, { maxLength: 6 }), (args) => {
         try {
-          expect(parseCommandLine(args).kind).toMatch(/^(serve|cluster|status|help|version)$/);
+          expect(parseCommandLine(args).kind).toMatch(
+            /^(serve|cluster|status|member|promote|relinquish|help|version)$/,
+          );
         } catch (error) {
           expect(error).toBeInstanceOf(UsageError);
         }
@@ -172,15 +178,18 @@ describe('help', () => {
         '--log-level',
       ],
       status: ['--config', '--port', '--host'],
+      member: ['--config', '--port', '--host', '--force', '--timeout-ms', '--json'],
+      promote: ['--config', '--port', '--host', '--force', '--timeout-ms', '--json'],
+      relinquish: ['--config', '--port', '--host', '--to', '--timeout-ms', '--json'],
     };
     for (const [command, names] of Object.entries(options)) {
       for (const name of names) expect(helpText(command)).toContain(name);
-      expect(helpText()).toContain(`synod ${command}`);
+      expect(helpText()).toMatch(new RegExp(`synod (promote, )?${command}`));
     }
   });
 
   it('fits a terminal', () => {
-    for (const command of [undefined, 'serve', 'cluster', 'status']) {
+    for (const command of [undefined, 'serve', 'cluster', 'status', 'member', 'promote', 'relinquish']) {
       for (const line of helpText(command).split('\n')) expect(line.length).toBeLessThanOrEqual(115);
     }
   });

@@ -17,9 +17,12 @@ import {
 
 const outsider = 65_540;
 
-function change(ids: string, more: { request?: number; force?: boolean; cookie?: string } = {}): Input {
+function change(
+  ids: string,
+  more: { request?: number; force?: boolean; cookie?: string; ifNumber?: number } = {},
+): Input {
   const members = [...ids].map((id) => ({ id, address: `${id}:1` }));
-  return { kind: 'change', change: { request: 1, cookie: '', force: false, ...more, members } };
+  return { kind: 'change', change: { request: 1, cookie: '', force: false, ifNumber: 0, ...more, members } };
 }
 
 function join(id: string, chosen = 0, former = 0): Join {
@@ -232,6 +235,16 @@ describe('what became of a change', () => {
     expect(answers(scene.feed({ kind: 'installed', slot: 5, configuration }))).toEqual([
       `change 1: ${expected}`,
     ]);
+  });
+});
+
+describe('a change of one certain member set', () => {
+  it('is proposed in its place, and refused where another one is in force', () => {
+    const scene = withNewcomer();
+    expect(answers(scene.feed(change('abd', { ifNumber: 2 })))).toEqual(['change 1: changed']);
+    expect(scene.replica.canPropose).toBe(true);
+    expect(answers(scene.feed(change('abd', { ifNumber: 1 })))).toEqual([]);
+    expect(answers(choose(scene))).toEqual(['change 1: configuration 2']);
   });
 });
 

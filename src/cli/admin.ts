@@ -1,0 +1,55 @@
+/** `synod member`, `synod promote`, `synod relinquish`: has a running replica do it, and says what became of it. */
+
+import type { Address } from '../transport/transport.js';
+import type { AdminCommand } from './admin-arguments.js';
+import { AskError, ask } from './ask.js';
+import type { Output } from './output.js';
+
+/** Perhaps it was done, or still will be. */
+export const EXIT_UNKNOWN = 3;
+
+/** After so long, whoever waits is told for what. */
+const PATIENCE_MS = 2000;
+
+interface Answer {
+  readonly number?: number;
+  readonly members?: readonly { readonly id: string; readonly address: string }[];
+  readonly changed?: boolean;
+  readonly primary?: string;
+}
+
+/** The exit code. */
+export async function administer(command: AdminCommand, address: Address, output: Output): Promise<number> {
+  const { words, timeoutMs, json } = command;
+  const place = `${address.host}:${address.port}`;
+  const waiting = setTimeout(
+    () =>
+      output.error(
+        `synod: waiting for ${place}: newcomers catch up first, for ten election timeouts at most`,
+      ),
+    PATIENCE_MS,
+  );
+  try {
+    const answer = (await ask(address, ['SYNOD', ...words], timeoutMs)) as Answer;
+    output.line(json ? JSON.stringify(answer) : describe(answer));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof AskError)) throw error;
+    const { refusal, wasSent, message } = error;
+    const isKnown = refusal === null ? !wasSent : !refusal.startsWith('UNKNOWN ');
+    const what = refusal === null ? `no answer from ${place}: ${message}` : refusal.replace(/^[A-Z]+ /, '');
+    output.error(
+      `synod: ${isKnown || words[0] === 'MEMBERS' ? what : `it is unknown whether it was done: ${what}`}`,
+    );
+    return isKnown || words[0] === 'MEMBERS' ? 1 : EXIT_UNKNOWN;
+  } finally {
+    clearTimeout(waiting);
+  }
+}
+
+function describe({ number, members, changed, primary }: Answer): string {
+  if (primary !== undefined) return `${primary} is the primary`;
+  const lines = [`member set ${number}${changed === false ? ', as it was' : ''}`];
+  for (const { id, address } of members ?? []) lines.push(`  ${id} ${address}`);
+  return lines.join('\n');
+}

@@ -1,0 +1,141 @@
+/** Aim: what has a running replica do something is understood as its help says, and its exit code tells what became of it. */
+
+import { createServer, type Server, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { parseCommandLine, UsageError } from '../../src/cli/arguments.js';
+import type { Output } from '../../src/cli/output.js';
+import { run } from '../../src/cli/run.js';
+
+const servers: Server[] = [];
+const sockets: Socket[] = [];
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const server of servers.splice(0)) server.close();
+});
+
+/** A service that answers every request in the same way, and what it was asked. */
+async function service(reply: string | null): Promise<{ port: string; asked: string[] }> {
+  const asked: string[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => {});
+    socket.on('data', (chunk) => {
+      asked.push(chunk.toString());
+      if (reply === null) socket.destroy();
+      else socket.write(reply);
+    });
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { port: String((server.address() as { port: number }).port), asked };
+}
+
+async function call(...args: string[]): Promise<{ code: number; lines: string[]; errors: string[] }> {
+  const lines: string[] = [];
+  const errors: string[] = [];
+  const output: Output = {
+    line: (text) => void lines.push(text),
+    error: (text) => void errors.push(text),
+    progress: () => {},
+  };
+  return { code: await run(args, output), lines, errors };
+}
+
+const bulk = (value: object): string => {
+  const text = JSON.stringify(value);
+  return `$${text.length}\r\n${text}\r\n`;
+};
+
+describe('the command line', () => {
+  it.each([
+    ['member list -p 1', 'MEMBERS'],
+    ['member add d=h:4 -p 1', 'MEMBER ADD d h:4'],
+    ['member add d=[::1]:4 --force -p 1', 'MEMBER ADD d [::1]:4 FORCE'],
+    ['member remove d -p 1', 'MEMBER REMOVE d'],
+    ['member remove -p 1 d --force', 'MEMBER REMOVE d FORCE'],
+    ['member replace b d=h:4 -p 1', 'MEMBER REPLACE b d h:4'],
+    ['promote -p 1', 'PROMOTE'],
+    ['promote --force -p 1', 'PROMOTE FORCE'],
+    ['relinquish -p 1', 'RELINQUISH'],
+    ['relinquish --to b -p 1', 'RELINQUISH b'],
+  ])('%s', (text, words) => {
+    expect(parseCommandLine(text.split(' '))).toMatchObject({
+      words: words.split(' '),
+      port: 1,
+      host: '127.0.0.1',
+      timeoutMs: 60_000,
+      json: false,
+    });
+  });
+
+  it.each([
+    ['member -p 1', /list, add, remove or replace/],
+    ['member grow -p 1', /no such command: member grow/],
+    ['member constructor -p 1', /no such command/],
+    ['member add -p 1', /expected ID=HOST:PORT/],
+    ['member add d -p 1', /d: expected ID=HOST:PORT/],
+    ['member add =h:1 -p 1', /expected ID=HOST:PORT/],
+    ['member add d= -p 1', /expected ID=HOST:PORT/],
+    ['member remove -p 1', /expected ID/],
+    ['member list b -p 1', /nothing more/],
+    ['member list --force -p 1', /--force/],
+    ['member remove b', /--config FILE or --port P/],
+    ['member remove b -p 1 -c f', /--config FILE or --port P/],
+    ['member remove b -c f --host h', /--host goes with --port/],
+    ['member remove b -p 0', /--port 0/],
+    ['member remove b -p 1 --timeout-ms x', /--timeout-ms x/],
+    ['member remove b -p 1 --to c', /--to/],
+    ['promote b -p 1', /unexpected argument b/],
+    ['relinquish --force -p 1', /--force/],
+    ['relinquish --to= -p 1', /--to is empty/],
+  ])('%s is refused', (text, message) => {
+    expect(() => parseCommandLine(text.split(' '))).toThrow(UsageError);
+    expect(() => parseCommandLine(text.split(' '))).toThrow(message);
+  });
+});
+
+describe('a change', () => {
+  it('is asked for in one request, and its outcome shown', async () => {
+    const answer = { number: 5, members: [{ id: 'a', address: 'h:1' }], changed: true };
+    const { port, asked } = await service(bulk(answer));
+    const shown = await call('member', 'remove', 'b', '--port', port);
+    expect(shown).toEqual({ code: 0, lines: ['member set 5\n  a h:1'], errors: [] });
+    expect(asked).toEqual(['*4\r\n$5\r\nSYNOD\r\n$6\r\nMEMBER\r\n$6\r\nREMOVE\r\n$1\r\nb\r\n']);
+    const { lines } = await call('member', 'remove', 'b', '--port', port, '--json');
+    expect(JSON.parse(lines[0]!)).toEqual(answer);
+  });
+
+  it('of who leads names the primary', async () => {
+    const { port } = await service(bulk({ primary: 'b' }));
+    expect(await call('relinquish', '--port', port)).toMatchObject({ code: 0, lines: ['b is the primary'] });
+  });
+
+  it('that was refused ends with 1 and the reason', async () => {
+    const { port } = await service('-ERR the primary is "c" (ERR_SYNOD_NOT_PRIMARY)\r\n');
+    expect(await call('member', 'remove', 'b', '--port', port)).toEqual({
+      code: 1,
+      lines: [],
+      errors: ['synod: the primary is "c" (ERR_SYNOD_NOT_PRIMARY)'],
+    });
+  });
+
+  it('that was never sent ends with 1', async () => {
+    const { port } = await service(null);
+    await new Promise((resolve) => servers.splice(0)[0]!.close(resolve));
+    expect((await call('member', 'remove', 'b', '--port', port)).code).toBe(1);
+  });
+
+  it.each([
+    ['-UNKNOWN the replica was closed (ERR_SYNOD_CLOSED)\r\n', 'the replica was closed'],
+    [null, 'it closed the connection'],
+    ['', 'no answer within 200 ms'],
+  ])('with an answer %j may have been made, and ends with 3', async (reply, reason) => {
+    const { port } = await service(reply);
+    const { code, errors } = await call('member', 'remove', 'b', '--port', port, '--timeout-ms', '200');
+    expect(code).toBe(3);
+    expect(errors[0]).toMatch(/^synod: it is unknown whether it was done: /);
+    expect(errors[0]).toContain(reason);
+    // A question changes nothing.
+    expect((await call('member', 'list', '--port', port, '--timeout-ms', '200')).code).toBe(1);
+  });
+});
