@@ -39,6 +39,9 @@ export function appendRecord(log: LogWriter, record: LogRecord, write: number, c
     case 'genesis':
       log.append(RecordKind.genesis, write, 0, 0, encodeConfiguration(record.configuration));
       break;
+    case 'jump':
+      log.appendJump(write, record.slot);
+      break;
     default:
       unreachable(record);
   }

@@ -55,6 +55,8 @@ export class Checkpoints {
   #droppable: Slot = 0;
   #dropping = false;
   #stopped = false;
+  /** It is durable; the log must say so next. */
+  #arrived: { readonly checkpoint: RestoredCheckpoint; readonly served: ServedCheckpoint } | null = null;
 
   constructor(options: CheckpointsOptions) {
     const { parts, store, writer, chosen, isUp } = options;
@@ -89,10 +91,8 @@ export class Checkpoints {
       isUp,
       onProgress: options.onProgress,
       onInstalled: (checkpoint, served) => {
-        // What the log has of the slots in between is no use without the rest.
-        this.onNotice({ newest: served, keptFrom: checkpoint.slot });
-        options.onInstalled(checkpoint);
-        schedule();
+        this.#arrived = { checkpoint, served };
+        this.#install();
       },
     });
     // What an earlier life of this process began is not gone on with.
@@ -137,7 +137,21 @@ export class Checkpoints {
   /** From time to time. */
   tick(): void {
     this.#server.tick();
+    this.#install();
     this.#drop();
+  }
+
+  #install(): void {
+    const { parts, log, onInstalled } = this.#options;
+    const arrived = this.#arrived;
+    // A record tells of it: it waits for room, as every record does.
+    if (arrived === null || this.#stopped || !log.hasRoom(0)) return;
+    this.#arrived = null;
+    const { checkpoint, served } = arrived;
+    // What the log has of the slots in between is no use without the rest.
+    this.onNotice({ newest: served, keptFrom: checkpoint.slot });
+    onInstalled(checkpoint);
+    parts.schedule();
   }
 
   /** Drops the oldest segments, as far as nothing in them is needed. */

@@ -112,7 +112,7 @@ export class Engine {
       nextSequence: recovered.verdict.nextSequence,
       chain: recovered.verdict.chain,
       promised: recovered.protocol.promised,
-      chosen: recovered.protocol.chosen,
+      chosen: recovered.state.chosenThrough,
       drawNonce: parts.drawNonce,
       now: parts.wallNow,
       times: this.#times,
@@ -559,7 +559,7 @@ export class Engine {
     }
     this.#keeper.onSegment(error);
     if (error === null && this.#log.segment === -1) {
-      this.#guard(() => beginLog(this.#log, this.#startNumber));
+      this.#guard(() => beginLog(this.#log, this.#startNumber, this.#core.chosen));
     }
     this.#parts.schedule();
   }

@@ -4,10 +4,16 @@ import { RecordKind } from '../log/format.js';
 import type { Slot } from '../protocol/decree.js';
 import type { LogWriter } from './log-writer.js';
 
-/** In a segment of its own, with the number of this opening. */
-export function beginLog(log: LogWriter, startNumber: number): void {
+/**
+ * In a segment of its own, with the number of this opening. `chosen` is what is known chosen: where the log does not say as
+ * much, a checkpoint does, and may have come from a peer. Until a record says that it did, nothing may say that these
+ * slots are chosen: with an older checkpoint, what was accepted there would be taken for it.
+ */
+export function beginLog(log: LogWriter, startNumber: number, chosen: Slot): void {
   log.roll();
   log.append(RecordKind.start, 0, 0, startNumber, null);
+  if (chosen > log.chosen) log.appendJump(0, chosen);
+  log.chosen = chosen;
   log.flush();
 }
 

@@ -269,6 +269,12 @@ export class LogWriter {
     this.#header(kind, 0, ballot, slot, 0, payloadBytes, checksum, write);
   }
 
+  /** A checkpoint holds all up to `slot`: what the log has of it is not asked for any more, now and after a restart. */
+  appendJump(write: number, slot: number): void {
+    this.append(RecordKind.jump, write, 0, slot, null);
+    this.#options.index.dropBelow(slot + 1);
+  }
+
   /** Gives up the bytes from the tail to `offset`, whatever is in them. */
   skipTo(offset: number): void {
     requires(

@@ -69,6 +69,8 @@ export const RecordKind = {
   genesis: 6,
   /** Fills up to the next block, or covers a range that was given up; length counts, content does not. */
   pad: 7,
+  /** A checkpoint came from a peer: all up to slot is chosen, and no earlier record of these slots tells what was. */
+  jump: 8,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 

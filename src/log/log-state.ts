@@ -92,6 +92,11 @@ export class LogState {
             checksum: records.payloadChecksums[at]!,
           };
           break;
+        case RecordKind.jump:
+          if (slot > this.chosenThrough) this.chosenThrough = slot;
+          // What was accepted there and not known chosen may have lost: it must not be taken for what was chosen.
+          this.index.dropBelow(slot + 1);
+          break;
         default:
           // A mark is its `chosen` field; a pad is nothing.
           break;

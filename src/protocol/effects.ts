@@ -19,7 +19,9 @@ export type LogRecord =
       readonly decree: DecreeReference;
     }
   | { readonly kind: 'learn'; readonly ballot: Ballot; readonly slot: Slot; readonly decree: DecreeReference }
-  | { readonly kind: 'genesis'; readonly configuration: Configuration };
+  | { readonly kind: 'genesis'; readonly configuration: Configuration }
+  /** All up to `slot` is in a checkpoint that was copied: what the log has of these slots may not be what was chosen. */
+  | { readonly kind: 'jump'; readonly slot: Slot };
 
 export type Effect =
   /** Append to the log; `write` grows by one each. `durable` answers. */

@@ -534,6 +534,8 @@ export class Replica {
     if (slot < from) return;
     if (context.role === 'primary') this.#becomeSecondary(); // Another one was elected meanwhile.
     context.chosen = slot;
+    // An acceptance that lost lies in the log like one that won: without this, both would be given to peers as chosen.
+    context.append({ kind: 'jump', slot });
     this.#reconfiguration.onInstalled(slot, configuration);
     this.#acceptor.settle(from, slot);
     this.#proposer.settle(from, slot);

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { crc32c as portableCrc32c } from '../checksum.js';
-import { endLog } from '../engine/log-ending.js';
+import { beginLog, endLog } from '../engine/log-ending.js';
 import { LogWriter } from '../engine/log-writer.js';
 import { HeapPlace } from '../engine/places.js';
 import { type RecoveredLog, type RestoredCheckpoint, recoverLog } from '../engine/recover.js';
@@ -202,7 +202,7 @@ async function write(
       nextSequence: verdict.nextSequence,
       chain: verdict.chain,
       promised: protocol.promised,
-      chosen: protocol.chosen,
+      chosen: state.chosenThrough,
       drawNonce: () => {
         const words = randomBytes(8);
         return [words.readUInt32LE(0), words.readUInt32LE(4)];
@@ -236,8 +236,7 @@ async function write(
       try {
         if (!begun) {
           begun = true;
-          log.roll();
-          log.append(RecordKind.start, 0, 0, state.startNumber + 1, null);
+          beginLog(log, state.startNumber + 1, protocol.chosen);
         }
         for (; next < slots.length; next += 1) {
           const { ballot, decree } = slots[next]!;

@@ -50,7 +50,7 @@ function fold(...records: readonly Partial<RecordHeader>[]): LogState {
   return state;
 }
 
-const { accept, learn, promise, mark, start, genesis, pad } = RecordKind;
+const { accept, learn, promise, mark, start, genesis, pad, jump } = RecordKind;
 
 describe('log state', () => {
   it('is nothing at first', () => {
@@ -199,6 +199,18 @@ describe('log state', () => {
   ])('requires %s', (contract, header) => {
     const state = fold({ kind: mark });
     expect(() => state.fold(scan([], header))).toThrow(contract);
+  });
+
+  it('a jump makes earlier records of its slots absent: what was accepted there may have lost', () => {
+    const state = fold(
+      { kind: accept, slot: 3, ballot: 9, chosen: 2 },
+      { kind: accept, slot: 4, ballot: 9, chosen: 2 },
+      { kind: jump, slot: 3, chosen: 2 },
+      { kind: learn, slot: 3, ballot: 9, chosen: 3 },
+    );
+    expect(state.chosenThrough).toBe(3);
+    expect([2, 3, 4].map((slot) => state.index.has(slot))).toEqual([false, false, true]);
+    expect(state.promised).toBe(9);
   });
 
   it('passes over slots below the floor of the index', () => {

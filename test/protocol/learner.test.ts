@@ -35,6 +35,7 @@ describe('a checkpoint that is durable here', () => {
     scene.receive(2, accept(1, 2, 2, 'y'));
     scene.receive(2, accept(1, 2, 3, 'z'));
     expect(scene.feed({ kind: 'installed', slot: 2, configuration: configured(scene) })).toEqual([
+      'append 4: jump to slot 2',
       'chosen 2',
     ]);
     expect([...scene.replica.accepted.keys()]).toEqual([3]);
@@ -57,7 +58,11 @@ describe('a checkpoint that is durable here', () => {
       slot: 4_000_000_000,
       configuration: configured(scene),
     });
-    expect(effects).toEqual(['chosen 4000000000', 'send 2: fetch from 4000000001']);
+    expect(effects).toEqual([
+      'append 1: jump to slot 4000000000',
+      'chosen 4000000000',
+      'send 2: fetch from 4000000001',
+    ]);
   });
 
   it('brings the configuration behind its slot, though those in between were never seen', () => {

@@ -83,5 +83,7 @@ export function showRecord(record: LogRecord): string {
       return `${record.kind} ${formatBallot(record.ballot)} slot ${record.slot} ${nameOf(record.decree)}`;
     case 'genesis':
       return `genesis ${showMembers(record.configuration)}`;
+    case 'jump':
+      return `jump to slot ${record.slot}`;
   }
 }

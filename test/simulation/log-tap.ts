@@ -40,6 +40,7 @@ const kinds: Record<RecordKind, SeenRecord['kind'] | null> = {
   [RecordKind.start]: 'start',
   [RecordKind.genesis]: 'configuration',
   [RecordKind.pad]: null,
+  [RecordKind.jump]: 'jump',
 };
 
 export function valueText(kind: number, bytes: number, checksum: number): Value {

@@ -33,6 +33,21 @@ export const checkpoints: readonly Mutant[] = [
     killedBy: [{ check: 'simulation', seeds: 200 }],
   },
   {
+    name: 'lost-acceptance-given-as-chosen',
+    fault: 'learning',
+    mimics:
+      'found here by the simulator (seed 2000382): a log that was jumped over still served what it had accepted there',
+    edits: [{ file: 'engine/log-writer.ts', find: 'this.#options.index.dropBelow(slot + 1);', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/simulation/seeds.test.ts' }],
+  },
+  {
+    name: 'jump-forgotten-by-a-restart',
+    fault: 'storage',
+    mimics: 'openraft 674e78aa: what a snapshot has replaced is read from the log again',
+    edits: [{ file: 'log/log-state.ts', find: 'this.index.dropBelow(slot + 1);', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/engine/log-ending.test.ts' }],
+  },
+  {
     name: 'acceptances-left-open-below-an-installed-checkpoint',
     fault: 'learning',
     mimics: 'openraft 674e78aa: a snapshot is installed while the log that it replaces remains',
