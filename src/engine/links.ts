@@ -226,6 +226,8 @@ export class Links {
 
   /** The next frame of an up link, or null. Hand-shake frames are dealt with here. Closes the connection on garbage. */
   nextFrame(link: Link): Frame | null {
+    // Replaced by a newer one in this very turn: what it still brought is sent again there.
+    if (this.#leaving.has(link)) return null;
     try {
       for (;;) {
         const frame = link.reader.next();

@@ -243,6 +243,23 @@ describe('links', () => {
     expect(again.up).toEqual(['a']);
   });
 
+  it('that were replaced bring nothing more, and are not blamed for what they had brought', () => {
+    const [a, b] = [node('a'), node('b')];
+    pass(100, [a, b]);
+    const before = a.links.up.get('b')!;
+    const writer = new FrameWriter(crc32c);
+    const bytes = writer.bytes.slice(0, writer.plain(FrameKind.statusQuery, 0, 0, 0));
+    before.reader.push(bytes, 0, bytes.length, 0);
+    before.connection.release = () => {};
+    // Its end is heard of only after this turn.
+    before.connection.close = () => {};
+    const again = node('b', { start: 2, life: '2'.repeat(16) }, 'b2', 8002);
+    pass(100, [a, again]);
+    expect(again.up).toEqual(['a']);
+    expect(a.links.nextFrame(before)).toBe(null);
+    expect(a.said(/cut off/)).toBe(false);
+  });
+
   it('are dialled again ever less often while nobody is there', () => {
     const b = node('b');
     let dials = 0;
