@@ -13,6 +13,7 @@ export type {
   LeadershipOptions,
   MemberOptions,
   ReplicaOptions,
+  ResolveMember,
   StorageOption,
   StorageOptions,
   TransportOption,

@@ -39,6 +39,9 @@ export interface MemberOptions {
   readonly address: string;
 }
 
+/** Where a member is now, as `host:port`. `address` is what the member set has, or the options. May take its time, and may fail. */
+export type ResolveMember = (member: MemberOptions) => string | Promise<string>;
+
 export interface StorageOptions {
   /**
    * What the log is kept on. `auto` takes the best that works here, for `dataDir`: pmem on a DAX file system,
@@ -123,6 +126,12 @@ export interface ReplicaOptions {
   readonly dataDir?: string | undefined;
   /** Where to listen for peers, if not at this replica's address in `members` (`0.0.0.0:7101` in a container). */
   readonly listen?: string | undefined;
+  /**
+   * Asked on the application's thread, before each attempt to connect, where a member is: a name in DNS, a directory of services. So a
+   * member moves without a change of the member set. A failure counts as a peer that cannot be reached: it is logged, and asked again. An
+   * answer that takes longer than four election timeouts (at least 1,000 ms) is too late: the last one is used. Default: its address.
+   */
+  readonly resolve?: ResolveMember | undefined;
   readonly storage?: StorageOptions | undefined;
   readonly transport?: TransportOptions | undefined;
   /**
@@ -167,6 +176,7 @@ export interface ResolvedOptions {
   /** Absolute; null only where the storage is memory. */
   readonly dataDir: string | null;
   readonly listen: Address;
+  readonly resolve: ResolveMember | null;
   readonly storage: {
     readonly kind: StorageOption;
     readonly allowVolatile: boolean;
@@ -197,6 +207,7 @@ export const optionKeys: readonly string[] = [
   'members',
   'dataDir',
   'listen',
+  'resolve',
   'storage',
   'transport',
   'engine',
@@ -232,6 +243,9 @@ export function validateOptions(input: unknown): ResolvedOptions {
     );
   }
 
+  const resolveMember = options.resolve;
+  if (resolveMember !== undefined && typeof resolveMember !== 'function')
+    check.report('resolve', 'a function that yields the address of a member', resolveMember);
   const storage = validateStorage(check, options.storage);
   const dataDir = validateDataDir(check, options.dataDir, storage.kind);
   const transport = validateTransport(check, options.transport);
@@ -262,6 +276,7 @@ export function validateOptions(input: unknown): ResolvedOptions {
     ),
     dataDir,
     listen: freezeAddress(listen!),
+    resolve: (resolveMember as ResolveMember | undefined) ?? null,
     storage: Object.freeze(storage),
     transport: Object.freeze(transport),
     engine,

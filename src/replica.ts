@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
+import { AddressAnswers } from './application/address-answers.js';
 import {
   ApplicationSide,
   type ApplicationSideOptions,
@@ -155,6 +156,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     onRecovered: (slot) => this.#tell('recovered', { slot }),
     onStatus: (status) => this.#tell('status', status),
   });
+  readonly #addresses: AddressAnswers | null;
   #link: EngineLink | null = null;
   #role: ReplicaRole = 'inactive';
   #primary: string | null = null;
@@ -166,6 +168,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     super();
     this.#options = options;
     this.#stateMachine = stateMachine;
+    const { resolve, logger } = options;
+    this.#addresses = resolve === null ? null : new AddressAnswers({ resolve, logger });
     this.#side = new ApplicationSide<Result>({
       bridge: this.#bridge,
       stateMachine,
@@ -492,7 +496,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   }
 
   async #open(): Promise<void> {
-    const { logger, members, engine, transport, checkpoints: _, ...rest } = this.#options;
+    const { logger, members, engine, transport, resolve, checkpoints: _, ...rest } = this.#options;
     const { kind, tls } = transport;
     const { checkpoints } = this.#side;
     const host: HostOptions = {
@@ -500,6 +504,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       members: members.map(({ id, address }) => ({ id, address })),
       transport: { kind },
       tls: tls === null ? null : loadTls(tls, this.#options.replica),
+      asksForAddresses: resolve !== null,
       keepsCheckpoints: checkpoints !== null,
       checkpoint: checkpoints === null ? null : await restoreNewest(checkpoints),
     };
@@ -507,6 +512,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     const open = engine === 'worker' ? openWorker : openInline;
     this.#link = await open(host, this.#bridge, logger, handler);
     this.#side.open(this.#link);
+    this.#addresses?.open((answer) => this.#link!.onAddress(answer));
   }
 
   async #close(): Promise<void> {
@@ -526,6 +532,9 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
         this.#side.onEvent(event);
         this.#tell('role', { role: event.role, primary: event.primary, ballot: event.ballot });
         this.#leadership.onRole(event);
+        break;
+      case 'resolve':
+        void this.#addresses?.onAsked(event);
         break;
       case 'order-answered':
         this.#leadership.onAnswered(event);

@@ -356,6 +356,7 @@ export class ApplicationSide<Result> {
       case 'role':
         this.#primary = event.primary;
         break;
+      case 'resolve':
       case 'peer':
       case 'storage-full':
       case 'order-answered':

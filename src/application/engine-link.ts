@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import type { AddressAnswer } from '../engine/address-resolver.js';
 import type { Bridge } from '../engine/bridge.js';
 import type { CheckpointNotice } from '../engine/checkpoints.js';
 import type { LeadershipOrder } from '../engine/engine-leadership.js';
@@ -39,6 +40,7 @@ export interface EngineLink {
   onCheckpoint(notice: CheckpointNotice): void;
   lead(order: LeadershipOrder): void;
   setTls(material: TlsMaterial): void;
+  onAddress(answer: AddressAnswer): void;
   changeMembers(change: MemberChange): void;
   fence(error: SynodError): void;
   close(): Promise<void>;
@@ -78,6 +80,7 @@ export async function openInline(
     onCheckpoint: (notice) => host.onCheckpoint(notice),
     lead: (order) => host.engine.lead(order),
     setTls: (material) => host.setTls(material),
+    onAddress: (answer) => host.onAddress(answer),
     changeMembers: (change) => host.engine.changeMembers(change),
     fence: (error) => host.engine.fence(error),
     close: () => host.close(),
@@ -198,6 +201,10 @@ class WorkerLink implements EngineLink {
 
   setTls(material: TlsMaterial): void {
     this.#post({ kind: 'tls', material });
+  }
+
+  onAddress(answer: AddressAnswer): void {
+    this.#post({ kind: 'address', answer });
   }
 
   changeMembers(change: MemberChange): void {

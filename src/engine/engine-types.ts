@@ -9,6 +9,7 @@ import type { ChangeOutcome } from '../protocol/reconfiguration.js';
 import type { CheckpointStore } from '../storage/checkpoint-store.js';
 import type { LogMedium, SegmentMemoryReference } from '../storage/log-medium.js';
 import type { Address, Connection, Transport } from '../transport/transport.js';
+import type { ResolveAddress } from './address-resolver.js';
 import type { Bridge } from './bridge.js';
 import type { CheckpointNotice } from './checkpoints.js';
 import type { OrderRefusal } from './engine-leadership.js';
@@ -38,6 +39,8 @@ export type EngineEvent =
   /** In force here from now on; `recovered` is the number of the one that was when the replica was opened. */
   | { readonly kind: 'configuration'; readonly bytes: Uint8Array; readonly recovered: number }
   | { readonly kind: 'change-settled'; readonly request: number; readonly outcome: ChangeOutcome }
+  /** Where is this member now? Its address as the configuration has it, or the options. */
+  | { readonly kind: 'resolve'; readonly request: number; readonly id: string; readonly address: string }
   | { readonly kind: 'storage-full'; readonly full: boolean }
   | { readonly kind: 'fenced'; readonly error: SynodError };
 
@@ -88,6 +91,8 @@ export interface EngineParts {
   readonly checkpoints?: { readonly store: CheckpointStore; readonly notice: CheckpointNotice | null } | null;
   /** Why the other end of a connection may not speak for replica `id`, or null; without it, everybody may. */
   readonly authenticate?: (connection: Connection, id: string) => string | null;
+  /** Where a peer is to be dialled; without it, at the address of the options or the configuration. */
+  readonly resolve?: ResolveAddress;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
   /** Milliseconds since 1970, for people who read the log's files. */

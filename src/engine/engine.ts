@@ -22,7 +22,7 @@ import { Grants } from './grants.js';
 import { Health, type MemberHealth } from './health.js';
 import { describeSelf } from './hello.js';
 import type { Link } from './links.js';
-import { Links } from './links.js';
+import { handshakeTimeoutMs, Links } from './links.js';
 import { beginLog, endLog } from './log-ending.js';
 import { LogKeeper } from './log-keeper.js';
 import { LogReader } from './log-reader.js';
@@ -224,10 +224,11 @@ export class Engine {
       logger: parts.logger,
       frameBytesMax: FRAME_BYTES_MAX,
       handshakeBytesMax: HANDSHAKE_BYTES_MAX,
-      handshakeTimeoutMs: Math.max(1000, options.electionTimeoutMs * 4),
+      handshakeTimeoutMs: handshakeTimeoutMs(options),
       sendQueueBytesMax: options.limits.sendQueueBytesMax,
       hello: () => ({ ...self, hasGenesis: this.#peers.genesis !== null }),
       authenticate: parts.authenticate ?? (() => null),
+      resolve: parts.resolve ?? null,
       onCongestion: ({ number, congested }) =>
         this.#core.step({ kind: 'congestion', peer: number, congested }, parts.now()),
       onUp: (link) => this.#onLinkUp(link),

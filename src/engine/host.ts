@@ -11,14 +11,17 @@ import { loadAddon } from '../native/addon.js';
 import { FileCheckpointStore } from '../storage/checkpoint-store.js';
 import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
 import { openMedium } from '../storage/open-medium.js';
+import { formatAddress } from '../transport/address.js';
 import { openTransport } from '../transport/open-transport.js';
 import { certificateRefusal, type TlsMaterial } from '../transport/tls.js';
 import type { Address, Transport } from '../transport/transport.js';
+import { type AddressAnswer, AddressResolver } from './address-resolver.js';
 import type { Bridge } from './bridge.js';
 import type { CheckpointNotice } from './checkpoints.js';
 import { machineMs } from './clock.js';
 import { Engine } from './engine.js';
 import type { EngineEvent, EngineOptions } from './engine-types.js';
+import { handshakeTimeoutMs } from './links.js';
 import { type RecoveredLog, type RestoredCheckpoint, recoverLog } from './recover.js';
 
 /** Where a replica with that data directory keeps its checkpoints. */
@@ -39,6 +42,8 @@ export interface HostOptions extends EngineOptions {
   readonly tls: TlsMaterial | null;
   /** What the application restored before it opened the engine, and the checkpoints that are kept. */
   readonly checkpoint: { readonly restored: RestoredCheckpoint; readonly notice: CheckpointNotice } | null;
+  /** Whether the application is asked where a member is, each time it is dialled. */
+  readonly asksForAddresses: boolean;
   /** Whether the state machine makes and restores checkpoints. */
   readonly keepsCheckpoints: boolean;
 }
@@ -57,6 +62,8 @@ export interface EngineHost {
   /** Takes a turn now: the application has something. */
   wake(): void;
   onCheckpoint(notice: CheckpointNotice): void;
+  /** The application says where a member is. */
+  onAddress(answer: AddressAnswer): void;
   /** Connections from now on use this. */
   setTls(material: TlsMaterial): void;
   close(): Promise<void>;
@@ -190,6 +197,15 @@ async function run(
   const origin = performance.now();
   ends.bridge.statistics.engineOriginMs = machineMs() - (performance.now() - origin);
   let { tls } = options;
+  const resolver = new AddressResolver({
+    ask: (request, { id, address }) =>
+      ends.emit({ kind: 'resolve', request, id, address: formatAddress(address) }),
+    timeoutMs: handshakeTimeoutMs(options),
+    startTimer: (timeoutMs, call) => {
+      const timer = setTimeout(call, timeoutMs);
+      return () => clearTimeout(timer);
+    },
+  });
   const engine: Engine = new Engine({
     options,
     medium,
@@ -216,6 +232,7 @@ async function run(
     ...(tls === null
       ? {}
       : { authenticate: ({ certificate }, id) => certificateRefusal(tls!, id, certificate) }),
+    ...(options.asksForAddresses ? { resolve: resolver.resolve } : {}),
     now: () => performance.now() - origin,
     wallNow: Date.now,
     random: Math.random,
@@ -226,7 +243,10 @@ async function run(
     schedule,
     wakeApplication: ends.wakeApplication,
     emit: (event) => {
-      if (event.kind === 'fenced') opening.fail(event.error);
+      if (event.kind === 'fenced') {
+        resolver.close();
+        opening.fail(event.error);
+      }
       ends.emit(event);
     },
     outbox: ends.outbox,
@@ -253,6 +273,7 @@ async function run(
     });
   }).catch((error: unknown) => {
     clearInterval(timer);
+    resolver.close();
     throw error;
   });
   opening.failed = null;
@@ -264,6 +285,10 @@ async function run(
     blockBytes: medium.blockBytes,
     wake: () => engine.turn(),
     onCheckpoint: (notice) => engine.checkpoints?.onNotice(notice),
+    onAddress: (answer) => {
+      resolver.onAnswer(answer);
+      schedule();
+    },
     setTls: (material) => {
       tls = material;
       transport.setTls?.(material);
@@ -271,6 +296,7 @@ async function run(
     close: () => {
       closed ??= new Promise((resolve) => {
         clearInterval(timer);
+        resolver.close();
         engine.close(resolve);
       });
       return closed;

@@ -11,6 +11,7 @@ import { checkFrame, FrameWriter, joinPayload } from '../wire/codec.js';
 import type { Frame } from '../wire/frame.js';
 import { FrameError, FrameKind } from '../wire/frame.js';
 import { FrameReader } from '../wire/frame-reader.js';
+import type { ResolveAddress } from './address-resolver.js';
 import type { Hello, Refusal } from './hello.js';
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from './hello.js';
 
@@ -32,6 +33,8 @@ export interface LinksOptions {
   /** Bytes queued for one peer beyond which nothing more is sent to it. */
   readonly sendQueueBytesMax: number;
   readonly hello: () => Hello;
+  /** Where a peer is to be dialled; null: at its address. */
+  readonly resolve: ResolveAddress | null;
   /** Why the other end of the connection may not speak for replica `id`, or null. */
   readonly authenticate: (connection: Connection, id: string) => string | null;
   readonly onUp: (link: Link) => void;
@@ -39,6 +42,11 @@ export interface LinksOptions {
   readonly onCongestion: (link: Link) => void;
   /** A peer refuses this replica for good. */
   readonly onRefused: (reason: string) => void;
+}
+
+/** Milliseconds that a peer may take to be reached and to say who it is. */
+export function handshakeTimeoutMs({ electionTimeoutMs }: { readonly electionTimeoutMs: number }): number {
+  return Math.max(1000, electionTimeoutMs * 4);
 }
 
 const RETRY_MS_MIN = 20;
@@ -151,11 +159,25 @@ export class Links {
     for (const dial of this.#dials.values()) {
       if (dial.state !== 'idle' || now < dial.at || this.up.has(dial.peer.id)) continue;
       dial.state = 'dialling';
-      this.#options.transport.connect(dial.peer.address, dial.token, this.#options.handshakeTimeoutMs);
+      this.#dial(dial);
     }
     for (const link of this.#strangers) {
       if (now - link.since > this.#options.handshakeTimeoutMs) link.connection.close('no handshake in time');
     }
+  }
+
+  #dial(dial: Dial): void {
+    const { resolve, transport, handshakeTimeoutMs } = this.#options;
+    if (resolve === null) {
+      transport.connect(dial.peer.address, dial.token, handshakeTimeoutMs);
+      return;
+    }
+    resolve(dial.peer, (address, reason) => {
+      // No peer any more, while it was asked for.
+      if (this.#dials.get(dial.peer.id) !== dial) return;
+      if (address === null) this.#redial(dial, reason, false);
+      else transport.connect(address, dial.token, handshakeTimeoutMs);
+    });
   }
 
   /** A peer that reads too slowly gets nothing more until half of its queue is gone; if it does not read, it is cut off. */

@@ -4,6 +4,7 @@ import { type ErrorCode, SynodError } from '../errors.js';
 import type { LogLevel } from '../logger.js';
 import type { MemberChange } from '../protocol/reconfiguration.js';
 import type { TlsMaterial } from '../transport/tls.js';
+import type { AddressAnswer } from './address-resolver.js';
 import type { CheckpointNotice } from './checkpoints.js';
 import type { LeadershipOrder } from './engine-leadership.js';
 import type { EngineEvent, EngineStatus } from './engine-types.js';
@@ -61,6 +62,7 @@ export type ToWorker =
   | { readonly kind: 'checkpoint'; readonly notice: CheckpointNotice }
   | { readonly kind: 'lead'; readonly order: LeadershipOrder }
   | { readonly kind: 'tls'; readonly material: TlsMaterial }
+  | { readonly kind: 'address'; readonly answer: AddressAnswer }
   | { readonly kind: 'change'; readonly change: MemberChange }
   | { readonly kind: 'fence'; readonly error: ErrorData }
   | { readonly kind: 'close' };

@@ -67,6 +67,9 @@ function onMessage(message: ToWorker): void {
     case 'tls':
       host?.setTls(message.material);
       break;
+    case 'address':
+      host?.onAddress(message.answer);
+      break;
     case 'change':
       host?.engine.changeMembers(message.change);
       break;

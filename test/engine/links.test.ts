@@ -81,6 +81,7 @@ class Node {
       handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
       sendQueueBytesMax: SEND_QUEUE_BYTES_MAX,
       hello: () => this.hello,
+      resolve: null,
       authenticate: (_, other) => (other === this.impostor ? `not the certificate of ${other}` : null),
       onCongestion: (link) =>
         void this.events.push(`${link.peer?.id} ${link.congested ? 'congested' : 'free'}`),
