@@ -152,7 +152,8 @@ export class Grants {
       );
     }
     invariant(end <= lentEnd, 'grant-within-segment');
-    if (end > this.#log.tail) this.#log.skipTo(end);
+    // Less than that is left of the grant where its end was not worth a batch: then nothing was put there.
+    if (end - this.#log.tail >= RECORD_HEADER_BYTES) this.#log.skipTo(end);
   }
 
   /** Forgets the batches whose commands were all executed, and gives their blocks back; yields what that was. */
