@@ -45,6 +45,13 @@ export type ReplicaRole = 'inactive' | 'learner' | 'secondary' | 'candidate' | '
 export interface ReplicateOptions extends CallOptions {
   /** Given to this replica's own state machine with the command (`decree.context(index)`), and to no other: it is not sent. */
   readonly context?: unknown;
+  /** Gives the command a decree of its own: nothing stands beside it there, whoever proposes it. Default: false. */
+  readonly exclusive?: boolean | undefined;
+  /**
+   * The primary that proposes the command proposes nothing behind it, and hands over once it has executed it, to whoever is fit; if nobody
+   * is, it goes on. Commands that wait behind it go to the next primary and do not fail. Implies `exclusive`. Default: false.
+   */
+  readonly last?: boolean | undefined;
   /** Gives up waiting. Once submitted, the command may be executed all the same: the outcome is `unknown`. */
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds to wait, 1 to 2^31 - 1. Default: without end. */
@@ -307,7 +314,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    */
   replicateBatch(
     commands: readonly Uint8Array[] | CommandBatch,
-    options?: ReplicateOptions,
+    options?: Omit<ReplicateOptions, 'exclusive' | 'last'>,
   ): Promise<readonly (Result | undefined)[]> {
     return new Promise((resolve, reject) =>
       this.#side.submitBatch(commands, options, {

@@ -22,6 +22,7 @@ import {
 } from './batch.js';
 import { type CallOptions, refusalOf, TIMEOUT_MS_MAX } from './call-options.js';
 import { ApplicationCheckpoints, type ApplicationCheckpointsOptions } from './checkpoints.js';
+import { batchFlagsRefusal, type FlagOptions, flagsOf, flagsRefusal } from './command-flags.js';
 import { CommandWriter } from './command-writer.js';
 import { Executor } from './executor.js';
 import { Membership, type MembershipOptions } from './membership.js';
@@ -84,7 +85,7 @@ const BATCH_BYTES_TARGET = 256 * 1024;
 const OUTBOX_CHUNK_BYTES = 1024 * 1024;
 
 /** Of a command. */
-export interface SubmitOptions extends CallOptions {
+export interface SubmitOptions extends CallOptions, FlagOptions {
   readonly context?: unknown;
 }
 
@@ -223,12 +224,12 @@ export class ApplicationSide<Result> {
 
   /** Takes a command. `caller` hears of it exactly once; at once where it is refused. */
   submit(command: Uint8Array, options: SubmitOptions | undefined, caller: Caller<Result>): void {
-    const refusal = this.#refusal(command, options);
+    const refusal = this.#refusal(command, options) ?? flagsRefusal(options);
     if (refusal !== null) {
       caller.reject(refusal);
       return;
     }
-    const sequence = this.#writer!.write(command);
+    const sequence = this.#writer!.write(command, flagsOf(options));
     if (sequence === 0) {
       caller.reject(this.#overloaded());
       return;
@@ -242,12 +243,13 @@ export class ApplicationSide<Result> {
   /** Takes commands that stand together. `caller` hears of all at once, exactly once; at once where they are refused. */
   submitBatch(
     commands: BatchSource,
-    options: CallOptions | undefined,
+    options: (CallOptions & FlagOptions) | undefined,
     caller: Caller<readonly (Result | undefined)[]>,
   ): void {
     const refusal =
       this.#stateRefusal() ??
       batchRefusal(commands, this.#options.limits, this.#writer!) ??
+      batchFlagsRefusal(options) ??
       refusalOf(options);
     if (refusal !== null) {
       caller.reject(refusal);

@@ -38,6 +38,8 @@ interface Batch {
   limit: number;
   readonly first: number;
   count: number;
+  /** Of `GroupFlag`: then it holds one command. */
+  flags: number;
 }
 
 interface Chunk {
@@ -73,10 +75,14 @@ export class CommandWriter {
     this.#bridge = options.bridge;
   }
 
-  /** Copies `command`; yields its sequence number, or 0 where the ring of batches is full. */
-  write(command: Uint8Array): number {
+  /**
+   * Copies `command`; yields its sequence number, or 0 where the ring of batches is full. A command with flags (`GroupFlag`)
+   * gets a batch of its own: what comes behind it goes into the next one, also if that is in the same burst.
+   */
+  write(command: Uint8Array, flags = 0): number {
     const needed = LENGTH_BYTES + command.length;
     if (!this.#inBurst) this.#beginBurst();
+    if (flags !== 0) this.#endBatch();
     const batch = this.#batchFor(needed);
     if (batch === null) return 0;
     const { cursor, target } = batch;
@@ -84,6 +90,8 @@ export class CommandWriter {
     target.bytes.set(command, cursor + LENGTH_BYTES);
     batch.cursor = cursor + needed;
     batch.count += 1;
+    batch.flags = flags;
+    if (flags !== 0) this.#endBatch();
     this.#bridge.bytesCopied += command.length;
     const sequence = this.#nextSequence;
     this.#nextSequence = sequence + 1;
@@ -156,10 +164,15 @@ export class CommandWriter {
     const batch = this.#batch;
     if (batch !== null) {
       if (batch.cursor + needed <= batch.limit && batch.count < this.#options.batchCommandsMax) return batch;
-      this.#finishBatch();
-      this.#batch = null;
+      this.#endBatch();
     }
     return this.#beginBatch(needed);
+  }
+
+  /** What is written from here on goes into another batch. */
+  #endBatch(): void {
+    if (this.#batch !== null) this.#finishBatch();
+    this.#batch = null;
   }
 
   #beginBurst(): void {
@@ -224,6 +237,7 @@ export class CommandWriter {
       limit,
       first: this.#nextSequence,
       count: 0,
+      flags: 0,
     };
   }
 
@@ -244,6 +258,7 @@ export class CommandWriter {
       limit: this.#chunkEnd + bytes,
       first: this.#nextSequence,
       count: 0,
+      flags: 0,
     };
   }
 
@@ -265,8 +280,8 @@ export class CommandWriter {
   #finishBatch(): void {
     const batch = this.#batch!;
     const bridge = this.#bridge;
-    const { index, memory, start, cursor, count, first } = batch;
-    bridge.writeBlock(index, memory, start, cursor - start, count, first);
+    const { index, memory, start, cursor, count, first, flags } = batch;
+    bridge.writeBlock(index, memory, start, cursor - start, count, first, flags);
     this.#noteEnd(batch);
     if (bridge.changeBlockState(index, BlockState.writing, BlockState.ready)) return;
     // The engine took the memory back in the middle of the burst. The bytes are still there: they go to the outbox.
@@ -280,9 +295,9 @@ export class CommandWriter {
     // From here on the engine may give the segment's memory away.
     bridge.setBlockState(index, BlockState.free);
     bridge.bytesCopied += cursor - start;
-    const place: Batch = { ...moved, first, count, cursor: moved.start + cursor - start };
+    const place: Batch = { ...moved, first, count, flags, cursor: moved.start + cursor - start };
     this.#noteEnd(place);
-    bridge.writeBlock(again, place.memory, place.start, cursor - start, count, first);
+    bridge.writeBlock(again, place.memory, place.start, cursor - start, count, first, flags);
     // Not by way of `writing`, or it could be revoked like the one before it.
     bridge.setBlockState(again, BlockState.ready);
     this.#batch = place;

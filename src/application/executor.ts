@@ -4,7 +4,7 @@ import type { SessionEntry } from '../checkpoint/blocks.js';
 import { ensures, requires } from '../contracts.js';
 import type { Bridge, Delivery } from '../engine/bridge.js';
 import { CHECKPOINT_DELIVERY, GROUP_HEADER_BYTES } from '../engine/bridge.js';
-import { type Group, readGroupHeader } from '../engine/group.js';
+import { type Group, GroupFlag, readGroupHeader } from '../engine/group.js';
 import { SynodError } from '../errors.js';
 import { DecreeKind, type Slot } from '../protocol/decree.js';
 import { SessionTable } from '../protocol/sessions.js';
@@ -38,9 +38,11 @@ export class Executor<Result> {
   /** Bytes that were executed so far. */
   bytesExecuted = 0;
   #isPaused = false;
+  /** The engine waits to hear that a command which was given with `last` is executed. */
+  #wakesEngine = false;
   readonly #decree: DecreeView<Result>;
   readonly #delivery: Delivery = { slot: 0, memory: 0, offset: 0, bytes: 0, commands: 0, kind: 0 };
-  readonly #group: Group = { origin: 0, count: 0, session: 0, first: 0, bytes: 0 };
+  readonly #group: Group = { origin: 0, count: 0, session: 0, first: 0, bytes: 0, flags: 0 };
 
   constructor(options: ExecutorOptions<Result>) {
     this.#options = options;
@@ -112,7 +114,9 @@ export class Executor<Result> {
       bridge.statistics.count('commandsApplied', commands);
     }
     if (bridge.resolved > before) settle(bridge.resolved);
-    if (decrees > 0 && bridge.takeDeliveryBlocked() && bridge.takeEngineAsleep()) wakeEngine();
+    if (decrees > 0 && (bridge.takeDeliveryBlocked() || this.#wakesEngine) && bridge.takeEngineAsleep())
+      wakeEngine();
+    this.#wakesEngine = false;
     return decrees > 0 && !this.#isPaused && bridge.peekDelivery(delivery);
   }
 
@@ -129,6 +133,7 @@ export class Executor<Result> {
     const group = this.#group;
     decree.begin(slot, source);
     let resolved = bridge.resolved;
+    let isLast = false;
     const end = offset + bytes;
     for (let at = offset; at < end; at += GROUP_HEADER_BYTES + group.bytes) {
       const left = end - at - GROUP_HEADER_BYTES;
@@ -141,6 +146,7 @@ export class Executor<Result> {
       const whole = decree.addGroup(at + GROUP_HEADER_BYTES, group.bytes, count, isOwn ? first : 0);
       if (!whole) throw damaged(slot);
       if (isOwn) resolved = first + count - 1;
+      if ((group.flags & GroupFlag.last) !== 0) isLast = true;
     }
     ensures(resolved >= bridge.resolved, 'outcomes-in-order');
     if (decree.count > 0) {
@@ -149,6 +155,9 @@ export class Executor<Result> {
       stateMachine.afterDecree?.(decree);
     }
     bridge.resolved = resolved;
+    if (!isLast) return;
+    bridge.lastDecree = slot;
+    this.#wakesEngine = true;
   }
 }
 

@@ -56,8 +56,9 @@ const Field = {
   released: 5,
   promised: 6,
   readSlot: 7,
+  lastDecree: 8,
 } as const;
-const FIELDS = 8;
+const FIELDS = 9;
 
 const BLOCKS_AT = WORDS * 4 + FIELDS * 8;
 const DELIVERIES_AT = BLOCKS_AT + BLOCKS * BLOCK_WORDS * 4;
@@ -65,6 +66,8 @@ const STATISTICS_AT = DELIVERIES_AT + DELIVERIES * DELIVERY_FIELDS * 8;
 const BYTES = STATISTICS_AT + STATISTICS_BYTES;
 /** A batch notes in so many units of a millisecond, modulo 2^32, when it was begun. */
 const STAMPS_PER_MS = 10_000;
+/** Flags of a batch stand above 24 bits of its first sequence number. */
+const FLAG_UNIT = 0x100_0000;
 
 /** Kind of a delivery that is no decree: the state behind its slot is to be restored from the checkpoint. */
 export const CHECKPOINT_DELIVERY = 255;
@@ -88,6 +91,8 @@ export interface BatchBlock {
   bytes: number;
   count: number;
   first: number;
+  /** Of `GroupFlag`. A batch with flags holds one command. */
+  flags: number;
 }
 
 /** One end of the bridge. Both threads make one on the same buffer. */
@@ -178,6 +183,7 @@ export class Bridge {
     bytes: number,
     count: number,
     first: number,
+    flags = 0,
   ): void {
     const at = (index % BLOCKS) * BLOCK_WORDS;
     const blocks = this.#blocks;
@@ -186,7 +192,8 @@ export class Bridge {
     blocks[at + 3] = bytes;
     blocks[at + 4] = count;
     blocks[at + 5] = first % 0x4000_0000;
-    blocks[at + 6] = Math.floor(first / 0x4000_0000);
+    // A sequence number has 53 bits at most: the word has room for flags.
+    blocks[at + 6] = Math.floor(first / 0x4000_0000) + flags * FLAG_UNIT;
   }
   /** When the first command of the batch was taken; by the engine's clock. */
   stampBlock(index: number, nowMs: number): void {
@@ -205,7 +212,8 @@ export class Bridge {
       offset: blocks[at + 2]!,
       bytes: blocks[at + 3]!,
       count: blocks[at + 4]!,
-      first: blocks[at + 6]! * 0x4000_0000 + blocks[at + 5]!,
+      first: (blocks[at + 6]! % FLAG_UNIT) * 0x4000_0000 + blocks[at + 5]!,
+      flags: Math.floor(blocks[at + 6]! / FLAG_UNIT),
     };
   }
 
@@ -328,6 +336,13 @@ export class Bridge {
   /** The highest ballot that the engine has promised. For checkpoints' headers. */
   set promised(ballot: number) {
     this.#fields[Field.promised] = ballot;
+  }
+  get lastDecree(): number {
+    return this.#fields[Field.lastDecree]!;
+  }
+  /** The newest decree that was executed here whose command was given with `last`. Set before `applied` says so. */
+  set lastDecree(slot: number) {
+    this.#fields[Field.lastDecree] = slot;
   }
   get self(): number {
     return Atomics.load(this.#words, Word.self);

@@ -7,6 +7,7 @@ import type { LeadershipRefusal } from '../protocol/leadership.js';
 import type { Replica } from '../protocol/replica.js';
 import { DiskHealth } from './disk-health.js';
 import type { EngineParts } from './engine-types.js';
+import { LastDecree } from './last-decree.js';
 import type { LogKeeper } from './log-keeper.js';
 import type { LogWriter } from './log-writer.js';
 import type { PeerTable } from './peer-table.js';
@@ -47,6 +48,7 @@ const ORDER_PATIENCE = 10;
 export class EngineLeadership {
   readonly #options: EngineLeadershipOptions;
   readonly #disk = new DiskHealth();
+  readonly #last = new LastDecree();
   readonly #waiting: Map<number, Waiting> = new Map();
   #electionTimeoutMs: number;
   #priority: number;
@@ -93,6 +95,23 @@ export class EngineLeadership {
     }
   }
 
+  /** As primary: a decree may be proposed. Not behind the last one. */
+  get canPropose(): boolean {
+    return this.#options.core.canPropose && !this.#last.isOpen;
+  }
+
+  /** A command that was given with `last` has been proposed here. */
+  onLastProposed(): void {
+    this.#last.begin(this.#options.core.lastProposed);
+  }
+
+  /** In each turn, before anything is proposed. */
+  turn(now: number): void {
+    const { core, parts } = this.#options;
+    if (core.role === 'primary' && this.#last.isOver(core.chosen, parts.bridge, now, this.#electionTimeoutMs))
+      this.#step({ kind: 'relinquish', request: 0, to: 0 });
+  }
+
   /** Before the tick that judges by it. */
   tick(now: number): void {
     const { core, keeper, log, parts } = this.#options;
@@ -111,6 +130,8 @@ export class EngineLeadership {
   /** The role, or the primary that is known, changed. */
   onStatus(role: Role, primary: MemberNumber, ballot: Ballot): void {
     const { core, parts, peers } = this.#options;
+    // It goes to the next primary, if it is not chosen yet. Whoever prepares for another configuration leads on.
+    if (role !== 'primary' && role !== 'preparing') this.#last.forget();
     parts.emit({
       kind: 'role',
       role,

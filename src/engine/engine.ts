@@ -3,7 +3,6 @@
  * inline; knows neither. All callbacks, no promises: whoever provides time, medium and transport decides every order.
  */
 
-import { ContractViolation } from '../contracts.js';
 import { SynodError } from '../errors.js';
 import { FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX } from '../limits.js';
 import type { Configuration } from '../protocol/configuration.js';
@@ -11,6 +10,7 @@ import type { MemberChange } from '../protocol/reconfiguration.js';
 import { Replica } from '../protocol/replica.js';
 import type { Connection } from '../transport/transport.js';
 import { FrameWriter } from '../wire/codec.js';
+import { brokenContract } from './broken-contract.js';
 import { Checkpoints } from './checkpoints.js';
 import { Deliveries } from './deliveries.js';
 import { EffectRunner } from './effect-runner.js';
@@ -19,6 +19,7 @@ import type { EngineParts, EngineStatus } from './engine-types.js';
 import { FetchServer } from './fetch-server.js';
 import { FrameIntake } from './frame-intake.js';
 import { Grants } from './grants.js';
+import { GroupFlag } from './group.js';
 import { Health, type MemberHealth } from './health.js';
 import { describeSelf } from './hello.js';
 import type { Link } from './links.js';
@@ -174,9 +175,10 @@ export class Engine {
       memory: (memory) => (memory >= 0 ? this.#log.resident.get(memory)!.bytes : parts.outbox(-1 - memory)),
       session: () => this.#startNumber,
       self: () => this.#core.self,
-      canPropose: () => this.#core.canPropose,
-      propose: (decree) => {
+      canPropose: () => this.#leadership.canPropose,
+      propose: (decree, flags) => {
         this.#core.step({ kind: 'propose', decree }, parts.now());
+        if ((flags & GroupFlag.last) !== 0) this.#leadership.onLastProposed();
         this.#effects.carryOut(this.#core.takeEffects());
       },
       times: this.#times,
@@ -351,6 +353,7 @@ export class Engine {
       // Before the start number is durable, it must not be told to anyone: the next opening could have the same.
       if (this.#startWritten) this.#intake.read();
       this.#askReads();
+      this.#leadership.turn(now());
       this.#effects.carryOut(this.#core.takeEffects());
       this.#settle();
       this.#submit(now());
@@ -487,7 +490,7 @@ export class Engine {
     if (this.#parts.bridge.readsAsked(this.#readsAsked) > this.#readsAsked) return true;
     if (this.#core.role === 'primary')
       return (
-        this.#core.canPropose &&
+        this.#leadership.canPropose &&
         this.#submitter.hasWork &&
         this.#log.hasRoom(this.#parts.options.limits.decreeBytesMax)
       );
@@ -587,12 +590,7 @@ export class Engine {
     try {
       action();
     } catch (error) {
-      const contract = error instanceof ContractViolation ? error.contract : 'unexpected';
-      this.fence(
-        new SynodError('ERR_SYNOD_CONTRACT', `broken contract "${contract}": ${String(error)}`, {
-          cause: error,
-        }),
-      );
+      this.fence(brokenContract(error));
     }
   }
 }

@@ -143,7 +143,7 @@ export class FrameIntake {
 
   #takeForward(link: Link, frame: Frame): void {
     const { isPrimary, now, onForward } = this.#options;
-    const { session, first, count } = decodeForward(frame);
+    const { session, first, count, flags } = decodeForward(frame);
     if (!isPrimary() || link.number > MEMBER_NUMBER_MAX) return;
     // Once it is chosen no replica could pass over it any more.
     if (session < 1 || !holdsCommands(frame.payload, count)) throw new FrameError('forward of no commands');
@@ -152,6 +152,7 @@ export class FrameIntake {
       session,
       first,
       count,
+      flags,
       pieces: frame.payload,
       bytes: frame.payloadBytes,
       isKept: false,

@@ -8,11 +8,19 @@
  *     8  u64  session: the start number of that replica's process
  *    16  u64  sequence number of the first command in the session
  *    24  u32  bytes of the commands
- *    28  u32  0
+ *    28  u32  flags: 1 exclusive, 2 last
  */
 
 import { readUint64, writeUint64 } from '../log/record.js';
 import type { Piece } from '../wire/frame.js';
+
+/** Of a group that is one command in a decree of its own. `last` comes with `exclusive`. */
+export const GroupFlag = {
+  /** Nothing stands beside it in its decree. */
+  exclusive: 1,
+  /** The primary that proposed it hands over once it is executed. */
+  last: 2,
+} as const;
 
 export interface Group {
   origin: number;
@@ -20,6 +28,7 @@ export interface Group {
   session: number;
   first: number;
   bytes: number;
+  flags: number;
 }
 
 export function writeGroupHeader(
@@ -30,6 +39,7 @@ export function writeGroupHeader(
   session: number,
   first: number,
   bytes: number,
+  flags = 0,
 ): void {
   const view = new DataView(target.buffer, target.byteOffset + at, 32);
   view.setUint32(0, origin, true);
@@ -37,7 +47,7 @@ export function writeGroupHeader(
   writeUint64(view, 8, session);
   writeUint64(view, 16, first);
   view.setUint32(24, bytes, true);
-  view.setUint32(28, 0, true);
+  view.setUint32(28, flags, true);
 }
 
 export function readGroupHeader(view: DataView, at: number, into: Group): void {
@@ -46,6 +56,7 @@ export function readGroupHeader(view: DataView, at: number, into: Group): void {
   into.session = readUint64(view, at + 8);
   into.first = readUint64(view, at + 16);
   into.bytes = view.getUint32(at + 24, true);
+  into.flags = view.getUint32(at + 28, true);
 }
 
 /** Whether the pieces hold `count` commands, each behind its length, and nothing else. */

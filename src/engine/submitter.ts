@@ -23,6 +23,8 @@ export interface ForwardedBatch {
   readonly session: number;
   readonly first: number;
   readonly count: number;
+  /** Of `GroupFlag`. */
+  readonly flags: number;
   readonly pieces: readonly Piece[];
   readonly bytes: number;
   /** In memory of its own, no longer in a receive buffer. */
@@ -43,8 +45,8 @@ export interface SubmitterOptions {
   readonly session: () => number;
   readonly self: () => number;
   readonly canPropose: () => boolean;
-  /** Gives the decree to the protocol and carries out what it wants done. */
-  readonly propose: (decree: DecreeReference) => void;
+  /** Gives the decree to the protocol and carries out what it wants done. `flags`: of the command that it is alone with. */
+  readonly propose: (decree: DecreeReference, flags: number) => void;
   readonly times?: StageTimes;
 }
 
@@ -136,7 +138,8 @@ export class Submitter {
       }
       const bytes = memory(batch.memory);
       const checksum = crc32c(bytes, batch.offset, batch.offset + batch.bytes, 0);
-      const headerBytes = writer.forward(session(), batch.first, batch.count, batch.bytes, checksum);
+      const { first, count, flags } = batch;
+      const headerBytes = writer.forward(session(), first, count, batch.bytes, checksum, flags);
       link.sending.push(batch.memory);
       link.connection.send(writer.bytes, headerBytes, bytes, batch.offset, batch.offset + batch.bytes);
       this.#submitted += 1;
@@ -155,15 +158,17 @@ export class Submitter {
   #proposeInPlace(batch: OwnBatch, bytes: Uint8Array): void {
     const { crc32c, log, propose, self, session } = this.#options;
     const start = batch.offset - GROUP_HEADER_BYTES;
-    writeGroupHeader(bytes, start, self(), batch.count, session(), batch.first, batch.bytes);
-    propose({
+    const { count, first, flags } = batch;
+    writeGroupHeader(bytes, start, self(), count, session(), first, batch.bytes, flags);
+    const decree: DecreeReference = {
       kind: DecreeKind.commands,
       bytes: GROUP_HEADER_BYTES + batch.bytes,
       checksum: crc32c(bytes, start, batch.offset + batch.bytes, 0),
-      commands: batch.count,
+      commands: count,
       configuration: null,
       source: new TailPlace(start),
-    });
+    };
+    propose(decree, flags);
     // The application's next batch begins at a block.
     log.padToBlock();
   }
@@ -177,40 +182,42 @@ export class Submitter {
     return true;
   }
 
-  #proposeCopy(groups: { pieces: Piece[]; bytes: number; commands: number }): void {
+  #proposeCopy(groups: Groups): void {
     const { crc32c, propose } = this.#options;
     let checksum = 0;
     for (const piece of groups.pieces) checksum = crc32c(piece.bytes, piece.start, piece.end, checksum);
-    propose({
+    const decree: DecreeReference = {
       kind: DecreeKind.commands,
       bytes: groups.bytes,
       checksum,
       commands: groups.commands,
       configuration: null,
       source: { payload: groups.pieces },
-    });
+    };
+    propose(decree, groups.flags);
   }
 
-  #ownGroups(): { pieces: Piece[]; bytes: number; commands: number } {
+  #ownGroups(): Groups {
     const { grants, decreeBytesMax, memory, self, session } = this.#options;
-    const groups = { pieces: [] as Piece[], bytes: 0, commands: 0 };
+    const groups: Groups = { pieces: [], bytes: 0, commands: 0, flags: 0 };
     while (this.#submitted < grants.batches.length) {
-      const { bytes, count, first, offset, memory: place } = grants.batches[this.#submitted]!;
-      if (groups.bytes > 0 && groups.bytes + GROUP_HEADER_BYTES + bytes > decreeBytesMax) break;
+      const batch = grants.batches[this.#submitted]!;
+      const { bytes, offset, memory: place } = batch;
+      if (!goesWith(groups, batch, decreeBytesMax)) break;
       const commands: Piece = { bytes: memory(place), start: offset, end: offset + bytes };
-      addGroup(groups, self(), session(), first, count, bytes, [commands]);
+      addGroup(groups, self(), session(), batch, [commands]);
       this.#submitted += 1;
     }
     return groups;
   }
 
-  #forwardedGroups(): { pieces: Piece[]; bytes: number; commands: number } {
+  #forwardedGroups(): Groups {
     const { decreeBytesMax } = this.#options;
-    const groups = { pieces: [] as Piece[], bytes: 0, commands: 0 };
+    const groups: Groups = { pieces: [], bytes: 0, commands: 0, flags: 0 };
     let count = 0;
     for (const batch of this.forwarded) {
-      if (groups.bytes > 0 && groups.bytes + GROUP_HEADER_BYTES + batch.bytes > decreeBytesMax) break;
-      addGroup(groups, batch.origin, batch.session, batch.first, batch.count, batch.bytes, batch.pieces);
+      if (!goesWith(groups, batch, decreeBytesMax)) break;
+      addGroup(groups, batch.origin, batch.session, batch, batch.pieces);
       count += 1;
     }
     this.forwarded.splice(0, count);
@@ -233,18 +240,35 @@ export class Submitter {
   }
 }
 
+/** What a decree is made of. */
+interface Groups {
+  readonly pieces: Piece[];
+  bytes: number;
+  commands: number;
+  /** Of its one command, if that has any. */
+  flags: number;
+}
+
+type Part = Pick<OwnBatch, 'first' | 'count' | 'bytes' | 'flags'>;
+
+/** Whether the batch may stand in the decree that `groups` are for. A command with flags stands alone. */
+function goesWith(groups: Groups, { bytes, flags }: Part, decreeBytesMax: number): boolean {
+  if (groups.bytes === 0) return true;
+  if (groups.flags !== 0 || flags !== 0) return false;
+  return groups.bytes + GROUP_HEADER_BYTES + bytes <= decreeBytesMax;
+}
+
 function addGroup(
-  groups: { pieces: Piece[]; bytes: number; commands: number },
+  groups: Groups,
   origin: number,
   session: number,
-  first: number,
-  count: number,
-  bytes: number,
-  pieces: readonly Piece[],
+  { first, count, bytes, flags }: Part,
+  commands: readonly Piece[],
 ): void {
   const header = new Uint8Array(GROUP_HEADER_BYTES);
-  writeGroupHeader(header, 0, origin, count, session, first, bytes);
-  groups.pieces.push({ bytes: header, start: 0, end: GROUP_HEADER_BYTES }, ...pieces);
+  writeGroupHeader(header, 0, origin, count, session, first, bytes, flags);
+  groups.pieces.push({ bytes: header, start: 0, end: GROUP_HEADER_BYTES }, ...commands);
   groups.bytes += GROUP_HEADER_BYTES + bytes;
   groups.commands += count;
+  groups.flags = flags;
 }

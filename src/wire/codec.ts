@@ -139,10 +139,11 @@ export class FrameWriter {
     count: number,
     payloadBytes: number,
     payloadChecksum: number,
+    flags = 0,
   ): number {
     this.#u64(BODY, session);
     this.#u64(BODY + 8, first);
-    this.#view.setUint32(BODY + 16, count, true);
+    this.#view.setUint32(BODY + 16, count + flags * FORWARD_FLAG_UNIT, true);
     return this.#finish(FrameKind.forward, 20, 0, payloadBytes, payloadChecksum);
   }
 
@@ -270,18 +271,27 @@ export interface ForwardedGroup {
   readonly session: number;
   readonly first: number;
   readonly count: number;
+  /** See `GroupFlag`: 1 exclusive, 3 exclusive and last. */
+  readonly flags: number;
 }
 
+/** Flags of a forwarded group stand above its count. */
+const FORWARD_FLAG_UNIT = 0x1000_0000;
+
 export function decodeForward(frame: Frame): ForwardedGroup {
+  const word = frame.view.getUint32(BODY + 16, true);
   const group = {
     session: readU64(frame.view, BODY),
     first: readU64(frame.view, BODY + 8),
-    count: frame.view.getUint32(BODY + 16, true),
+    count: word % FORWARD_FLAG_UNIT,
+    flags: Math.floor(word / FORWARD_FLAG_UNIT),
   };
   if (group.count === 0 || group.first === 0) throw new FrameError('empty forward');
   // Each command begins with its length. Proposed as it is, a count beyond that would stop every replica that executes it.
   if (group.count > frame.payloadBytes / 4)
     throw new FrameError('forward of more commands than its bytes hold');
+  if (group.flags !== 0 && ((group.flags !== 1 && group.flags !== 3) || group.count !== 1))
+    throw new FrameError(`forward of ${group.count} commands with flags ${group.flags}`);
   return group;
 }
 

@@ -17,6 +17,7 @@ export const silentLogger: Logger = {
 export class Recorder implements StateMachine<string> {
   readonly commands: string[] = [];
   readonly slots: number[] = [];
+  readonly decrees: { readonly slot: number; readonly count: number }[] = [];
   /** Throws at the command with this text. */
   poison: string | null = null;
   /** Commands with this text get no reply. */
@@ -24,6 +25,7 @@ export class Recorder implements StateMachine<string> {
 
   apply(decree: Decree<string>): void {
     this.slots.push(decree.slot);
+    this.decrees.push({ slot: decree.slot, count: decree.count });
     for (let index = 0; index < decree.count; index += 1) {
       const text = Buffer.from(decree.command(index)).toString('latin1');
       if (text === this.poison) throw new Error(`poisoned by ${text}`);

@@ -7,6 +7,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BLOCK_COUNT, BlockState } from '../../src/engine/bridge.js';
+import { GroupFlag } from '../../src/engine/group.js';
 import { Random } from '../cluster/support/random.js';
 import { type PlacedGroup, TwoSides, type TwoSidesOptions } from './two-sides.js';
 
@@ -46,7 +47,9 @@ function run({ seed, steps, interleaved, roleChanges, ...options }: Scenario): T
     const choice = random.below(10);
     if (choice < 6) {
       const bytes = random.below(4) === 0 ? random.below(COMMAND_BYTES_MAX) : random.below(100);
-      sides.write(commandOf(sides.written.length + 1, bytes));
+      const number = sides.written.length + 1;
+      // A decree of its own, now and then.
+      sides.write(commandOf(number, bytes), number % 11 === 3 ? GroupFlag.exclusive : 0);
     } else if (choice < 9) sides.endBurst();
     else sides.execute();
   };

@@ -1,6 +1,7 @@
 /** Aim: batches reach the log or the primary in time, whatever the application's thread is doing. */
 
 import { beforeEach, describe, expect, it } from 'vitest';
+import { GroupFlag } from '../../src/engine/group.js';
 import { PEER, SELF, TwoSides } from './two-sides.js';
 
 const command = (bytes: number, fill = 1): Uint8Array => new Uint8Array(bytes).fill(fill);
@@ -141,6 +142,58 @@ describe('Submitter, on the primary', () => {
     secondary.choose(99);
     secondary.execute();
     expect(secondary.executed).toEqual(secondary.written);
+  });
+});
+
+describe('a command with flags', () => {
+  const { exclusive, last } = GroupFlag;
+  const counts = (sides: TwoSides): number[][] =>
+    sides.proposed.map((groups) => groups.map(({ count }) => count));
+
+  it('has a decree of its own on a primary, in the middle of a burst', () => {
+    const sides = new TwoSides();
+    sides.becomePrimary();
+    sides.turn();
+    sides.write(command(10, 1));
+    sides.write(command(10, 2));
+    sides.write(command(10, 3), exclusive);
+    sides.write(command(10, 4), exclusive + last);
+    sides.write(command(10, 5));
+    sides.endBurst();
+    sides.turn();
+    expect(counts(sides)).toEqual([[2], [1], [1], [1]]);
+    expect(sides.proposedFlags).toEqual([0, exclusive, exclusive + last, 0]);
+    expect(sides.rig.copied.bytes, 'and lies where it was written').toBe(0);
+    sides.choose(4);
+    sides.execute();
+    expect(sides.executed).toEqual(sides.written);
+  });
+
+  it('has one where it waited in the outbox beside others, and where a peer sent it', () => {
+    const sides = new TwoSides();
+    for (const [index, flags] of [0, 0, exclusive, 0, exclusive + last].entries()) {
+      sides.write(command(10, index), flags);
+      sides.endBurst();
+      sides.grants.take();
+    }
+    sides.becomePrimary();
+    for (const [index, flags] of [0, exclusive, 0, 0].entries())
+      sides.addForwarded({ first: index + 1, flags }, peerCommand);
+    sides.turn();
+    expect(counts(sides)).toEqual([[1, 1], [1], [1], [1], [1], [1], [1, 1]]);
+    expect(sides.proposedFlags).toEqual([0, exclusive, 0, exclusive + last, 0, exclusive, 0]);
+  });
+
+  it('is forwarded with them', () => {
+    const sides = new TwoSides();
+    sides.write(command(10, 1));
+    sides.write(command(10, 2), exclusive + last);
+    sides.endBurst();
+    sides.turn();
+    expect(sides.proposed.flat().map(({ count, flags }) => [count, flags])).toEqual([
+      [1, 0],
+      [1, exclusive + last],
+    ]);
   });
 });
 

@@ -105,6 +105,8 @@ export class TwoSides {
   /** Every command of this replica that was executed, in order. */
   readonly executed: Uint8Array[] = [];
   /** Groups under way, each with its decree's commands: proposed here, or sent to the primary. */
+  /** Flags of each decree that was proposed here. */
+  readonly proposedFlags: number[] = [];
   proposed: PlacedGroup[][] = [];
   /** Groups whose decree is chosen and not executed yet. */
   readonly chosen: PlacedGroup[] = [];
@@ -161,7 +163,7 @@ export class TwoSides {
       session: () => SESSION,
       self: () => SELF,
       canPropose: () => this.canPropose && this.proposed.length < PIPELINE_DECREES_MAX,
-      propose: (decree) => this.#propose(decree),
+      propose: (decree, flags) => this.#propose(decree, flags),
     });
     this.#link = {
       sending: [],
@@ -177,8 +179,8 @@ export class TwoSides {
   // The application's steps.
 
   /** True where the writer took it. */
-  write(command: Uint8Array): boolean {
-    const sequence = this.writer.write(command);
+  write(command: Uint8Array, flags = 0): boolean {
+    const sequence = this.writer.write(command, flags);
     if (sequence === 0) return false;
     this.written.push(command);
     if (sequence !== this.written.length) throw new Error(`sequence ${sequence} of ${this.written.length}`);
@@ -258,6 +260,7 @@ export class TwoSides {
       session: 1,
       first: 1,
       count: 1,
+      flags: 0,
       pieces: [{ bytes: commands, start: 0, end: commands.length }],
       bytes: commands.length,
       isKept: true,
@@ -279,7 +282,7 @@ export class TwoSides {
     }
   }
 
-  #propose(decree: DecreeReference): void {
+  #propose(decree: DecreeReference, flags: number): void {
     this.#slot += 1;
     const { log } = this.rig;
     const inPlace = decree.source !== null && 'offset' in (decree.source as object);
@@ -293,15 +296,19 @@ export class TwoSides {
     const groups = readGroups(payload);
     if (groups.reduce((sum, group) => sum + group.count, 0) !== decree.commands)
       throw new Error('decree.commands');
+    const isAlone = groups.length === 1 && groups[0]!.count === 1;
+    if (groups.some(({ flags }) => flags !== 0) && !isAlone) throw new Error('exclusive, and not alone');
+    if (groups.at(-1)!.flags !== flags) throw new Error('flags of a proposed decree');
+    this.proposedFlags.push(flags);
     this.proposed.push(groups);
   }
 
   #forward(): void {
     this.submitter.forward(this.#link, 0);
     for (let frame = this.#frames.next(); frame !== null; frame = this.#frames.next()) {
-      const { session, first, count } = decodeForward(frame);
+      const { session, first, count, flags } = decodeForward(frame);
       const commands = joinPayload(frame);
-      this.proposed.push([{ origin: SELF, session, first, count, bytes: commands.length, commands }]);
+      this.proposed.push([{ origin: SELF, session, first, count, bytes: commands.length, flags, commands }]);
     }
   }
 }
@@ -310,7 +317,7 @@ function readGroups(payload: Uint8Array): PlacedGroup[] {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
   const groups: PlacedGroup[] = [];
   for (let at = 0; at < payload.length; ) {
-    const group: Group = { origin: 0, count: 0, session: 0, first: 0, bytes: 0 };
+    const group: Group = { origin: 0, count: 0, session: 0, first: 0, bytes: 0, flags: 0 };
     readGroupHeader(view, at, group);
     at += GROUP_HEADER_BYTES;
     groups.push({ ...group, commands: payload.slice(at, at + group.bytes) });

@@ -143,7 +143,7 @@ describe('version 1', () => {
           applied: 8,
           flags: 1,
         });
-      else expect(decodeForward(frame)).toEqual({ session: 4, first: 11, count: 1 });
+      else expect(decodeForward(frame)).toEqual({ session: 4, first: 11, count: 1, flags: 0 });
     }
   });
 });

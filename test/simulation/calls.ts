@@ -3,7 +3,7 @@
 import { CommandBatch } from '../../src/command-batch.js';
 import type { CallRecord } from './client.js';
 import type { Machine } from './machine.js';
-import { Violation } from './observation.js';
+import { type Called, Violation } from './observation.js';
 import type { SimulatedProcess } from './process.js';
 import { decodeReply, encodeCall } from './service.js';
 import type { World } from './world.js';
@@ -14,6 +14,9 @@ interface Waiting {
   readonly life: number;
   readonly done: () => void;
 }
+
+type Flags = Pick<Called, 'isExclusive' | 'isLast'>;
+const noFlags: Flags = { isExclusive: false, isLast: false };
 
 export class Calls {
   /** In order of their numbers, from 1. */
@@ -36,12 +39,13 @@ export class Calls {
     const machine = world.machines[replica]!;
     const { process } = machine;
     if (process === null || process.state !== 'open') return false;
-    const { call, command } = this.#record(client, machine, input, done);
+    const flags = this.#drawFlags();
+    const { call, command } = this.#record(client, machine, input, done, flags);
     const { timeoutMs } = world.script.settings;
     process.applicationThread.run(() =>
       process.side.submit(
         command,
-        { timeoutMs },
+        { timeoutMs, exclusive: flags.isExclusive, last: flags.isLast },
         {
           resolve: (result) => this.#hear(process, () => this.#onResult(call, result)),
           reject: ({ outcome, code }) =>
@@ -89,11 +93,21 @@ export class Calls {
     return true;
   }
 
+  /** Of the next call. By its number, so that a run without flags is the same otherwise. */
+  #drawFlags(): Flags {
+    const { flags } = this.#world.script.settings;
+    if (flags === undefined) return noFlags;
+    const chance = (Math.imul(this.records.length + 1, 0x9e37_79b1) >>> 0) / 2 ** 32;
+    const isLast = chance < flags.last;
+    return { isLast, isExclusive: isLast || chance > 1 - flags.exclusive };
+  }
+
   #record(
     client: number,
     machine: Machine,
     input: readonly string[],
     done: () => void,
+    flags: Flags = noFlags,
   ): { call: number; command: Uint8Array } {
     const world = this.#world;
     const { now } = world.events;
@@ -109,7 +123,7 @@ export class Calls {
       returnedAt: Number.POSITIVE_INFINITY,
     });
     this.#waiting.set(call, { life: machine.life, machine, done });
-    world.tell({ kind: 'called', at: now, replica: machine.id, client, call });
+    world.tell({ kind: 'called', at: now, replica: machine.id, client, call, ...flags });
     return { call, command: encodeCall(input, call, machine.clock.wall) };
   }
 

@@ -120,6 +120,9 @@ export interface Called {
   readonly client: number;
   /** Of this call, once in a run. */
   readonly call: number;
+  /** The command is to stand alone in its decree; and the primary that proposes it is to propose nothing behind it. */
+  readonly isExclusive: boolean;
+  readonly isLast: boolean;
 }
 
 /** The call is over: exactly once for each. */

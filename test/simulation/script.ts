@@ -43,6 +43,8 @@ export interface Settings {
   readonly timeoutMs: number;
   /** Where replicas make checkpoints: when. */
   readonly checkpoints?: CheckpointPolicy;
+  /** Where commands are given with flags: with what chance each. */
+  readonly flags?: { readonly exclusive: number; readonly last: number };
   /** Where there are readers. */
   readonly reads?: ReadSettings;
   /** How long there are faults. */
@@ -147,10 +149,12 @@ export function drawScript(seed: number, mode: Mode, reads = 0): Script {
   // Drawn apart, so that the rest of a seed stays what it is.
   const checkpoints = drawCheckpoints(new Random(seed + 0.25 * 2 ** 31));
   const drawn = drawSettings(random, mode);
+  const flags = drawFlags(new Random(seed + 0.625 * 2 ** 31));
   const readers = drawReads(new Random(seed + 0.75 * 2 ** 31), drawn.electionTimeoutMs, reads);
   const settings = {
     ...drawn,
     ...(checkpoints === null ? {} : { checkpoints }),
+    ...(flags === null ? {} : { flags }),
     ...(readers === null ? {} : { reads: readers }),
   };
   const faults = drawFaults(random, settings);
@@ -288,6 +292,12 @@ function drawCheckpoints(random: Random): CheckpointPolicy | null {
     everyMs: random.pick([null, null, 200, 2000]),
     retain: random.pick([1, 2, 2, 3]),
   };
+}
+
+/** Commands with a decree of their own, and the last ones of a primary. */
+function drawFlags(random: Random): { readonly exclusive: number; readonly last: number } | null {
+  if (random.chance(0.5)) return null;
+  return { exclusive: random.pick([0, 0.1, 0.5]), last: random.pick([0, 0.01, 0.05]) };
 }
 
 function drawReads(random: Random, electionTimeoutMs: number, burst: number): ReadSettings | null {

@@ -74,13 +74,14 @@ describe('round trip', () => {
       fc.property(u64, u64, u32, anyBytes, (session, first, number, payload) => {
         fc.pre(first > 0 && payload.length >= 4);
         const count = 1 + (number % (payload.length >> 2));
+        const flags = count === 1 ? [0, 1, 3][number % 3]! : 0;
         const writer = new FrameWriter(crc32c);
         const checksum = crc32c(payload, 0, payload.length, 0);
-        const headerBytes = writer.forward(session, first, count, payload.length, checksum);
+        const headerBytes = writer.forward(session, first, count, payload.length, checksum, flags);
         const frame = readOne(join([writer.bytes.subarray(0, headerBytes), payload]));
         checkFrame(frame);
         expect(frame.kind).toBe(FrameKind.forward);
-        expect(decodeForward(frame)).toEqual({ session, first, count });
+        expect(decodeForward(frame)).toEqual({ session, first, count, flags });
       }),
     );
   });
@@ -222,18 +223,29 @@ describe('refused', () => {
   });
 
   it('a forward of nothing, or of more commands than its bytes have lengths for', () => {
-    for (const [first, count, payloadBytes] of [
-      [0, 1, 8],
-      [1, 0, 8],
-      [1, 3, 8],
-      [1, 3, 11],
-      [1, 0xffff_ffff, 8],
+    for (const [first, count, payloadBytes, flags] of [
+      [0, 1, 8, 0],
+      [1, 0, 8, 0],
+      [1, 3, 8, 0],
+      [1, 3, 11, 0],
+      [1, 0xffff_ffff, 8, 0],
+      // Flags are of one command, and known.
+      [1, 2, 8, 1],
+      [1, 1, 8, 2],
+      [1, 1, 8, 4],
     ] as const) {
       const writer = new FrameWriter(crc32c);
       const payload = new Uint8Array(payloadBytes);
-      const headerBytes = writer.forward(1, first, count, payloadBytes, crc32c(payload, 0, payloadBytes, 0));
+      const headerBytes = writer.forward(
+        1,
+        first,
+        count,
+        payloadBytes,
+        crc32c(payload, 0, payloadBytes, 0),
+        flags,
+      );
       const frame = readOne(join([writer.bytes.slice(0, headerBytes), payload]));
-      expect(() => decodeForward(frame), `${count} in ${payloadBytes}`).toThrow(FrameError);
+      expect(() => decodeForward(frame), `${count} in ${payloadBytes}, ${flags}`).toThrow(FrameError);
     }
   });
 

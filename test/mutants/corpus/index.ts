@@ -4,6 +4,7 @@ import type { Mutant } from '../mutant.js';
 import { checkpoints } from './checkpoints.js';
 import { elections } from './elections.js';
 import { execution } from './execution.js';
+import { leadership } from './leadership.js';
 import { learning } from './learning.js';
 import { links } from './links.js';
 import { log } from './log.js';
@@ -30,4 +31,5 @@ export const mutants: readonly Mutant[] = [
   ...statistics,
   ...tools,
   ...checkpoints,
+  ...leadership,
 ];

@@ -8,11 +8,13 @@ import { ChosenNeverChanges } from './chosen-never-changes.js';
 import { ConfigurationsInOrder } from './configurations-in-order.js';
 import { DurableBeforeAcknowledged } from './durable-before-acknowledged.js';
 import { EqualDigests } from './equal-digests.js';
+import { ExclusiveDecrees } from './exclusive-decrees.js';
 import { ExecutedOnce } from './executed-once.js';
 import { Ledger, SLOTS_KEPT } from './ledger.js';
 import { NoBallotReused } from './no-ballot-reused.js';
 import { NoStaleRead } from './no-stale-read.js';
 import { NothingBehindAConfiguration } from './nothing-behind-a-configuration.js';
+import { NothingBehindTheLast } from './nothing-behind-the-last.js';
 import { OneOutcomePerCall } from './one-outcome-per-call.js';
 import { OneValuePerSlot } from './one-value-per-slot.js';
 import { OnlyMembersVote } from './only-members-vote.js';
@@ -45,6 +47,8 @@ export function makeInvariants(slotsKept: number = SLOTS_KEPT): readonly Invaria
     new AcknowledgedSurvives(ledger),
     new ExecutedOnce(slotsKept),
     new NoStaleRead(),
+    new ExclusiveDecrees(),
+    new NothingBehindTheLast(slotsKept),
   ];
 }
 

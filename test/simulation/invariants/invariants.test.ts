@@ -6,6 +6,7 @@ import { noopDecree } from '../../../src/protocol/decree.js';
 import type { Observation } from '../observation.js';
 import { Violation } from '../observation.js';
 import { badChanges } from './bad-changes.js';
+import { behindTheLast, notAlone, rightFlags } from './bad-flags.js';
 import { Invariants, makeInvariants } from './index.js';
 import { checkHistory } from './linearizable-history.js';
 import { staleReads } from './stale-reads.js';
@@ -28,6 +29,7 @@ const [x, y, z] = [decree('x'), decree('yy'), decree('zzz')];
 const begun = (): Story => new Story().begin().prepare('a', b(1, 1), 'b');
 
 const good: Readonly<Record<string, () => Story>> = {
+  ...rightFlags,
   'commands that are chosen, executed and acknowledged': () =>
     begun()
       .call(1)
@@ -401,6 +403,8 @@ const bad: Readonly<Record<string, readonly (readonly [string, () => Story])[]>>
     ],
   ],
   'nothing-behind-a-configuration': badChanges,
+  'exclusive-decrees': notAlone,
+  'nothing-behind-the-last': behindTheLast,
   'applied-is-chosen-and-gapless': [
     ['a gap', () => begun().choose(1, x).choose(2, y).apply('a', 2, y)],
     ['a slot twice', () => begun().choose(1, x).apply('a', 1, x).apply('a', 1, x)],

@@ -96,8 +96,16 @@ export class Story {
     return this.tell({ ...this.#seen(replica), kind: 'executed', slot, call });
   }
 
-  call(call: number, replica = 'a'): this {
-    return this.tell({ kind: 'called', at: 0, replica, client: 1, call });
+  call(call: number, replica = 'a', { isExclusive = false, isLast = false } = {}): this {
+    return this.tell({
+      kind: 'called',
+      at: 0,
+      replica,
+      client: 1,
+      call,
+      isExclusive: isExclusive || isLast,
+      isLast,
+    });
   }
 
   settle(call: number, outcome: 'committed' | 'not-applied' | 'unknown', replica = 'a'): this {
