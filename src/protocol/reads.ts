@@ -116,18 +116,19 @@ export class Reads {
     else this.#askPrimary();
   }
 
-  /** See `Replica.snapshot`. An echo decides nothing where no round is under way: the next one has a higher number. */
+  /** See `Replica.snapshot`. An echo of an earlier round than the one under way decides nothing. */
   snapshot(): readonly unknown[] {
     const { now, role } = this.#context;
     const isAsking = this.#asked > this.#answered;
     const isCurrent = role === 'primary' && this.#ballot === this.#proposer.ballot;
     const round = isCurrent ? this.#round : null;
+    const echoes = [...this.#echoed].filter(([, echo]) => round !== null && echo >= round.number);
     return [
       isAsking ? [this.#life, this.#asked, this.#answered, this.#sent, this.#sentBallot] : [],
       isAsking ? Math.max(0, this.#sendAgainAt - now) : 0,
       this.#slot,
       isCurrent ? sorted(this.#waiting) : [],
-      round === null ? [] : [round.number, round.slot, sorted(round.reads), sorted(this.#echoed)],
+      round === null ? [] : [round.number, round.slot, sorted(round.reads), sorted(new Map(echoes))],
     ];
   }
 

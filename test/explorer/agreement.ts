@@ -27,8 +27,10 @@ export function chosenBy(
     if (slot > last) last = slot;
     disks.set(proposal, (disks.get(proposal) ?? new Set()).add(vote.slice(0, at)));
   }
+  checkNothingBehind(disks.keys(), configurations);
   const chosen: (Value | null)[] = [];
   let configuration = genesis;
+  const incarnations = new Map(genesis.members.map(({ number, incarnation }) => [number, incarnation]));
   for (let slot = 1; slot <= last; slot += 1) {
     let found: Value | null = null;
     for (const [proposal, accepted] of disks) {
@@ -46,9 +48,48 @@ export function chosenBy(
     chosen.push(found);
     // Slots behind it are decided by the members that it names.
     const next = found === null ? undefined : configurations.get(found);
-    if (next !== undefined) configuration = next;
+    if (next === undefined) continue;
+    checkFollows(configuration, next, incarnations);
+    configuration = next;
   }
   return chosen;
+}
+
+/** Configurations follow one another one by one, and a member number stands for one disk for ever. */
+function checkFollows(before: Configuration, next: Configuration, incarnations: Map<number, string>): void {
+  check(next.number === before.number + 1, 'configurations-one-by-one', () => `${next.number}`);
+  for (const { number, incarnation } of next.members) {
+    const known = incarnations.get(number) ?? incarnation;
+    check(known === incarnation, 'member-number-stands-for-one-disk', () => `${number}`);
+    incarnations.set(number, incarnation);
+  }
+}
+
+/** Under one ballot, nothing is proposed behind a configuration (rule 7). */
+function checkNothingBehind(
+  proposals: Iterable<string>,
+  configurations: ReadonlyMap<Value, Configuration>,
+): void {
+  const last: Map<string, number> = new Map();
+  const ends: { readonly ballot: string; readonly slot: number }[] = [];
+  for (const proposal of proposals) {
+    const [ballot, where, value] = proposal.split(' ') as [string, string, Value];
+    const slot = Number(where);
+    last.set(ballot, Math.max(last.get(ballot) ?? 0, slot));
+    if (configurations.has(value)) ends.push({ ballot, slot });
+  }
+  for (const { ballot, slot } of ends)
+    check(
+      last.get(ballot)! <= slot,
+      'nothing-behind-a-configuration',
+      () => `slot ${slot} of ballot ${ballot}`,
+    );
+}
+
+/** Whoever asked was told that these are not chosen, and never will be. */
+export function checkRefused(refused: readonly Value[], chosen: Chosen): void {
+  for (const value of refused)
+    check(!chosen.includes(value), 'refused-is-never-chosen', () => `${value} was refused, and is chosen`);
 }
 
 /** A replica holds `known` for chosen. */

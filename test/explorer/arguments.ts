@@ -21,7 +21,8 @@ ${[...scopes, ...quick].map(({ name, about }) => `                  ${name.padEn
   --minutes     stops everything after so many minutes, unfinished
   --json        one object on stdout instead of a table
 
-Exit status: 0 where nothing is violated, 1 where something is (the shortest way there is printed), 2 for bad arguments.
+Exit status: 0 where nothing is violated, 1 where something is (the shortest way there is printed), 2 for bad arguments, 3 where a
+scope does not lead where it says that it begins.
 `;
 
 /** Throws an `Error` that says what is wrong. */

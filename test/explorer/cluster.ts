@@ -12,17 +12,23 @@ import { genesisConfiguration } from '../../src/protocol/configuration.js';
 import type { ProtocolOptions } from '../../src/protocol/context.js';
 import { Violation } from '../properties/checker.js';
 import type { Chosen } from './agreement.js';
-import { checkKnown, checkSame, chosenBy } from './agreement.js';
-import { Interner, Sequences } from './interner.js';
+import { checkKnown, checkRefused, checkSame, chosenBy } from './agreement.js';
+import * as budget from './budget.js';
+import { budgetOf, oneLess, oneMore } from './budget.js';
+import { Interner, Sequences, Tuples } from './interner.js';
 import type { Faults, Surroundings } from './node.js';
 import { NodeChecks } from './node-checks.js';
 import type { Code, NodeFacts } from './node-table.js';
 import {
+  changeCode,
   crashCode,
   deliverCode,
   durableCode,
   NodeTable,
+  PROMOTE,
   proposeCode,
+  RELINQUISH,
+  readCode,
   SILENCE,
   TIMEOUT,
   WIPE,
@@ -30,10 +36,9 @@ import {
 import type { Scope } from './scope.js';
 import { tell } from './trace.js';
 
-const SIZE = 3;
-const IDS = ['a', 'b', 'c'];
-const BUDGET = SIZE * SIZE;
-export const WIDTH: number = BUDGET + 1;
+const IDS = ['a', 'b', 'c', 'd'];
+/** Of these, the first configuration. */
+const FOUNDERS = 3;
 
 /** Told of everything that may happen: an input of `node`, or, where `code` is -1 - peer, that its link to the peer breaks. */
 export type Visitor = (node: number, code: Code, violation: Violation | null) => void;
@@ -46,25 +51,13 @@ export interface ClusterOptions {
   readonly audit?: boolean;
 }
 
-/** Budgets in one word, at these bits: proposals made, then what is left of the others. */
-const PROPOSED = 0;
-const TIMEOUTS = 3;
-const SILENCES = 12;
-const BREAKS = 21;
-const CRASHES = 24;
-const WIPES = 27;
-const BITS = 3;
-export const BUDGET_MAX: number = 2 ** BITS - 1;
-const budgetOf = (word: number, at: number): number => (word >>> at) & BUDGET_MAX;
-
-/** Word of the queue from one replica to another. */
-function queueAt(from: number, to: number): number {
-  return SIZE + from * (SIZE - 1) + (to < from ? to : to - 1);
+/** A scope does not lead where it says that it begins. */
+export class OpeningError extends Error {
+  constructor(scope: Scope, detail: string) {
+    super(`scope ${scope.name} cannot begin ${detail}`);
+    this.name = 'OpeningError';
+  }
 }
-
-/** Different sets of acceptances, and lists of chosen decrees, that there may be: far more than scopes have. */
-const VOTES_MAX = 2 ** 17;
-const KNOWN_MAX = 2 ** 11;
 
 /** Where a queue is marked: the first `down`, and whether there is any mark. */
 interface Marks {
@@ -75,33 +68,45 @@ interface Marks {
 export class Cluster {
   readonly table: NodeTable;
   readonly sequences: Sequences = new Sequences();
+  /** Words of a state. */
+  readonly width: number;
   readonly initial: Uint32Array;
   /** The state after the step that is being visited. */
-  readonly next: Uint32Array = new Uint32Array(WIDTH);
+  readonly next: Uint32Array;
   /** The most slots that were seen to be chosen at once. */
   slotsChosen = 0;
 
   readonly #scope: Scope;
+  readonly #size: number;
+  /** Where the word is that `budget.ts` tells of. */
+  readonly #budgetAt: number;
   readonly #agreementOnly: boolean;
   /** While a scope begins, everything arrives as it was sent. */
   #isOrdered = true;
   readonly #genesis = genesisConfiguration(
-    IDS.map((id, index) => ({ id, incarnation: incarnation(index, 1) })),
+    IDS.slice(0, FOUNDERS).map((id, index) => ({ id, incarnation: incarnation(index, 1) })),
   );
   readonly #configurations: Surroundings['configurations'] = new Map();
   readonly #down: number;
   readonly #marks: Marks[] = [];
   readonly #chosen: Interner<Chosen> = new Interner();
+  readonly #votes: Tuples = new Tuples();
   readonly #chosenBy: Map<number, number | Violation> = new Map();
+  readonly #views: Tuples = new Tuples();
   readonly #judged: Map<number, Violation | null> = new Map();
 
   constructor(scope: Scope, options: ClusterOptions = {}) {
     this.#scope = scope;
+    this.#size = scope.replicas ?? FOUNDERS;
+    this.#budgetAt = this.#size * this.#size;
+    this.width = this.#budgetAt + 1;
+    this.next = new Uint32Array(this.width);
     this.#agreementOnly = options.agreementOnly ?? false;
     const faults = options.faults ?? {};
     const around: Surroundings = {
       protocol: protocolOptions(scope),
-      ids: IDS,
+      ids: IDS.slice(0, this.#size),
+      changes: scope.changes ?? [],
       incarnation: (index, life) => incarnation(index, faults.keepIncarnation ? 1 : life),
       faults,
       alwaysLinked: scope.network === 'unordered',
@@ -119,36 +124,48 @@ export class Cluster {
 
   /** Calls `visit` for everything that may happen in the state; `next` is the state after it, unless it is violated. */
   visit(words: Uint32Array, visit: Visitor): void {
-    const budget = words[BUDGET]!;
+    const left = words[this.#budgetAt]!;
+    const may = (at: number): boolean => budgetOf(left, at) > 0;
     const scope = this.#scope;
-    for (let node = 0; node < SIZE; node += 1) {
+    for (let node = 0; node < this.#size; node += 1) {
       const { role, canPropose, pending, hasUnmarked } = this.facts(words, node);
-      const crashes = budgetOf(budget, CRASHES) > 0 && scope.mayCrash.includes(node);
+      const leads = role === 'primary' || role === 'preparing';
+      const crashes = may(budget.CRASHES) && scope.mayCrash.includes(node);
       const take = (code: Code, cost: number): void => {
         const violation = this.#take(words, node, code, cost);
         if (violation !== undefined) visit(node, code, violation);
       };
-      const timeouts = TIMEOUTS + BITS * node;
-      if (budgetOf(budget, timeouts) > 0) take(TIMEOUT, -1 << timeouts);
-      const silences = SILENCES + BITS * node;
-      if (role === 'secondary' && budgetOf(budget, silences) > 0) take(SILENCE, -1 << silences);
-      if (canPropose && budgetOf(budget, PROPOSED) < scope.proposals)
-        take(proposeCode(budgetOf(budget, PROPOSED) + 1), 1 << PROPOSED);
+      const timeouts = budget.timeoutsOf(node);
+      if (may(timeouts)) take(TIMEOUT, oneLess(timeouts));
+      const silences = budget.silencesOf(node);
+      if (role === 'secondary' && may(silences)) take(SILENCE, oneLess(silences));
+      const proposed = budgetOf(left, budget.PROPOSED);
+      if (canPropose && proposed < scope.proposals) take(proposeCode(proposed + 1), oneMore(budget.PROPOSED));
+      const changed = budgetOf(left, budget.CHANGED);
+      if (leads && changed < (scope.changes?.length ?? 0)) take(changeCode(changed), oneMore(budget.CHANGED));
+      if (role === 'secondary' && may(budget.PROMOTIONS)) take(PROMOTE, oneLess(budget.PROMOTIONS));
+      if (role === 'primary' && may(budget.RELINQUISHES)) take(RELINQUISH, oneLess(budget.RELINQUISHES));
+      if (role !== 'learner' && may(budget.READS))
+        take(readCode(this.#knownBy(words)), oneLess(budget.READS));
       for (let records = 1; records <= pending; records += 1) take(durableCode(records), 0);
       for (let kept = 0; crashes && kept <= pending; kept += 1) {
-        take(crashCode(kept, false), -1 << CRASHES);
-        if (kept === pending && hasUnmarked) take(crashCode(kept, true), -1 << CRASHES);
+        take(crashCode(kept, false), oneLess(budget.CRASHES));
+        if (kept === pending && hasUnmarked) take(crashCode(kept, true), oneLess(budget.CRASHES));
       }
-      if (budgetOf(budget, WIPES) > 0 && scope.mayLose?.includes(node)) take(WIPE, -1 << WIPES);
-      for (let peer = 0; peer < SIZE; peer += 1) if (peer !== node) this.#deliver(words, peer, node, visit);
+      if (may(budget.WIPES) && scope.mayLose?.includes(node)) take(WIPE, oneLess(budget.WIPES));
+      for (let peer = 0; peer < this.#size; peer += 1)
+        if (peer !== node) this.#deliver(words, peer, node, visit);
     }
-    if (budgetOf(budget, BREAKS) === 0) return;
-    for (let node = 0; node < SIZE; node += 1) {
-      for (let peer = node + 1; peer < SIZE; peer += 1) {
-        if (this.#marksOf(words[queueAt(node, peer)]!).any || this.#marksOf(words[queueAt(peer, node)]!).any)
-          continue;
+    if (may(budget.BREAKS)) this.#breakEach(words, visit);
+  }
+
+  #breakEach(words: Uint32Array, visit: Visitor): void {
+    for (let node = 0; node < this.#size; node += 1) {
+      for (let peer = node + 1; peer < this.#size; peer += 1) {
+        const ways = [this.#queueAt(node, peer), this.#queueAt(peer, node)];
+        if (ways.some((way) => this.#marksOf(words[way]!).any)) continue;
         this.next.set(words);
-        this.next[BUDGET] = budget - (1 << BREAKS);
+        this.next[this.#budgetAt] = words[this.#budgetAt]! + oneLess(budget.BREAKS);
         this.#break(node, peer);
         this.#break(peer, node);
         visit(node, -1 - peer, null);
@@ -156,10 +173,23 @@ export class Cluster {
     }
   }
 
+  /** Word of the queue from one replica to another. */
+  #queueAt(from: number, to: number): number {
+    return this.#size + from * (this.#size - 1) + (to < from ? to : to - 1);
+  }
+
+  /** The last slot that anybody holds for chosen: what a read that is made now must see. */
+  #knownBy(words: Uint32Array): number {
+    let known = 0;
+    for (let node = 0; node < this.#size; node += 1)
+      known = Math.max(known, this.table.known.value(this.facts(words, node).known).length);
+    return known;
+  }
+
   // What happens.
 
   #deliver(words: Uint32Array, peer: number, node: number, visit: Visitor): void {
-    const at = queueAt(peer, node);
+    const at = this.#queueAt(peer, node);
     const queue = words[at]!;
     if (queue === 0) return;
     const items = this.sequences.items(queue);
@@ -194,39 +224,39 @@ export class Cluster {
     const { next } = this;
     next.set(words);
     next[node] = after;
-    next[BUDGET] = words[BUDGET]! + cost;
+    next[this.#budgetAt] = words[this.#budgetAt]! + cost;
     if (queue !== -1) next[queue] = left;
     if (sent.length === 0) this.#restart(node);
     else {
-      for (let peer = 0; peer < SIZE; peer += 1) {
+      for (let peer = 0; peer < this.#size; peer += 1) {
         const items = sent[peer]!;
         if (items === 0) continue;
-        const at = queueAt(node, peer);
+        const at = this.#queueAt(node, peer);
         if (!this.#isOrdered) next[at] = this.sequences.unite(next[at]!, items);
-        else if (!this.#marksOf(next[queueAt(peer, node)]!).any)
+        else if (!this.#marksOf(next[this.#queueAt(peer, node)]!).any)
           next[at] = this.sequences.join(next[at]!, items);
       }
     }
     if (after === before) return null;
     const from = this.table.facts(before);
     const to = this.table.facts(after);
-    if (from.votes === to.votes && from.known === to.known) return null;
+    if (from.votes === to.votes && from.known === to.known && from.refused === to.refused) return null;
     return this.#judge(next);
   }
 
   /** A replica has gone and come back: its links broke with it. */
   #restart(node: number): void {
     if (!this.#isOrdered) return;
-    for (let peer = 0; peer < SIZE; peer += 1) {
+    for (let peer = 0; peer < this.#size; peer += 1) {
       if (peer === node) continue;
-      this.next[queueAt(peer, node)] = this.sequences.of([this.#up(peer)]);
+      this.next[this.#queueAt(peer, node)] = this.sequences.of([this.#up(peer)]);
       this.#break(node, peer);
     }
   }
 
   /** Marks what is under way from `node` to `peer`. */
   #break(node: number, peer: number): void {
-    const at = queueAt(node, peer);
+    const at = this.#queueAt(node, peer);
     this.next[at] = this.sequences.join(this.next[at]!, this.sequences.of([this.#down, this.#up(node)]));
   }
 
@@ -248,24 +278,28 @@ export class Cluster {
   // Agreement.
 
   #judge(words: Uint32Array): Violation | null {
-    const [a, b, c] = [this.facts(words, 0), this.facts(words, 1), this.facts(words, 2)];
-    const found = this.#agreementOnly ? 0 : this.#chosenOf(words);
+    const facts = [...words.subarray(0, this.#size)].map((id) => this.table.facts(id));
+    const found = this.#agreementOnly ? 0 : this.#chosenOf(facts.map(({ votes }) => votes));
     if (found instanceof Violation) return found;
-    const key = ((found * KNOWN_MAX + a.known) * KNOWN_MAX + b.known) * KNOWN_MAX + c.known;
+    const views = facts.flatMap(({ known, refused }) => [known, refused]);
+    const key = this.#views.of([found, ...views]);
     const judged = this.#judged.get(key);
     if (judged !== undefined) return judged;
-    const knowns = [a, b, c].map(({ known }) => this.table.known.value(known));
+    const knowns = facts.map(({ known }) => this.table.known.value(known));
     const violation = violationOf(() => {
-      if (!this.#agreementOnly) for (const known of knowns) checkKnown(known, this.#chosen.value(found));
+      if (!this.#agreementOnly) {
+        for (const known of knowns) checkKnown(known, this.#chosen.value(found));
+        for (const { refused } of facts)
+          checkRefused(this.table.refused.value(refused), this.#chosen.value(found));
+      }
       for (const one of knowns) for (const other of knowns) checkSame(one, other);
     });
     this.#judged.set(key, violation);
     return violation;
   }
 
-  #chosenOf(words: Uint32Array): number | Violation {
-    const ids = [0, 1, 2].map((node) => this.facts(words, node).votes);
-    const key = (ids[0]! * VOTES_MAX + ids[1]!) * VOTES_MAX + ids[2]!;
+  #chosenOf(ids: readonly number[]): number | Violation {
+    const key = this.#votes.of(ids);
     let found = this.#chosenBy.get(key);
     if (found === undefined) {
       const votes = ids.flatMap((id) => this.table.votes.value(id));
@@ -275,12 +309,6 @@ export class Cluster {
       });
       found = violation ?? this.#chosen.intern(JSON.stringify(chosen), () => chosen);
       this.slotsChosen = Math.max(this.slotsChosen, chosen.filter((value) => value !== null).length);
-      if (
-        this.table.votes.size > VOTES_MAX ||
-        this.table.known.size > KNOWN_MAX ||
-        this.#chosen.size > KNOWN_MAX * 512
-      )
-        throw new RangeError('the scope is too large for the keys of what is chosen');
       this.#chosenBy.set(key, found);
     }
     return found;
@@ -290,39 +318,32 @@ export class Cluster {
 
   #begin(): Uint32Array {
     const scope = this.#scope;
-    const words = new Uint32Array(WIDTH);
+    const words = new Uint32Array(this.width);
     const genesis = { record: { kind: 'genesis', configuration: this.#genesis }, chosen: 0 } as const;
-    for (let index = 0; index < SIZE; index += 1) {
-      words[index] = this.table.start({ index, life: 1, records: [genesis], proposals: [], formerVotes: [] });
+    for (let index = 0; index < this.#size; index += 1) {
+      words[index] = this.table.start({
+        ...{ index, life: 1, records: [genesis] },
+        ...{ proposals: [], formerVotes: [], refused: [] },
+      });
     }
     if (scope.network === 'ordered') {
       this.next.set(words);
-      for (let node = 0; node < SIZE; node += 1) {
-        for (let peer = 0; peer < SIZE; peer += 1) {
-          if (peer !== node) words[queueAt(peer, node)] = this.sequences.of([this.#up(peer)]);
+      for (let node = 0; node < this.#size; node += 1) {
+        for (let peer = 0; peer < this.#size; peer += 1) {
+          if (peer !== node) words[this.#queueAt(peer, node)] = this.sequences.of([this.#up(peer)]);
         }
       }
     }
-    // Room for what it takes to come this far; then the budget of the scope.
-    words[BUDGET] = 1 << TIMEOUTS;
     this.#settle(words);
-    if (scope.beginning === 'led') {
-      this.#force(words, (node, code) => node === 0 && code === TIMEOUT);
-      this.#settle(words);
-    }
+    if (scope.beginning === 'led') this.#wait(words, 0);
+    // Whoever is no member asks to become one.
+    for (let spare = FOUNDERS; spare < this.#size; spare += 1) this.#wait(words, spare);
     this.#isOrdered = scope.network === 'ordered';
-    let budget = scope.breaks << BREAKS;
-    budget |= scope.crashes << CRASHES;
-    budget |= (scope.wipes ?? 0) << WIPES;
-    for (let node = 0; node < SIZE; node += 1) {
-      budget |= scope.timeouts[node]! << (TIMEOUTS + BITS * node);
-      budget |= (scope.silences?.[node] ?? 0) << (SILENCES + BITS * node);
-    }
-    words[BUDGET] = budget;
+    words[this.#budgetAt] = budget.budgetOfScope(scope);
     if (scope.isWiped) {
-      words[BUDGET] = budget + (1 << WIPES);
-      const violation = this.#take(words, SIZE - 1, WIPE, -1 << WIPES);
-      if (violation === undefined || violation !== null) throw new Error('the scope cannot begin');
+      words[this.#budgetAt] = words[this.#budgetAt]! + oneMore(budget.WIPES);
+      const violation = this.#take(words, FOUNDERS - 1, WIPE, oneLess(budget.WIPES));
+      if (violation === undefined || violation !== null) throw new OpeningError(scope, 'with a lost disk');
       words.set(this.next);
     }
     for (const text of scope.opening ?? []) this.#open(words, text);
@@ -340,7 +361,14 @@ export class Cluster {
       words.set(this.next);
     });
     if (!possible.includes(text))
-      throw new Error(`the scope cannot begin with "${text}", but with:\n${possible.join('\n')}`);
+      throw new OpeningError(this.#scope, `with "${text}", but with:\n${possible.join('\n')}`);
+  }
+
+  /** The replica loses patience once, and everything that comes of it is done. */
+  #wait(words: Uint32Array, node: number): void {
+    words[this.#budgetAt] = oneMore(budget.timeoutsOf(node));
+    this.#force(words, (one, code) => one === node && code === TIMEOUT);
+    this.#settle(words);
   }
 
   /** Delivers everything and makes everything durable, until nothing is under way. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseRequest } from './arguments.js';
+import { OpeningError } from './cluster.js';
 import { explore } from './explorer.js';
 import type { Scope } from './scope.js';
 import { quick, scopes } from './scopes.js';
@@ -51,6 +52,11 @@ describe('explore', () => {
       { timeouts: [0, 1, 0] },
       { silences: [0, 0, 1] },
       { wipes: 1, mayLose: [2] },
+      { changes: [['a', 'b']] },
+      { promotions: 1 },
+      { relinquishes: 1 },
+      { reads: 1 },
+      { replicas: 4, timeouts: [0, 0, 0, 0], changes: [['a', 'b', 'd']] },
     ] as const) {
       expect(explore({ ...tiny, ...more }, {}).states).toBeGreaterThan(states);
     }
@@ -67,6 +73,17 @@ describe('equal snapshots have equal futures', () => {
     unordered: { ...small, network: 'unordered' },
     repeats: { ...small, timeouts: [1, 0, 0], repeats: true },
     readmission: { ...tiny, isWiped: true, timeouts: [0, 0, 1] },
+    replace: { ...tiny, replicas: 4, changes: [['a', 'b', 'd']], timeouts: [0, 0, 0, 1] },
+    reconfigurations: {
+      ...tiny,
+      changes: [
+        ['a', 'b'],
+        ['a', 'b', 'c'],
+      ],
+      timeouts: [0, 0, 1],
+    },
+    'hand-over': { ...tiny, relinquishes: 1, promotions: 1 },
+    reads: { ...small, reads: 2 },
   } satisfies Record<string, Scope>)) {
     it(name, { timeout: 60_000 }, () => {
       const limits = { statesMax: 30_000, deadline: Number.POSITIVE_INFINITY };
@@ -80,6 +97,17 @@ describe('equal snapshots have equal futures', () => {
 it('a replica with a new disk is let in, and the slot behind is decided with it', { timeout: 60_000 }, () => {
   const exploration = explore({ ...tiny, isWiped: true, timeouts: [0, 0, 1] }, {});
   expect(exploration).toMatchObject({ complete: true, violation: null, slotsChosen: 2 });
+});
+
+it('a replica that is taken in decides what is behind', { timeout: 60_000 }, () => {
+  const scope = { ...tiny, replicas: 4, changes: [['a', 'b', 'd']], timeouts: [0, 0, 0, 0] };
+  expect(explore(scope, {})).toMatchObject({ complete: true, violation: null, slotsChosen: 2 });
+});
+
+it('a scope that does not lead where it begins says so', () => {
+  const attempt = () => explore({ ...tiny, opening: ['a does what it never does'] }, {});
+  expect(attempt).toThrow(OpeningError);
+  expect(attempt).toThrow(/scope tiny cannot begin with "a does what it never does", but with:/);
 });
 
 describe('the command line', () => {

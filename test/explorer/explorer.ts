@@ -2,7 +2,7 @@
 
 import { Violation } from '../properties/checker.js';
 import type { ClusterOptions } from './cluster.js';
-import { Cluster, WIDTH } from './cluster.js';
+import { Cluster } from './cluster.js';
 import type { Code } from './node-table.js';
 import type { Scope } from './scope.js';
 import { StateSet } from './state-set.js';
@@ -60,9 +60,9 @@ export function explore(
 ): Exploration {
   const cluster = begin(scope, options);
   if (cluster instanceof Violation) return stillborn(cluster);
-  const states = new StateSet(WIDTH);
+  const states = new StateSet(cluster.width);
   states.add(cluster.initial, 0);
-  const words = new Uint32Array(WIDTH);
+  const words = new Uint32Array(cluster.width);
   let transitions = 0;
   let depth = 0;
   /** The states of this depth end here. */
@@ -108,7 +108,7 @@ export function explore(
   };
 }
 
-/** Even the way to the first state of a scope may violate something. */
+/** Even the way to the first state of a scope may violate something. Throws `OpeningError` where there is no such way. */
 function begin(scope: Scope, options: ClusterOptions): Cluster | Violation {
   try {
     return new Cluster(scope, options);
@@ -145,8 +145,8 @@ function describeViolation(
   for (let at = last; at !== 0; at = states.parent(at)) path.push(at);
   path.push(0);
   path.reverse();
-  const words = new Uint32Array(WIDTH);
-  const after = new Uint32Array(WIDTH);
+  const words = new Uint32Array(cluster.width);
+  const after = new Uint32Array(cluster.width);
   const trace: string[] = [];
   for (const [index, at] of path.entries()) {
     states.read(at, words);

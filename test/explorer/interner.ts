@@ -46,6 +46,26 @@ export class PairMemo {
   }
 }
 
+/** Tuples of numbers, all of the same length, as numbers from 0. */
+export class Tuples {
+  readonly #steps: PairMemo[] = [];
+  readonly #counts: number[] = [];
+
+  of(numbers: readonly number[]): number {
+    let id = 0;
+    for (const [at, number] of numbers.entries()) {
+      const step = this.#steps[at] ?? new PairMemo();
+      this.#steps[at] = step;
+      id = step.get(id, number, () => {
+        const count = this.#counts[at] ?? 0;
+        this.#counts[at] = count + 1;
+        return count;
+      });
+    }
+    return id;
+  }
+}
+
 /** Sequences of numbers, as numbers. 0 is the empty one. */
 export class Sequences {
   readonly #interner: Interner<readonly number[]> = new Interner();

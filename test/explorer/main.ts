@@ -2,6 +2,7 @@
 
 import { contracts } from '../../src/contracts.js';
 import { parseRequest, type Request, usage } from './arguments.js';
+import { OpeningError } from './cluster.js';
 import type { Exploration, Progress } from './explorer.js';
 import { explore } from './explorer.js';
 
@@ -30,11 +31,17 @@ function main(): number {
     const began = Date.now();
     const seconds = (): number => (Date.now() - began) / 1000;
     const onProgress = (progress: Progress): void => showProgress(scope.name, seconds(), progress);
-    const line = {
-      scope: scope.name,
-      ...explore(scope, { onProgress }, { statesMax, deadline }),
-      seconds: seconds(),
-    };
+    let exploration: Exploration;
+    try {
+      exploration = explore(scope, { onProgress }, { statesMax, deadline });
+    } catch (error) {
+      if (!(error instanceof OpeningError)) throw error;
+      process.stderr.write(
+        `${error.message}\nMend its opening in test/explorer/scopes.ts: the protocol no longer goes that way.\n`,
+      );
+      return 3;
+    }
+    const line = { scope: scope.name, ...exploration, seconds: seconds() };
     clearProgress();
     lines.push(line);
     if (!json) process.stdout.write(`${row(line)}\n`);

@@ -21,7 +21,13 @@ export type Code = number;
 export const TIMEOUT: Code = 0;
 export const SILENCE: Code = 1;
 export const WIPE: Code = 2;
+export const PROMOTE: Code = 3;
+export const RELINQUISH: Code = 4;
+/** Of the member sets of the scope. */
+export const changeCode = (index: number): Code => 5 + index;
 export const proposeCode = (value: number): Code => 8 + value;
+/** A read that must see the slots up to `least`. */
+export const readCode = (least: number): Code => 12 + least;
 export const durableCode = (records: number): Code => 32 + records;
 export const crashCode = (kept: number, isMarked: boolean): Code => 64 + 2 * kept + Number(isMarked);
 export const deliverCode = (peer: number, item: number): Code => 128 + 4 * item + peer;
@@ -39,7 +45,11 @@ function describeOwn(code: Code): string {
   if (code === TIMEOUT) return 'loses patience';
   if (code === SILENCE) return 'hears nothing for an election timeout, and cannot stand';
   if (code === WIPE) return 'loses its disk and starts with an empty one';
-  if (code < 32) return `is given decree ${code - 8}`;
+  if (code === PROMOTE) return 'is told to lead';
+  if (code === RELINQUISH) return 'is told to hand over';
+  if (code <= 8) return `is asked for change ${code - 4}`;
+  if (code < 12) return `is given decree ${code - 8}`;
+  if (code < 32) return `is asked for a read, which must see slot ${code - 12}`;
   if (code < 64) return `has ${code - 32} more on its disk`;
   const mark = (code & 1) === 1 ? ', and a mark of what is chosen' : '';
   return `crashes and starts again: ${(code - 64) >> 1} pending records were kept${mark}`;
@@ -66,6 +76,8 @@ export interface NodeFacts {
   /** Number of the set of durable acceptances, and of the list of decrees held for chosen. */
   readonly votes: number;
   readonly known: number;
+  /** Number of the list of configurations that whoever asked was told are not chosen. */
+  readonly refused: number;
 }
 
 interface Origin {
@@ -87,6 +99,7 @@ const LIVE_MAX = 2000;
 export class NodeTable {
   readonly votes: Interner<readonly string[]> = new Interner();
   readonly known: Interner<readonly Value[]> = new Interner();
+  readonly refused: Interner<readonly Value[]> = new Interner();
   readonly items: Interner<Item> = new Interner();
   /** How many outcomes were computed by running the protocol. */
   computed = 0;
@@ -187,7 +200,11 @@ export class NodeTable {
   #input(code: Code): NodeInput {
     if (code === TIMEOUT) return { kind: 'timeout' };
     if (code === SILENCE) return { kind: 'silence' };
-    if (code < 32) return { kind: 'propose', value: code - 8 };
+    if (code === PROMOTE) return { kind: 'promote' };
+    if (code === RELINQUISH) return { kind: 'relinquish' };
+    if (code <= 8) return { kind: 'change', index: code - 5 };
+    if (code < 12) return { kind: 'propose', value: code - 8 };
+    if (code < 32) return { kind: 'read', least: code - 12 };
     if (code < 64) return { kind: 'durable', records: code - 32 };
     return { kind: 'deliver', from: (code - 128) & 3, item: this.items.value((code - 128) >> 2) };
   }
@@ -236,6 +253,7 @@ export class NodeTable {
         hasGenesis: node.hasGenesis,
         votes: this.votes.intern(votes.join(), () => votes),
         known: this.known.intern(known.join(), () => known),
+        refused: this.refused.intern(node.refused.join(), () => [...node.refused]),
       };
     });
   }

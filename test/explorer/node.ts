@@ -3,6 +3,7 @@
  * input at a time, and everything about it is decided by the inputs since it was started; nothing else is asked or drawn.
  */
 
+import { crc32c } from '../../src/checksum.js';
 import { MEMBER_NUMBER_MAX } from '../../src/protocol/ballot.js';
 import type { Configuration } from '../../src/protocol/configuration.js';
 import { memberById } from '../../src/protocol/configuration.js';
@@ -33,6 +34,12 @@ export type NodeInput =
   /** As much time passes, but it cannot stand for election: for example, its disk is full for as long. */
   | { readonly kind: 'silence' }
   | { readonly kind: 'propose'; readonly value: number }
+  /** It is asked for the member set of that index. */
+  | { readonly kind: 'change'; readonly index: number }
+  | { readonly kind: 'promote' }
+  | { readonly kind: 'relinquish' }
+  /** A linearizable read. Somebody holds the slots up to `least` for chosen. */
+  | { readonly kind: 'read'; readonly least: Slot }
   /** So many more records are durable. */
   | { readonly kind: 'durable'; readonly records: number }
   | { readonly kind: 'deliver'; readonly from: number; readonly item: Item };
@@ -49,6 +56,8 @@ export interface Faults {
 export interface Surroundings {
   readonly protocol: ProtocolOptions;
   readonly ids: readonly string[];
+  /** Member sets that may be asked for. */
+  readonly changes: readonly (readonly string[])[];
   readonly incarnation: (index: number, life: number) => string;
   readonly faults: Faults;
   /** Links stand always, from the start on. */
@@ -70,6 +79,8 @@ export interface Boot {
   readonly proposals: readonly Proposal[];
   /** Durable acceptances of its former disks. They were counted once and stay counted. */
   readonly formerVotes: readonly string[];
+  /** Configurations of which it has told whoever asked that they are not chosen. */
+  readonly refused: readonly Value[];
 }
 
 interface LinkEnd {
@@ -86,6 +97,7 @@ export class Node {
   readonly core: Replica;
   readonly disk: Disk;
   readonly proposals: Proposal[];
+  readonly refused: Value[];
   /** What the last input made it send, by receiver. */
   sent: Item[][] = [];
   /** Everything that the last input made it do, for a person; kept only if wanted. */
@@ -100,6 +112,13 @@ export class Node {
   #now = BEGINNING_MS;
   #chosen: Slot;
   #reported = 0;
+  /** The configuration that it has proposed for whoever asked, and not answered for. */
+  #changing: Value | null = null;
+  /** Changes that were asked for and not answered: 1 for the first set, and so on. */
+  readonly #asked: Set<number> = new Set();
+  /** What each read that is not answered must see; the first of them has number `#readsDone + 1`. */
+  readonly #reads: Slot[] = [];
+  #readsDone = 0;
 
   constructor(boot: Boot, around: Surroundings) {
     const { ids, faults, incarnation, protocol } = around;
@@ -108,6 +127,7 @@ export class Node {
     this.life = boot.life;
     this.proposals = [...boot.proposals];
     this.#formerVotes = boot.formerVotes;
+    this.refused = [...boot.refused];
     this.disk = new Disk(incarnation(boot.index, boot.life));
     for (const stored of boot.records) this.disk.append(stored);
     this.disk.harden(boot.records.length);
@@ -155,6 +175,19 @@ export class Node {
       case 'propose':
         this.core.step({ kind: 'propose', decree: commands(input.value) }, this.#now);
         break;
+      case 'change':
+        this.#ask(input.index);
+        break;
+      case 'promote':
+        this.core.step({ kind: 'promote', request: 1, evenIfBehind: false }, this.#now);
+        break;
+      case 'relinquish':
+        this.core.step({ kind: 'relinquish', request: 1, to: 0 }, this.#now);
+        break;
+      case 'read':
+        this.#reads.push(input.least);
+        this.core.step({ kind: 'read', read: this.#readsDone + this.#reads.length }, this.#now);
+        break;
       case 'durable':
         this.disk.harden(this.disk.durable + input.records);
         if (!this.#around.faults.acknowledgeEarly) this.#report(this.disk.durable);
@@ -168,16 +201,16 @@ export class Node {
 
   /** What is left after a power cut that came when `kept` of the pending records had reached the disk. */
   crash(kept: number, isMarked: boolean): Boot {
-    const { disk, index, life, proposals } = this;
+    const { disk, index, life, proposals, refused } = this;
     const records: StoredRecord[] = disk.records.slice(0, disk.durable + kept);
     if (isMarked) records.push({ record: { kind: 'mark' }, chosen: this.#chosen });
-    return { index, life, records, proposals, formerVotes: this.#formerVotes };
+    return { index, life, records, proposals, formerVotes: this.#formerVotes, refused };
   }
 
   /** The disk is replaced by an empty one. */
   wipe(): Boot {
-    const { index, life, proposals } = this;
-    return { index, life: life + 1, records: [], proposals, formerVotes: this.votes() };
+    const { index, life, proposals, refused } = this;
+    return { index, life: life + 1, records: [], proposals, formerVotes: this.votes(), refused };
   }
 
   /** Every durable acceptance there ever was: "incarnation ballot slot value". */
@@ -221,6 +254,7 @@ export class Node {
         this.#chosen,
         this.votes(),
         proposals,
+        [this.refused, this.#changing, [...this.#asked], this.#reads, this.#readsDone],
       ],
       withoutSource,
     );
@@ -239,6 +273,16 @@ export class Node {
       this.core.step({ kind: 'tick' }, this.#now);
       if (half === 0) this.#endTurn();
     }
+  }
+
+  #ask(index: number): void {
+    const members = this.#around.changes[index]!.map((id) => ({ id, address: `${id}:1` }));
+    const request = index + 1;
+    this.#asked.add(request);
+    this.core.step(
+      { kind: 'change', change: { request, members, cookie: '', force: false, ifNumber: 0 } },
+      this.#now,
+    );
   }
 
   #report(durable: number): void {
@@ -320,6 +364,14 @@ export class Node {
           this.story?.push(`is ${effect.role}`);
           break;
         case 'change-settled':
+          this.#onSettled(effect);
+          break;
+        case 'read-slot':
+          this.#onReadSlot(effect);
+          break;
+        case 'leadership-refused':
+          this.story?.push(`does not: ${effect.reason}`);
+          break;
         case 'retain':
           break;
       }
@@ -330,10 +382,11 @@ export class Node {
     if (record.kind === 'accept' || record.kind === 'learn') {
       const { decree } = record;
       if (decree.configuration !== null && decree.bytes === 0) {
-        // Proposed here: the engine encodes it now. The number tells configurations of these scopes apart.
+        // Proposed here: the engine encodes it now.
         decree.bytes = 1;
-        decree.checksum = 1000 * decree.configuration.number + this.index;
+        decree.checksum = checksumOf(decree.configuration);
         this.#around.configurations.set(contentOf(decree), decree.configuration);
+        if (this.#asked.size > 0) this.#changing = contentOf(decree);
       }
       addToLog(this.#log, record.slot, {
         kind: record.kind,
@@ -353,6 +406,30 @@ export class Node {
     check(through > this.#chosen, 'applied-grows', () => `${through}`);
     this.#chosen = through;
     this.story?.push(`holds all up to slot ${through} for chosen`);
+  }
+
+  /** Each change is answered once, and truly. That what was refused is never chosen takes all replicas to see. */
+  #onSettled({ request, outcome }: Extract<Effect, { kind: 'change-settled' }>): void {
+    check(this.#asked.delete(request), 'one-outcome-for-each-change', () => `change ${request}`);
+    this.story?.push(`answers change ${request}: ${outcome.kind}`);
+    if (outcome.kind === 'chosen') {
+      const known = this.known().map(contentOf);
+      check(
+        this.#changing !== null && known.includes(this.#changing),
+        'chosen-change-is-chosen',
+        () => `change ${request}`,
+      );
+    }
+    if (outcome.kind === 'refused' && outcome.reason === 'superseded') this.refused.push(this.#changing!);
+    if (outcome.kind !== 'refused' || outcome.reason === 'superseded') this.#changing = null;
+  }
+
+  #onReadSlot({ read, slot }: Extract<Effect, { kind: 'read-slot' }>): void {
+    const answered = this.#reads.splice(0, read - this.#readsDone);
+    this.#readsDone = read;
+    for (const least of answered)
+      check(slot >= least, 'no-stale-read', () => `at slot ${slot}, though ${least} was known to be chosen`);
+    this.story?.push(`reads at slot ${slot}`);
   }
 
   #serve({ to, from, through }: Extract<Effect, { kind: 'serve-fetch' }>): void {
@@ -393,6 +470,12 @@ function commands(value: number): DecreeReference {
     configuration: null,
     source: null,
   };
+}
+
+/** Equal configurations, and only these, are one value. */
+function checksumOf(configuration: Configuration): number {
+  const bytes = Buffer.from(JSON.stringify(configuration));
+  return crc32c(bytes, 0, bytes.length, 0);
 }
 
 export function withoutSource(key: string, value: unknown): unknown {

@@ -6,7 +6,7 @@ import type { Item } from './node.js';
 import type { Code } from './node-table.js';
 import { describeCode } from './node-table.js';
 
-const NAMES = ['a', 'b', 'c'];
+const NAMES = ['a', 'b', 'c', 'd'];
 
 /** What happens, then what comes of it. */
 export function tell({ table }: Cluster, words: Uint32Array, node: number, code: Code): string[] {

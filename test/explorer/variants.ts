@@ -358,4 +358,47 @@ export const variants: readonly Variant[] = [
     disagreement: { ...wiped, opening: lost, silences: [0, 0, 0] },
     faults: { keepIncarnation: true },
   },
+  {
+    name: 'a quorum of a greater set is one of the set before',
+    finds: 'chosen-implies-a-quorum',
+    rule: 7,
+    scope: {
+      ...tiny,
+      replicas: 4,
+      changes: [['a', 'b', 'c', 'd']],
+      opening: [
+        'a is asked for change 1',
+        'a has 1 more on its disk',
+        'b <- a accept 1.1: slot 1 configuration 2, chosen 0',
+      ],
+      proposals: 1,
+      timeouts: [0, 0, 0, 0],
+      silences: [0, 0, 0, 0],
+    },
+    patch: () => replaceProperty(Context, 'quorum', { get: () => 2 }),
+  },
+  {
+    name: 'something is proposed behind a configuration that is not chosen',
+    finds: 'one-configuration-at-a-time',
+    rule: 7,
+    scope: { ...tiny, changes: [['a', 'b']], timeouts: [0, 0, 0], silences: [0, 0, 0] },
+    patch: () => {
+      const { proposeConfiguration } = Proposer.prototype;
+      return replace(
+        Proposer,
+        'proposeConfiguration',
+        function (this: Proposer, ...parameters: Parameters<typeof proposeConfiguration>) {
+          proposeConfiguration.apply(this, parameters);
+          this.pausedForConfiguration = false;
+        },
+      );
+    },
+  },
+  {
+    name: 'a read is answered by who only takes itself for the primary',
+    finds: 'no-stale-read',
+    rule: 5,
+    scope: { ...tiny, opening: elected, proposals: 1, reads: 1 },
+    patch: () => replace(Proposer, 'wantRound', () => 0),
+  },
 ];
