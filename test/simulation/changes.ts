@@ -53,14 +53,17 @@ export class Changes {
       const { host, port } = Network.address(world.machines.find((one) => one.id === id)!.index);
       return { id, address: `${host}:${port}` };
     });
+    // The code of a process that dies in the middle of a call goes on until it is out of it: nobody hears that.
+    const settle = (outcome: 'chosen' | 'refused' | 'unknown', told: number): void => {
+      if (machine.process === process) world.judge(() => this.#settle(record, outcome, told));
+    };
     process.applicationThread.run(() =>
       process.side.membership.change(
         members,
         { cookie: Buffer.from(cookie), force },
         {
-          resolve: (number) => world.judge(() => this.#settle(record, 'chosen', number)),
-          reject: ({ outcome }) =>
-            world.judge(() => this.#settle(record, outcome === 'not-applied' ? 'refused' : 'unknown', 0)),
+          resolve: (number) => settle('chosen', number),
+          reject: ({ outcome }) => settle(outcome === 'not-applied' ? 'refused' : 'unknown', 0),
         },
       ),
     );
