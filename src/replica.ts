@@ -18,6 +18,7 @@ import type {
   MemberSet,
   MemberSetChange,
 } from './application/membership.js';
+import type { MappedReference } from './application/memory-map.js';
 import type { Consistency, ReadCallOptions, ReadResult } from './application/reads.js';
 import { crc32c as portableCrc32c } from './checksum.js';
 import type { CommandBatch } from './command-batch.js';
@@ -182,7 +183,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       stateMachine,
       limits: options.limits,
       segmentBytes: options.storage.segmentBytes,
-      mapFile: (path, bytes, readOnly) => requireAddon().mapSegment(path, bytes, readOnly, false).bytes,
+      mapFile: openMapped,
       afterwards: queueMicrotask,
       later: (call) => void setImmediate(call),
       now: () => performance.now(),
@@ -573,4 +574,11 @@ function restoreNewest(checkpoints: ApplicationCheckpoints): Promise<RestoredSta
   return new Promise((resolve, reject) =>
     checkpoints.restoreNewest((error, state) => (error === null ? resolve(state!) : reject(error))),
   );
+}
+
+function openMapped({ path, readOnly, region }: MappedReference, bytes: number): Uint8Array {
+  const addon = requireAddon();
+  // Null where the engine runs in this thread: then it is mapped a second time.
+  const shared = region === undefined ? null : addon.openRegion(region);
+  return shared ?? addon.mapSegment(path, bytes, readOnly, false).bytes;
 }

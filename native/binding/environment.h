@@ -1,18 +1,22 @@
 // What the addon keeps per environment: one for the main thread, one for each worker that loads it. Nothing mutable
-// is global, so that environments come and go without knowing of each other.
+// is global but the names of mappings, so that environments come and go without knowing of each other.
 
 #ifndef SYNOD_BINDING_ENVIRONMENT_H_
 #define SYNOD_BINDING_ENVIRONMENT_H_
 
 #include <napi.h>
 
+#include <cstdint>
 #include <memory>
 #include <unordered_map>
 
 #include "base/counters.h"
-#include "base/mapped_region.h"
 
 namespace synod {
+
+class MappedRegion;
+// In media_binding.cc.
+struct MappedSegment;
 
 class Environment {
  public:
@@ -29,8 +33,11 @@ class Environment {
 
   // Mapped segments by their first byte. An entry goes when the segment is unmapped by hand or collected. Shared with
   // the finalizers, which may run after this object is gone.
-  using MappedTable = std::unordered_map<const void*, MappedRegion*>;
+  using MappedTable = std::unordered_map<const void*, MappedSegment*>;
   const std::shared_ptr<MappedTable>& mapped() { return mapped_; }
+
+  // Mappings, by name, that last without a buffer.
+  std::unordered_map<std::uint32_t, std::shared_ptr<MappedRegion>>& kept_regions() { return kept_regions_; }
 
   // State of the io_uring part; owned here so that it ends with the environment.
   std::shared_ptr<void> uring;
@@ -39,6 +46,7 @@ class Environment {
   double* counters_ = nullptr;
   Napi::Reference<Napi::Float64Array> counters_reference_;
   std::shared_ptr<MappedTable> mapped_ = std::make_shared<MappedTable>();
+  std::unordered_map<std::uint32_t, std::shared_ptr<MappedRegion>> kept_regions_;
 };
 
 }  // namespace synod

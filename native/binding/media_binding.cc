@@ -2,7 +2,11 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
 
 #include "base/file_lock.h"
 #include "base/mapped_region.h"
@@ -12,14 +16,42 @@
 
 namespace synod {
 
+// One thread's hold on a mapping.
+struct MappedSegment {
+  std::shared_ptr<MappedRegion> region;
+  std::shared_ptr<Environment::MappedTable> table;
+};
+
 namespace {
 
 constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kMappedBytesMax = std::size_t{1} << 40;
 
-struct MappedSegment {
-  MappedRegion region;
-  std::shared_ptr<Environment::MappedTable> table;
+// The mappings of this process, by the names that its threads tell each other. A name is never given twice.
+class RegionNames {
+ public:
+  static RegionNames& OfProcess() {
+    static RegionNames names;
+    return names;
+  }
+
+  std::uint32_t Add(const std::shared_ptr<MappedRegion>& region) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(regions_, [](const auto& entry) { return entry.second.expired(); });
+    regions_[++last_] = region;
+    return last_;
+  }
+
+  std::shared_ptr<MappedRegion> Find(std::uint32_t name) {
+    const std::lock_guard lock(mutex_);
+    const auto found = regions_.find(name);
+    return found == regions_.end() ? nullptr : found->second.lock();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::uint32_t, std::weak_ptr<MappedRegion>> regions_;
+  std::uint32_t last_ = 0;
 };
 
 // Runs on the environment's thread when the mapped memory's buffer is collected or detached, or when the environment
@@ -28,10 +60,29 @@ void DeleteSegment(napi_env, void* data, void* hint) {
   const std::unique_ptr<MappedSegment> segment(static_cast<MappedSegment*>(hint));
   // After an early unmapping the address may belong to a later segment already, whose entry must stay.
   const auto found = segment->table->find(data);
-  if (found != segment->table->end() && found->second == &segment->region) segment->table->erase(found);
+  if (found != segment->table->end() && found->second == segment.get()) segment->table->erase(found);
 }
 
-// mapSegment(path, bytes, readOnly, requireSync): { bytes, sync }
+// The region as an ArrayBuffer of this thread, which holds it until it is collected or detached.
+Napi::Value BytesOf(Napi::Env env, std::shared_ptr<MappedRegion> region) {
+  const auto bytes = region->bytes();
+  auto segment = std::make_unique<MappedSegment>();
+  segment->region = std::move(region);
+  segment->table = Environment::Of(env).mapped();
+  (*segment->table)[bytes.data()] = segment.get();
+  // The plain C call: its finalizer gets the hint alone and needs no environment.
+  napi_value buffer = nullptr;
+  const napi_status status =
+      napi_create_external_arraybuffer(env, bytes.data(), bytes.size(), &DeleteSegment, segment.get(), &buffer);
+  if (status != napi_ok) {
+    segment->table->erase(bytes.data());
+    throw Napi::Error::New(env, "this runtime does not take mapped memory as an ArrayBuffer");
+  }
+  (void)segment.release();
+  return Napi::Uint8Array::New(env, bytes.size(), Napi::ArrayBuffer(env, buffer), 0);
+}
+
+// mapSegment(path, bytes, readOnly, requireSync): { bytes, sync, region }
 Napi::Value MapSegment(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string path = ReadString(info[0], "path");
@@ -39,27 +90,40 @@ Napi::Value MapSegment(const Napi::CallbackInfo& info) {
   const bool read_only = ReadBoolean(info[2], "readOnly");
   const bool require_synchronous = ReadBoolean(info[3], "requireSync");
 
-  auto segment = std::make_unique<MappedSegment>();
-  MappedRegion& region = segment->region;
-  if (const Status status = region.Map(path, length, read_only, require_synchronous); !status.ok()) {
+  auto region = std::make_shared<MappedRegion>();
+  if (const Status status = region->Map(path, length, read_only, require_synchronous); !status.ok()) {
     throw SystemError(env, status.error_number, status.system_call, path);
   }
-  // The plain C call: its finalizer gets the hint alone and needs no environment.
-  napi_value buffer = nullptr;
-  segment->table = Environment::Of(env).mapped();
-  (*segment->table)[region.bytes().data()] = &region;
-  const napi_status status =
-      napi_create_external_arraybuffer(env, region.bytes().data(), length, &DeleteSegment, segment.get(), &buffer);
-  if (status != napi_ok) {
-    segment->table->erase(region.bytes().data());
-    throw Napi::Error::New(env, "this runtime does not take mapped memory as an ArrayBuffer");
-  }
-  (void)segment.release();
-
   auto result = Napi::Object::New(env);
-  result.Set("bytes", Napi::Uint8Array::New(env, length, Napi::ArrayBuffer(env, buffer), 0));
-  result.Set("sync", Napi::Boolean::New(env, region.synchronous()));
+  result.Set("sync", Napi::Boolean::New(env, region->synchronous()));
+  result.Set("region", Napi::Number::New(env, RegionNames::OfProcess().Add(region)));
+  result.Set("bytes", BytesOf(env, std::move(region)));
   return result;
+}
+
+// openRegion(region): bytes or null
+Napi::Value OpenRegion(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const std::size_t name = ReadSize(info[0], "region", UINT32_MAX);
+  auto region = RegionNames::OfProcess().Find(static_cast<std::uint32_t>(name));
+  if (region == nullptr) return env.Null();
+  // One thread with two buffers on the same memory: the end of one would be taken for that of the other.
+  if (Environment::Of(env).mapped()->contains(region->bytes().data())) return env.Null();
+  return BytesOf(env, std::move(region));
+}
+
+// keepRegion(region)
+void KeepRegion(const Napi::CallbackInfo& info) {
+  const auto name = static_cast<std::uint32_t>(ReadSize(info[0], "region", UINT32_MAX));
+  auto region = RegionNames::OfProcess().Find(name);
+  if (region == nullptr) throw Napi::TypeError::New(info.Env(), "region must be one that is mapped");
+  Environment::Of(info.Env()).kept_regions()[name] = std::move(region);
+}
+
+// dropRegion(region)
+void DropRegion(const Napi::CallbackInfo& info) {
+  const auto name = static_cast<std::uint32_t>(ReadSize(info[0], "region", UINT32_MAX));
+  Environment::Of(info.Env()).kept_regions().erase(name);
 }
 
 // unmapSegment(bytes)
@@ -70,15 +134,15 @@ void UnmapSegment(const Napi::CallbackInfo& info) {
   auto& mapped = *Environment::Of(env).mapped();
   const auto found = mapped.find(bytes.data());
   if (found == mapped.end()) throw Napi::TypeError::New(env, "bytes must be what mapSegment gave");
+  MappedSegment* segment = found->second;
   napi_value buffer = nullptr;
   if (napi_get_typedarray_info(env, info[0], nullptr, nullptr, nullptr, &buffer, nullptr) != napi_ok ||
       napi_detach_arraybuffer(env, buffer) != napi_ok) {
     throw Napi::TypeError::New(env, "bytes must be what mapSegment gave");
   }
-  // Detached first: from here on no view reaches the memory. The region's object goes with its finalizer, later.
-  MappedRegion* region = found->second;
-  mapped.erase(found);
-  region->Unmap();
+  // Detached first: from here on no view of this thread reaches the memory. The finalizer, later, frees the rest.
+  mapped.erase(bytes.data());
+  segment->region.reset();
 }
 
 // populate(bytes, from, to)
@@ -122,6 +186,9 @@ Napi::Value LockFile(const Napi::CallbackInfo& info) {
 void RegisterMedia(Napi::Env env, Napi::Object exports) {
   using namespace synod;
   SetFunction<MapSegment>(exports, "mapSegment");
+  SetFunction<OpenRegion>(exports, "openRegion");
+  SetFunction<KeepRegion>(exports, "keepRegion");
+  SetFunction<DropRegion>(exports, "dropRegion");
   SetFunction<UnmapSegment>(exports, "unmapSegment");
   SetFunction<Populate>(exports, "populate");
   SetFunction<FlushRange>(exports, "flushRange");

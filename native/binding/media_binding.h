@@ -3,7 +3,7 @@
 
 #include <napi.h>
 
-// Exports mapSegment, unmapSegment, populate, flushRange, flushInstruction and lockFile.
+// Exports mapSegment, unmapSegment, keepRegion, openRegion, dropRegion, populate, flushRange, flushInstruction and lockFile.
 void RegisterMedia(Napi::Env env, Napi::Object exports);
 
 #endif  // SYNOD_BINDING_MEDIA_BINDING_H_

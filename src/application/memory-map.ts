@@ -12,13 +12,17 @@ export function memoryOf(bytes: Uint8Array): Memory {
   return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
 }
 
-/** Maps the file that is a segment's memory. */
-export type MapFile = (path: string, bytes: number, readOnly: boolean) => Uint8Array;
+export type MappedReference = Extract<SegmentMemoryReference, { readonly kind: 'mapped' }>;
+
+/** Opens a segment's memory that is a mapped file of `bytes` bytes. */
+export type MapFile = (reference: MappedReference, bytes: number) => Uint8Array;
 
 export class MemoryMap {
   readonly #memories: Map<number, Memory> = new Map();
   readonly #segmentBytes: number;
   readonly #mapFile: MapFile;
+  /** Mappings are used for one segment after another. Held weakly: nobody says when one has served its time. */
+  readonly #regions: Map<number, WeakRef<Memory>> = new Map();
   /** Takes in what the engine has told and was not heard yet. */
   readonly #hear: () => void;
 
@@ -41,11 +45,22 @@ export class MemoryMap {
   }
 
   addSegment(segment: number, reference: SegmentMemoryReference): void {
-    const bytes =
+    const memory =
       reference.kind === 'shared'
-        ? new Uint8Array(reference.buffer, reference.byteOffset, this.#segmentBytes)
-        : this.#mapFile(reference.path, this.#segmentBytes, reference.readOnly);
-    this.#memories.set(segment, memoryOf(bytes));
+        ? memoryOf(new Uint8Array(reference.buffer, reference.byteOffset, this.#segmentBytes))
+        : this.#mapped(reference);
+    this.#memories.set(segment, memory);
+  }
+
+  #mapped(reference: MappedReference): Memory {
+    const { region } = reference;
+    const known = region === undefined ? undefined : this.#regions.get(region)?.deref();
+    if (known !== undefined) return known;
+    const memory = memoryOf(this.#mapFile(reference, this.#segmentBytes));
+    if (region === undefined) return memory;
+    for (const [other, held] of this.#regions) if (held.deref() === undefined) this.#regions.delete(other);
+    this.#regions.set(region, new WeakRef(memory));
+    return memory;
   }
 
   addChunk(chunk: number, buffer: SharedArrayBuffer): void {

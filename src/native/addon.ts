@@ -64,14 +64,24 @@ export interface NativeAddon extends UringAddon {
 
   /**
    * Maps the first `bytes` bytes of a file, which must be that long. `sync` tells whether a flushed cache line is
-   * durable (MAP_SYNC on DAX); with `requireSync`, EOPNOTSUPP where it would not be. Unmapped when collected.
+   * durable (MAP_SYNC on DAX); with `requireSync`, EOPNOTSUPP where it would not be. Unmapped when collected. `region` names
+   * the mapping in all threads of this process.
    */
   mapSegment(
     path: string,
     bytes: number,
     readOnly: boolean,
     requireSync: boolean,
-  ): { bytes: Uint8Array; sync: boolean };
+  ): { bytes: Uint8Array; sync: boolean; region: number };
+  /**
+   * The mapping of that name, which another thread made: the same memory, without a mapping or page faults of its own. It lasts until both have
+   * let go of it. Null where it is gone, or where this thread has it already.
+   */
+  openRegion(region: number): Uint8Array | null;
+  /** This thread holds the mapping, with or without its bytes, until `dropRegion` or its end. Throws TypeError where there is none. */
+  keepRegion(region: number): void;
+  /** Idempotent. */
+  dropRegion(region: number): void;
   /** Unmaps at once; `bytes` and all views of its buffer have no length afterwards. */
   unmapSegment(bytes: Uint8Array): void;
   /** Makes bytes [from, to) of a mapped segment durable where it was mapped with `sync`. Whole cache lines are flushed. */

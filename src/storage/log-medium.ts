@@ -19,8 +19,13 @@ export type StorageKind = 'memory' | 'file' | 'uring' | 'pmem';
 export type SegmentMemoryReference =
   /** `segmentBytes` of `buffer` from `byteOffset` on, which is aligned as the medium needs it. */
   | { readonly kind: 'shared'; readonly buffer: SharedArrayBuffer; readonly byteOffset: number }
-  /** The file at `path` is the memory: map it (the addon's `mapSegment`). */
-  | { readonly kind: 'mapped'; readonly path: string; readonly readOnly: boolean };
+  /** The file at `path` is the memory. It is mapped as `region` (the addon's `openRegion`); without one, map it (`mapSegment`). */
+  | {
+      readonly kind: 'mapped';
+      readonly path: string;
+      readonly readOnly: boolean;
+      readonly region?: number | undefined;
+    };
 
 /** The writable memory of one segment, `segmentBytes` long, zeros where nothing was written yet. */
 export interface SegmentMemory {

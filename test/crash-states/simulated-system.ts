@@ -304,18 +304,25 @@ export class SimulatedSystem {
   }
 
   #makeMemory(): PersistentMemory {
-    const mapSegment: NativeAddon['mapSegment'] = (file, bytes) => {
-      const { node } = this.#lookUp(file);
-      const buffer = new ArrayBuffer(bytes);
+    const map = (node: number): Uint8Array => {
+      const { cached } = this.disk.file(node);
+      const buffer = new ArrayBuffer(cached.length);
       const view = new Uint8Array(buffer);
-      view.set(this.disk.file(node!).cached);
-      this.#mapped.set(buffer, node!);
+      view.set(cached);
+      this.#mapped.set(buffer, node);
       this.#recorder.watch(buffer);
-      return { bytes: view, sync: true };
+      return view;
+    };
+    const mapSegment: NativeAddon['mapSegment'] = (file) => {
+      const node = this.#lookUp(file).node!;
+      return { bytes: map(node), sync: true, region: node };
     };
     return {
       flushInstruction: 'recorded',
       mapSegment,
+      keepRegion: () => {},
+      dropRegion: () => {},
+      openRegion: (region) => map(region),
       unmapSegment: (bytes) => {
         this.#recorder.settle(bytes.buffer);
         this.#mapped.delete(bytes.buffer);

@@ -215,6 +215,25 @@ function describeAddon(addon: NativeAddon): void {
       addon.unmapSegment(bytes);
     });
 
+    test('a mapping that is kept lasts without its bytes, and is opened again by its name', () => {
+      const file = makeFile('kept', 8192);
+      const { bytes, region } = addon.mapSegment(file, 8192, false, false);
+      // This thread has it already.
+      expect(addon.openRegion(region)).toBe(null);
+      bytes[5] = 55;
+      addon.keepRegion(region);
+      addon.unmapSegment(bytes);
+      expect(bytes.length).toBe(0);
+      const again = addon.openRegion(region)!;
+      expect(again[5]).toBe(55);
+      addon.dropRegion(region);
+      addon.dropRegion(region);
+      addon.unmapSegment(again);
+      expect(addon.openRegion(region)).toBe(null);
+      expect(() => addon.keepRegion(region)).toThrow(TypeError);
+      expect(() => addon.openRegion(-1)).toThrow(RangeError);
+    });
+
     test('MAP_SYNC is refused where it cannot be had', () => {
       const file = makeFile('plain', 4096);
       expect(() => addon.mapSegment(file, 4096, false, true)).toThrow(

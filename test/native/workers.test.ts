@@ -165,3 +165,29 @@ test.runIf(isHere)('counters are separate in each thread', async () => {
   expect(copied).toBe(100);
   expect(addon!.counters[addon!.counterIndex.bytesCopied]).toBe(before);
 });
+
+test.runIf(isHere)(
+  'a mapping of one thread is the memory of another, and outlives the thread that made it',
+  async () => {
+    const source = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    const addon = require(workerData.addonPath);
+    const { bytes, region } = addon.mapSegment(workerData.mappedPath, 65536, false, false);
+    addon.keepRegion(region);
+    bytes[77] = 7;
+    parentPort.once('message', () => parentPort.postMessage(bytes[78]));
+    parentPort.postMessage(region);`;
+    const worker = new Worker(source, { eval: true, workerData: { addonPath, mappedPath } });
+    const [region] = (await once(worker, 'message')) as [number];
+    const bytes = addon!.openRegion(region)!;
+    expect(bytes[77]).toBe(7);
+    bytes[78] = 8;
+    worker.postMessage('go on');
+    expect(await once(worker, 'message')).toEqual([8]);
+    await once(worker, 'exit');
+    expect(bytes[78]).toBe(8);
+    expect(fs.readFileSync(mappedPath)[78]).toBe(8);
+    addon!.unmapSegment(bytes);
+    expect(addon!.openRegion(region)).toBe(null);
+  },
+);

@@ -92,12 +92,13 @@ class FileMedium implements LogMedium {
 
   create(segment: number, callback: Callback<SegmentMemory>): void {
     requires(!this.#live.has(segment), 'segment-is-new', () => String(segment));
-    this.#directory.create(segment, (error, fd) => {
+    this.#directory.create(segment, (error, file) => {
       if (error !== null) return callback(error);
+      const { fd } = file!;
       const letGo = this.#directory.hold();
       const finish: Callback<SegmentMemory> = (finishError, made) => {
         if (finishError !== null) {
-          this.#directory.closeFile(fd!);
+          this.#directory.closeFile(fd);
           callback(finishError);
         } else {
           callback(null, made);
@@ -108,7 +109,7 @@ class FileMedium implements LogMedium {
       const bytes = new Uint8Array(buffer);
       // The file's zeros, read on the thread pool, wipe a memory that was used before without holding up the event
       // loop, and touch the pages of a new one before the writer does.
-      readFully(this.#fileSystem, fd!, bytes, 0, bytes.length, 0, (readError, count) => {
+      readFully(this.#fileSystem, fd, bytes, 0, bytes.length, 0, (readError, count) => {
         if (readError !== null || count < bytes.length) {
           const cause = readError ?? new Error(`EIO: the new file ends at ${count}`);
           const segmentPath = this.#directory.segmentPath(segment);
@@ -120,7 +121,7 @@ class FileMedium implements LogMedium {
           bytes,
           reference: { kind: 'shared', buffer, byteOffset: 0 },
         };
-        this.#live.set(segment, { memory, buffer, fd: fd!, users: 0, released: false });
+        this.#live.set(segment, { memory, buffer, fd, users: 0, released: false });
         finish(null, memory);
       });
     });
@@ -170,7 +171,7 @@ class FileMedium implements LogMedium {
   }
 
   remove(segment: number, callback: Callback<void>): void {
-    this.#directory.remove(segment, callback);
+    this.#directory.remove(segment, !this.#live.has(segment), callback);
   }
 
   close(callback: Callback<void>): void {

@@ -40,8 +40,18 @@ export interface PmemMediumOptions {
 /** The part of the addon that maps persistent memory and makes stores to it durable. */
 export type PersistentMemory = Pick<
   NativeAddon,
-  'mapSegment' | 'unmapSegment' | 'flushRange' | 'populate' | 'flushInstruction'
+  | 'mapSegment'
+  | 'unmapSegment'
+  | 'keepRegion'
+  | 'openRegion'
+  | 'dropRegion'
+  | 'flushRange'
+  | 'populate'
+  | 'flushInstruction'
 >;
+
+/** Mappings that nobody uses, and that stay until their files are used again or are gone. */
+const IDLE_REGIONS_MAX = 16;
 
 /** Pages touched in one go while a segment is made; about half a millisecond of page faults. */
 const POPULATE_BYTES = 2 * 1024 * 1024;
@@ -92,6 +102,12 @@ function unavailable(message: string, directory: string): SynodError {
   return new SynodError('ERR_SYNOD_STORAGE_UNAVAILABLE', message, { path: directory });
 }
 
+type Mapping = Pick<ReturnType<PersistentMemory['mapSegment']>, 'bytes' | 'region'>;
+
+interface MappedMemory extends SegmentMemory {
+  readonly region: number;
+}
+
 interface Range {
   readonly bytes: Uint8Array;
   readonly from: number;
@@ -107,7 +123,9 @@ class PmemMedium implements LogMedium {
   readonly blockBytes = 64;
   readonly #memory: PersistentMemory;
   readonly #directory: LogDirectory;
-  readonly #live = new Map<number, SegmentMemory>();
+  readonly #live = new Map<number, MappedMemory>();
+  /** Regions of segments that were released: what is made of the file next needs no mapping, and no page fault. */
+  readonly #idle = new Map<number, number>();
   #handler: LogMediumHandler | null = null;
   #queue: Range[] = [];
   #queuedTicket = 0;
@@ -134,16 +152,20 @@ class PmemMedium implements LogMedium {
 
   create(segment: number, callback: Callback<SegmentMemory>): void {
     requires(!this.#live.has(segment), 'segment-is-new', () => String(segment));
-    this.#directory.create(segment, (error, fd) => {
+    this.#directory.create(segment, (error, file) => {
       if (error !== null) return callback(error);
-      this.#directory.closeFile(fd!);
+      const { fd, recycled } = file!;
+      this.#directory.closeFile(fd);
       const segmentPath = this.#directory.segmentPath(segment);
-      let bytes: Uint8Array;
+      let mapping: Mapping;
       try {
-        bytes = this.#memory.mapSegment(segmentPath, this.segmentBytes, false, this.durable).bytes;
+        mapping =
+          this.#takeIdle(recycled) ??
+          this.#memory.mapSegment(segmentPath, this.segmentBytes, false, this.durable);
       } catch (mapError) {
         return callback(storageError(mapError, `cannot map log segment ${segment}`, segmentPath));
       }
+      const { bytes, region } = mapping;
       // The first store to a page under MAP_SYNC commits the file system's journal: milliseconds, here and not while
       // a decree waits. In slices, so that the loop serves others between.
       const letGo = this.#directory.hold();
@@ -157,10 +179,11 @@ class PmemMedium implements LogMedium {
         const to = Math.min(from + POPULATE_BYTES, this.segmentBytes);
         this.#memory.populate(bytes, from, to);
         if (to < this.segmentBytes) return void setImmediate(populate, to);
-        const memory: SegmentMemory = {
+        const memory: MappedMemory = {
           segment,
           bytes,
-          reference: { kind: 'mapped', path: segmentPath, readOnly: false },
+          reference: { kind: 'mapped', path: segmentPath, readOnly: false, region },
+          region,
         };
         this.#live.set(segment, memory);
         callback(null, memory);
@@ -168,6 +191,21 @@ class PmemMedium implements LogMedium {
       };
       populate(0);
     });
+  }
+
+  #takeIdle(segment: number | null): Mapping | null {
+    const region = segment === null ? undefined : this.#idle.get(segment);
+    if (region === undefined) return null;
+    const bytes = this.#memory.openRegion(region);
+    this.#dropIdle(segment!);
+    return bytes === null ? null : { bytes, region };
+  }
+
+  #dropIdle(segment: number): void {
+    const region = this.#idle.get(segment);
+    if (region === undefined) return;
+    this.#idle.delete(segment);
+    this.#memory.dropRegion(region);
   }
 
   persist(memory: SegmentMemory, from: number, to: number, ticket: number): void {
@@ -196,10 +234,16 @@ class PmemMedium implements LogMedium {
   }
 
   release(memory: SegmentMemory): void {
-    requires(this.#live.get(memory.segment) === memory, 'memory-is-live', () => String(memory.segment));
-    // What waits for a flush must not be unmapped before.
+    const live = this.#live.get(memory.segment);
+    requires(live === memory, 'memory-is-live', () => String(memory.segment));
+    // What waits for a flush must not be unmapped before, nor be other bytes then.
     this.#flushQueue();
     this.#live.delete(memory.segment);
+    if (this.#idle.size < IDLE_REGIONS_MAX) {
+      this.#idle.set(memory.segment, live!.region);
+      this.#memory.keepRegion(live!.region);
+    }
+    // Whoever still has the bytes must not write into what is made of the file next.
     this.#memory.unmapSegment(memory.bytes);
   }
 
@@ -210,11 +254,16 @@ class PmemMedium implements LogMedium {
   truncate(segment: number, bytes: number, callback: Callback<void>): void {
     // A store, or a read, beyond the end of a mapped file ends the process.
     requires(!this.#live.has(segment), 'truncate-after-release', () => String(segment));
+    this.#dropIdle(segment);
     this.#directory.truncate(segment, bytes, callback);
   }
 
   remove(segment: number, callback: Callback<void>): void {
-    this.#directory.remove(segment, callback);
+    this.#directory.remove(segment, !this.#live.has(segment), (error) => {
+      // Where the file is gone, the mapping would keep its space.
+      if (!this.#directory.isSpare(segment)) this.#dropIdle(segment);
+      callback(error);
+    });
   }
 
   close(callback: Callback<void>): void {
@@ -228,6 +277,7 @@ class PmemMedium implements LogMedium {
     }
     this.#directory.close((error) => {
       for (const memory of this.#live.values()) this.#memory.unmapSegment(memory.bytes);
+      for (const segment of [...this.#idle.keys()]) this.#dropIdle(segment);
       this.#live.clear();
       callback(error);
     });

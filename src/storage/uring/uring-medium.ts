@@ -158,27 +158,28 @@ class UringMedium implements LogMedium {
 
   create(segment: number, callback: Callback<SegmentMemory>): void {
     requires(!this.#live.has(segment), 'segment-is-new', () => String(segment));
-    this.#directory.create(segment, (error, bufferedFd) => {
+    this.#directory.create(segment, (error, made) => {
       if (error !== null) return callback(error);
+      const bufferedFd = made!.fd;
       const segmentPath = this.#directory.segmentPath(segment);
       const letGo = this.#directory.hold();
-      const finish: Callback<SegmentMemory> = (finishError, made) => {
+      const finish: Callback<SegmentMemory> = (finishError, memory) => {
         if (finishError !== null) callback(finishError);
-        else callback(null, made);
+        else callback(null, memory);
         letGo();
       };
       const fail = (cause: unknown, fd: number): void => {
         this.#directory.closeFile(fd);
         finish(storageError(cause, `cannot make log segment ${segment}`, segmentPath));
       };
-      this.#openDirect(segmentPath, bufferedFd!, (openError, fd) => {
-        if (openError !== null) return fail(openError, bufferedFd!);
+      this.#openDirect(segmentPath, bufferedFd, (openError, fd) => {
+        if (openError !== null) return fail(openError, bufferedFd);
         const space = this.#free.pop() ?? this.#allocate();
         const bytes = new Uint8Array(space.buffer, space.byteOffset, this.segmentBytes);
         // The file's zeros, read on the thread pool, wipe a memory that was used before without holding up the event
         // loop, and touch the pages of a new one before the writer does.
-        readFully(this.#fileSystem, bufferedFd!, bytes, 0, bytes.length, 0, (readError, count) => {
-          if (fd !== bufferedFd) this.#directory.closeFile(bufferedFd!);
+        readFully(this.#fileSystem, bufferedFd, bytes, 0, bytes.length, 0, (readError, count) => {
+          if (fd !== bufferedFd) this.#directory.closeFile(bufferedFd);
           if (readError !== null || count < bytes.length) {
             return fail(readError ?? new Error(`EIO: the new file ends at ${count}`), fd);
           }
@@ -316,7 +317,7 @@ class UringMedium implements LogMedium {
   }
 
   remove(segment: number, callback: Callback<void>): void {
-    this.#directory.remove(segment, callback);
+    this.#directory.remove(segment, !this.#live.has(segment), callback);
   }
 
   close(callback: Callback<void>): void {
