@@ -19,6 +19,13 @@ export type ErrorCode =
    * was not bootstrapped yet.
    */
   | 'ERR_SYNOD_INACTIVE'
+  /** `bootstrap`: the cluster began with other members than these. Nothing was changed. */
+  | 'ERR_SYNOD_BOOTSTRAPPED'
+  /**
+   * `bootstrap` came to nothing: a member was given another list before (outcome `not-applied`), or time ran out (`unknown`: it
+   * goes on as soon as those that the message names are there).
+   */
+  | 'ERR_SYNOD_BOOTSTRAP_FAILED'
   /** Only the primary can do that; the message names it where it is known. */
   | 'ERR_SYNOD_NOT_PRIMARY'
   /** Another change of the member set was asked for before, and is not settled. */

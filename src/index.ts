@@ -20,6 +20,8 @@ export type {
   TransportOptions,
 } from './options.js';
 export {
+  type BootstrapOptions,
+  type BootstrapResult,
   type ChangeOptions,
   type ConfigurationMember,
   type Consistency,

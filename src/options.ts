@@ -112,10 +112,14 @@ export interface CheckpointOptions {
 export interface ReplicaOptions {
   /** Name of the cluster, 1 to 63 characters as an id. Replicas of different clusters refuse each other. */
   readonly cluster: string;
-  /** This replica's id, one of `members`. */
+  /** This replica's id, one of `members` where there are any. */
   readonly replica: string;
-  /** The first configuration, 1 to 7 replicas, the same on all of them. Ids and addresses are distinct. */
-  readonly members: readonly MemberOptions[];
+  /**
+   * The first configuration, 1 to 7 replicas, the same on all of them. Ids and addresses are distinct. Without it a replica with an
+   * empty disk takes no commands until `bootstrap` was called, on it or on another one, or until a running cluster takes it in
+   * (`changeConfiguration`). A disk that knows its cluster needs no list.
+   */
+  readonly members?: readonly MemberOptions[] | undefined;
   /**
    * The folder that is this replica's disk; made when missing. Relative paths begin at the working directory of the
    * process. Required unless `storage.kind` is memory. No two replicas share one: it is locked while open.
@@ -124,7 +128,7 @@ export interface ReplicaOptions {
    * forgot what it once promised.
    */
   readonly dataDir?: string | undefined;
-  /** Where to listen for peers, if not at this replica's address in `members` (`0.0.0.0:7101` in a container). */
+  /** Where to listen for peers, if not at this replica's address in `members` (`0.0.0.0:7101` in a container). Required without `members`. */
   readonly listen?: string | undefined;
   /**
    * Asked on the application's thread, before each attempt to connect, where a member is: a name in DNS, a directory of services. So a
@@ -171,7 +175,7 @@ export interface ResolvedMember {
 export interface ResolvedOptions {
   readonly cluster: string;
   readonly replica: string;
-  /** In the order given. */
+  /** In the order given; empty where none were. */
   readonly members: readonly ResolvedMember[];
   /** Absolute; null only where the storage is memory. */
   readonly dataDir: string | null;
@@ -233,9 +237,9 @@ export function validateOptions(input: unknown): ResolvedOptions {
 
   const cluster = check.id(options.cluster, 'cluster');
   const replica = check.id(options.replica, 'replica');
-  const members = validateMembers(check, options.members);
+  const members = options.members === undefined ? [] : validateMembers(check, options.members);
   const self = members?.find((member) => member.id === replica);
-  if (replica !== null && members !== null && self === undefined) {
+  if (replica !== null && members !== null && members.length > 0 && self === undefined) {
     check.report(
       'replica',
       `the id of one of the members (${members.map((member) => member.id).join(', ')})`,
@@ -249,6 +253,12 @@ export function validateOptions(input: unknown): ResolvedOptions {
   const storage = validateStorage(check, options.storage);
   const dataDir = validateDataDir(check, options.dataDir, storage.kind);
   const transport = validateTransport(check, options.transport);
+  if (options.members === undefined && options.listen === undefined)
+    check.report(
+      'listen',
+      'an address (it may be missing only where members has that of this replica)',
+      undefined,
+    );
   const listen = options.listen === undefined ? self?.address : check.address(options.listen, 'listen');
   const engine = check.choice(options.engine, 'engine', engineKinds, 'worker');
 

@@ -9,6 +9,11 @@ import {
   type CallOptions,
   type CheckpointSettings,
 } from './application/application-side.js';
+import {
+  BootstrapCalls,
+  type BootstrapOptions,
+  type BootstrapResult,
+} from './application/bootstrap-calls.js';
 import type { ApplicationCheckpoints, RestoredState } from './application/checkpoints.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
 import { LeadershipCalls } from './application/leadership-calls.js';
@@ -20,6 +25,7 @@ import type {
 } from './application/membership.js';
 import type { MappedReference } from './application/memory-map.js';
 import type { Consistency, ReadCallOptions, ReadResult } from './application/reads.js';
+import type { ReplicaRole, ReplicaStatus } from './application/replica-status.js';
 import { crc32c as portableCrc32c } from './checksum.js';
 import type { CommandBatch } from './command-batch.js';
 import { Bridge } from './engine/bridge.js';
@@ -38,10 +44,10 @@ import { FileCheckpointStore } from './storage/checkpoint-store.js';
 import { formatToken, type Token } from './token.js';
 import { loadTls, type TlsOptions } from './transport/tls.js';
 
+export type { BootstrapOptions, BootstrapResult } from './application/bootstrap-calls.js';
 export type { Consistency, ReadResult } from './application/reads.js';
+export type { ReplicaRole, ReplicaStatus } from './application/replica-status.js';
 export type { ChangeOptions, ConfigurationMember, MemberSet, MemberSetChange };
-
-export type ReplicaRole = 'inactive' | 'learner' | 'secondary' | 'candidate' | 'preparing' | 'primary';
 
 export interface ReplicateOptions extends CallOptions {
   /** Given to this replica's own state machine with the command (`decree.context(index)`), and to no other: it is not sent. */
@@ -83,40 +89,6 @@ export interface ReadOptions extends ReadCallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds to wait, 1 to 2^31 - 1. Default: without end. */
   readonly timeoutMs?: number | undefined;
-}
-
-export interface ReplicaStatus {
-  /** This replica's id. */
-  readonly replica: string;
-  readonly role: ReplicaRole;
-  /** Id of the primary that this replica knows of, or null. */
-  readonly primary: string | null;
-  /** `round.member` of the ballot that the primary proposes under; `-` where none is known. */
-  readonly ballot: string;
-  /** Number of the configuration in force; 0 before the first. */
-  readonly configuration: number;
-  /** Every slot up to this is known to be chosen. */
-  readonly chosen: number;
-  /** Every decree up to this slot was executed by the state machine here. */
-  readonly applied: number;
-  /** The state machine's digest after `applied`; null where it has none. Equal on all replicas at equal `applied`. */
-  readonly stateDigest: string | null;
-  readonly storage: { readonly kind: string; readonly reason: string; readonly durable: boolean };
-  readonly transport: { readonly kind: string; readonly reason: string };
-  /** `lag`: slots that the peer has not acknowledged yet; null on replicas that do not know (only the primary does). */
-  readonly peers: readonly {
-    readonly id: string;
-    readonly connected: boolean;
-    readonly lag: number | null;
-  }[];
-  /** Payload bytes copied on their way from callers' and receive buffers into the log. */
-  readonly bytesCopied: number;
-  /** Payload bytes put in the log. */
-  readonly bytesLogged: number;
-  /** Times that the log was made durable. */
-  readonly persists: number;
-  /** Bytes of commands that wait for their results, and 64 for each. */
-  readonly outstandingBytes: number;
 }
 
 export interface ReplicaEvents {
@@ -165,6 +137,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     onStatus: (status) => this.#tell('status', status),
   });
   readonly #addresses: AddressAnswers | null;
+  readonly #bootstraps: BootstrapCalls;
   #link: EngineLink | null = null;
   #role: ReplicaRole = 'inactive';
   #primary: string | null = null;
@@ -176,6 +149,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     super();
     this.#options = options;
     this.#stateMachine = stateMachine;
+    this.#bootstraps = new BootstrapCalls(options.replica);
     const { resolve, logger } = options;
     this.#addresses = resolve === null ? null : new AddressAnswers({ resolve, logger });
     this.#side = new ApplicationSide<Result>({
@@ -193,12 +167,14 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       },
       onFenced: (error) => {
         this.#leadership.rejectAll(error);
+        this.#bootstraps.rejectAll(error);
         this.#tell('fenced', error);
       },
       onApplied: (slot) => this.#leadership.onApplied(slot),
       engineNow: () => this.#engineNow(),
       membership: {
         replica: options.replica,
+        startsInactive: options.members.length === 0,
         send: (change) => this.#link!.changeMembers(change),
         onChange: (change) => this.#tell('configuration', change),
       },
@@ -220,8 +196,11 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       policy: checkpoints,
       cluster,
       replica,
-      index: members.findIndex(({ id }) => id === replica),
-      count: members.length,
+      index: Math.max(
+        0,
+        members.findIndex(({ id }) => id === replica),
+      ),
+      count: Math.max(1, members.length),
       crc32c: loadAddon().addon?.crc32c ?? portableCrc32c,
       logger,
       drawNonce: () => {
@@ -276,6 +255,24 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    */
   replicate(command: Uint8Array, options?: ReplicateOptions): Promise<Result | undefined> {
     return new Promise((resolve, reject) => this.#side.submit(command, options, { resolve, reject }));
+  }
+
+  /**
+   * Gives a cluster its first member set: `members`, of which this replica is one. For replicas that were opened without `members`;
+   * the others of the list must run too, and be opened without `members` or with the same. Called on any one of them, once or often, it
+   * resolves once there is a primary: every member must have been there by then. Replicas that were given the list go on by themselves where the caller does not
+   * live to see it.
+   *
+   * Rejects with `ERR_SYNOD_ARGUMENT`; `ERR_SYNOD_BOOTSTRAPPED` (the cluster began with other members); `ERR_SYNOD_BOOTSTRAP_FAILED`: somebody
+   * was given another list before (`not-applied`), or time ran out (`unknown`); `ERR_SYNOD_CLOSED` or `ERR_SYNOD_FENCED`. The list is durable on whoever
+   * took it, and a disk never takes another one: to change a list that was wrong, empty the folders of those that hold it.
+   */
+  async bootstrap(
+    members: readonly ConfigurationMember[],
+    options: BootstrapOptions = {},
+  ): Promise<BootstrapResult> {
+    const link = this.#openLink;
+    return await this.#bootstraps.order((order) => link.bootstrap(order), members, options);
   }
 
   /** The member set that is in force behind what was executed here; null before there is one. */
@@ -526,7 +523,9 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   async #close(): Promise<void> {
     const isIdle = new Promise<void>((resolve) => this.#side.beginClose(resolve));
     await this.#link?.close();
-    this.#leadership.rejectAll(new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed'));
+    const closed = new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed', { outcome: 'unknown' });
+    this.#leadership.rejectAll(closed);
+    this.#bootstraps.rejectAll(closed);
     // Whoever opens the folder next must not meet a writer.
     await isIdle;
     this.#side.endClose();
@@ -543,6 +542,9 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
         break;
       case 'resolve':
         void this.#addresses?.onAsked(event);
+        break;
+      case 'bootstrap-settled':
+        this.#bootstraps.onSettled(event);
         break;
       case 'order-answered':
         this.#leadership.onAnswered(event);

@@ -359,6 +359,7 @@ export class ApplicationSide<Result> {
         this.#primary = event.primary;
         break;
       case 'resolve':
+      case 'bootstrap-settled':
       case 'peer':
       case 'storage-full':
       case 'order-answered':

@@ -8,6 +8,7 @@ import type { Bridge } from '../engine/bridge.js';
 import type { CheckpointNotice } from '../engine/checkpoints.js';
 import type { LeadershipOrder } from '../engine/engine-leadership.js';
 import type { EngineEvent, EngineStatus } from '../engine/engine-types.js';
+import type { BootstrapOrder } from '../engine/first-configuration.js';
 import type { MemberHealth } from '../engine/health.js';
 import { type EngineHost, type HostOptions, openEngine } from '../engine/host.js';
 import {
@@ -42,6 +43,7 @@ export interface EngineLink {
   setTls(material: TlsMaterial): void;
   onAddress(answer: AddressAnswer): void;
   changeMembers(change: MemberChange): void;
+  bootstrap(order: BootstrapOrder): void;
   fence(error: SynodError): void;
   close(): Promise<void>;
 }
@@ -82,6 +84,7 @@ export async function openInline(
     setTls: (material) => host.setTls(material),
     onAddress: (answer) => host.onAddress(answer),
     changeMembers: (change) => host.engine.changeMembers(change),
+    bootstrap: (order) => host.engine.bootstrap(order),
     fence: (error) => host.engine.fence(error),
     close: () => host.close(),
   };
@@ -209,6 +212,10 @@ class WorkerLink implements EngineLink {
 
   changeMembers(change: MemberChange): void {
     this.#post({ kind: 'change', change });
+  }
+
+  bootstrap(order: BootstrapOrder): void {
+    this.#post({ kind: 'bootstrap', order });
   }
 
   fence(error: SynodError): void {

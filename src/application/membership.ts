@@ -53,6 +53,8 @@ export interface ChangeOptions {
 
 export interface MembershipOptions {
   readonly replica: string;
+  /** The options name no members: until there is a member set, nothing is taken. */
+  readonly startsInactive?: boolean;
   /** To the engine. */
   readonly send: (change: MemberChange) => void;
   readonly onChange: (change: MemberSetChange) => void;
@@ -87,8 +89,14 @@ export class Membership {
 
   /** Why commands are not taken; null where they are. */
   get refusal(): SynodError | null {
-    const { replica } = this.#options;
-    if (this.#engine === null || memberById(this.#engine, replica) !== undefined) return null;
+    const { replica, startsInactive = false } = this.#options;
+    if (this.#engine === null) {
+      if (!startsInactive) return null;
+      return new SynodError('ERR_SYNOD_INACTIVE', `"${replica}" was not bootstrapped yet`, {
+        outcome: 'not-applied',
+      });
+    }
+    if (memberById(this.#engine, replica) !== undefined) return null;
     return new SynodError(
       'ERR_SYNOD_INACTIVE',
       `"${replica}" is not in the member set ${this.#engine.number}`,
@@ -144,8 +152,10 @@ export class Membership {
 
   /** Only once everything up to the change is executed: until then there are results to come. */
   #lookAround(): void {
+    // The first is told before the engine works under any.
+    if (this.#engine === null) return;
     const { refusal } = this;
-    if (refusal === null || this.current === null || this.current.number < this.#engine!.number) return;
+    if (refusal === null || this.current === null || this.current.number < this.#engine.number) return;
     this.#options.onRemoved(new SynodError('ERR_SYNOD_INACTIVE', refusal.message, { outcome: 'unknown' }));
   }
 }
@@ -183,24 +193,12 @@ function checkChange(
   members: readonly ConfigurationMember[],
   { cookie, force, ifNumber }: ChangeOptions,
 ): Omit<MemberChange, 'request'> {
-  if (!Array.isArray(members) || members.length < 1 || members.length > MEMBERS_MAX)
-    throw badArgument(`members: expected a list of 1 to ${MEMBERS_MAX}`);
   if (cookie !== undefined && !(cookie instanceof Uint8Array))
     throw badArgument(`cookie: expected a Uint8Array, got ${typeof cookie}`);
   if (force !== undefined && typeof force !== 'boolean') throw badArgument('force: expected true or false');
   if (ifNumber !== undefined && !(Number.isSafeInteger(ifNumber) && ifNumber >= 1))
     throw badArgument(`ifNumber: expected the number of a member set, got ${String(ifNumber)}`);
-  const checked = members.map((member: Partial<ConfigurationMember> | null, index) => {
-    const { id, address } = member ?? {};
-    if (!isMemberId(id)) throw badArgument(`members[${index}].id: ${String(id)}`);
-    const parsed = typeof address === 'string' ? parseAddress(address) : null;
-    if (parsed === null || parsed.port === 0)
-      throw badArgument(`members[${index}].address: expected host:port, got ${String(address)}`);
-    return { id, address: formatAddress(parsed) };
-  });
-  for (const name of ['id', 'address'] as const)
-    if (new Set(checked.map((member) => member[name])).size < checked.length)
-      throw badArgument(`members: each needs an ${name} of its own`);
+  const checked = checkMembers(members);
   const encodedCookie = cookie === undefined ? '' : Buffer.from(cookie).toString('base64');
   const bytes = encodeConfiguration({
     number: Number.MAX_SAFE_INTEGER,
@@ -221,6 +219,24 @@ function checkChange(
   };
 }
 
-function badArgument(message: string): SynodError {
+export function badArgument(message: string): SynodError {
   return new SynodError('ERR_SYNOD_ARGUMENT', message, { outcome: 'not-applied' });
+}
+
+/** With their addresses in one form. Throws `ERR_SYNOD_ARGUMENT`. */
+export function checkMembers(members: readonly ConfigurationMember[]): ConfigurationMember[] {
+  if (!Array.isArray(members) || members.length < 1 || members.length > MEMBERS_MAX)
+    throw badArgument(`members: expected a list of 1 to ${MEMBERS_MAX}`);
+  const checked = members.map((member: Partial<ConfigurationMember> | null, index) => {
+    const { id, address } = member ?? {};
+    if (!isMemberId(id)) throw badArgument(`members[${index}].id: ${String(id)}`);
+    const parsed = typeof address === 'string' ? parseAddress(address) : null;
+    if (parsed === null || parsed.port === 0)
+      throw badArgument(`members[${index}].address: expected host:port, got ${String(address)}`);
+    return { id, address: formatAddress(parsed) };
+  });
+  for (const name of ['id', 'address'] as const)
+    if (new Set(checked.map((member) => member[name])).size < checked.length)
+      throw badArgument(`members: each needs an ${name} of its own`);
+  return checked;
 }

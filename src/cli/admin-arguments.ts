@@ -11,7 +11,7 @@ export interface Target {
 }
 
 export interface AdminCommand extends Target {
-  readonly kind: 'member' | 'promote' | 'relinquish';
+  readonly kind: 'member' | 'bootstrap' | 'promote' | 'relinquish';
   /** Behind `SYNOD`, as the service takes it. */
   readonly words: readonly string[];
   readonly timeoutMs: number;
@@ -52,6 +52,15 @@ member another address.
       --force           also where newcomers are not there or have not caught up, and where no quorum of the new
                         set is connected. Danger: the cluster may choose nothing until enough of them have come
 ${common}`,
+  bootstrap: `usage: synod bootstrap ID=HOST:PORT [ID=HOST:PORT ...] (--config FILE | --port P [--host HOST])
+
+Gives a cluster its first member set, through any one of its replicas. All of them must run, with the same cluster
+name, an empty folder and a configuration without members. HOST:PORT is where the other replicas reach each
+(not its key-value service). Doing it again with the same members is no change.
+
+A folder that was given a list of members never takes another one: if the list was wrong, empty the folders.
+
+${common}`,
   promote: `usage: synod promote (--config FILE | --port P [--host HOST]) [--force]
 
 Makes the replica that is asked the primary. No command fails: they wait, and go on under it.
@@ -78,6 +87,7 @@ const targetOptions = {
 
 const options: Readonly<Record<AdminName, NonNullable<ParseArgsConfig['options']>>> = {
   member: { ...targetOptions, force: { type: 'boolean' } },
+  bootstrap: targetOptions,
   promote: { ...targetOptions, force: { type: 'boolean' } },
   relinquish: { ...targetOptions, to: { type: 'string' } },
 };
@@ -105,7 +115,10 @@ export function parseAdminCommand(name: AdminName, rest: readonly string[]): Adm
   for (const [option, value] of Object.entries(values)) if (value === '') throw wrong(`--${option} is empty`);
   const force = values.force === true;
   let words: readonly string[];
-  if (name === 'member') words = memberWords(positionals, force, wrong);
+  if (name === 'bootstrap') {
+    if (positionals.length === 0) throw wrong('bootstrap: expected ID=HOST:PORT, once for each member');
+    words = ['BOOTSTRAP', ...positionals.flatMap((text) => placeOf(text, wrong))];
+  } else if (name === 'member') words = memberWords(positionals, force, wrong);
   else {
     if (positionals.length > 0) throw wrong(`unexpected argument ${positionals[0]}`);
     const more = force ? ['FORCE'] : typeof values.to === 'string' ? [values.to] : [];
@@ -142,13 +155,17 @@ function memberWords(positionals: readonly string[], force: boolean, wrong: Wron
   }
   const forced = force ? ['FORCE'] : [];
   if (action === 'remove') return ['MEMBER', 'REMOVE', rest[0]!, ...forced];
-  const last = rest.at(-1)!;
-  const at = last.indexOf('=');
-  if (at < 1 || at === last.length - 1) throw wrong(`${last}: expected ID=HOST:PORT`);
-  const place = [last.slice(0, at), last.slice(at + 1)];
+  const place = placeOf(rest.at(-1)!, wrong);
   return action === 'add'
     ? ['MEMBER', 'ADD', ...place, ...forced]
     : ['MEMBER', 'REPLACE', rest[0]!, ...place, ...forced];
+}
+
+/** The id and the address in `ID=HOST:PORT`. */
+function placeOf(text: string, wrong: Wrong): readonly [string, string] {
+  const at = text.indexOf('=');
+  if (at < 1 || at === text.length - 1) throw wrong(`${text}: expected ID=HOST:PORT`);
+  return [text.slice(0, at), text.slice(at + 1)];
 }
 
 function targetOf(

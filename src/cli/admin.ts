@@ -23,10 +23,7 @@ export async function administer(command: AdminCommand, address: Address, output
   const { words, timeoutMs, json } = command;
   const place = `${address.host}:${address.port}`;
   const waiting = setTimeout(
-    () =>
-      output.error(
-        `synod: waiting for ${place}: newcomers catch up first, for ten election timeouts at most`,
-      ),
+    () => output.error(`synod: waiting for ${place}: for all that must be there to be there`),
     PATIENCE_MS,
   );
   try {

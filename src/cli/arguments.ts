@@ -71,6 +71,7 @@ usage: synod COMMAND [OPTION...]
   synod serve --config FILE      run one replica with the key-value service
   synod status --config FILE     print the state of a running replica as JSON
   synod member add ID=HOST:PORT  change the members of a running cluster; list, remove, replace
+  synod bootstrap ID=HOST:PORT ...  give a cluster its first members
   synod promote, relinquish      change who leads it
   synod log verify --dir DIR     check the log of a replica, running or not
   synod log dump --dir DIR       print its records

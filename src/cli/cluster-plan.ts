@@ -37,7 +37,10 @@ export interface ClusterPlan {
   readonly replicas: readonly PlannedReplica[];
 }
 
-type ConfigObject = Omit<ReplicaOptions, 'logger'> & { readonly kv: { readonly listen: string } };
+type ConfigObject = Omit<ReplicaOptions, 'logger' | 'members'> & {
+  readonly members: NonNullable<ReplicaOptions['members']>;
+  readonly kv: { readonly listen: string };
+};
 
 async function readExisting(path: string): Promise<ConfigObject | null> {
   let text: string;
@@ -48,7 +51,10 @@ async function readExisting(path: string): Promise<ConfigObject | null> {
     throw error;
   }
   parseConfig(text, path);
-  return JSON.parse(text) as ConfigObject;
+  const config = JSON.parse(text) as ConfigObject;
+  if (config.members === undefined)
+    throw new UsageError(`${path} names no members: a cluster of this command has them`, 'cluster');
+  return config;
 }
 
 function freshConfig(id: string, index: number, count: number, dir: string): ConfigObject {

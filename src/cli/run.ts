@@ -50,6 +50,7 @@ async function execute(command: Command, output: Output): Promise<number> {
     case 'log':
       return await (await import('./log.js')).runLog(command, output);
     case 'member':
+    case 'bootstrap':
     case 'promote':
     case 'relinquish':
       return await (await import('./admin.js')).administer(command, await addressOf(command), output);

@@ -1,6 +1,7 @@
 /** Carries out what the protocol decided: records, messages, and what the application is told. */
 
 import { unreachable } from '../contracts.js';
+import { RecordKind } from '../log/format.js';
 import type { Ballot, MemberNumber } from '../protocol/ballot.js';
 import { formatBallot } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
@@ -33,6 +34,7 @@ export interface EffectRunnerOptions {
   readonly checkpoints: Checkpoints | null;
   readonly leadership: EngineLeadership;
   readonly times: StageTimes;
+  readonly firstConfiguration: () => Configuration | null;
   /** It is in force from here on. */
   readonly onConfiguration: (configuration: Configuration) => void;
 }
@@ -113,6 +115,15 @@ export class EffectRunner {
     keeper.onAppended();
   }
 
+  /** The record of the list that the first configuration is to be drawn up for; yields its sequence. */
+  recordList(payload: Uint8Array): number {
+    const { log, keeper, grants } = this.#options;
+    if (!grants.reclaim(false)) grants.revoke();
+    log.append(RecordKind.list, 0, 0, 0, payload);
+    keeper.onAppended();
+    return log.sequence;
+  }
+
   #retain(decree: DecreeReference): void {
     if (isFrame(decree.source)) decree.source = new HeapPlace([this.#options.sender.join(decree.source)]);
   }
@@ -141,7 +152,7 @@ export class EffectRunner {
     const { parts, peers, onConfiguration } = this.#options;
     // Who was taken out still knows its own commands among those that are executed later.
     if (self !== 0) parts.bridge.self = self;
-    const first = peers.genesis;
+    const first = this.#options.firstConfiguration();
     if (first !== null) parts.emit({ kind: 'first-configuration', bytes: encodeConfiguration(first) });
     parts.logger.info(
       { configuration: configuration.number, self, members: configuration.members },

@@ -13,6 +13,7 @@ import type { ResolveAddress } from './address-resolver.js';
 import type { Bridge } from './bridge.js';
 import type { CheckpointNotice } from './checkpoints.js';
 import type { OrderRefusal } from './engine-leadership.js';
+import type { BootstrapOutcome } from './first-configuration.js';
 import type { CopyBytes } from './log-writer.js';
 import type { RecoveredLog } from './recover.js';
 
@@ -38,6 +39,7 @@ export type EngineEvent =
   | { readonly kind: 'first-configuration'; readonly bytes: Uint8Array }
   /** In force here from now on; `recovered` is the number of the one that was when the replica was opened. */
   | { readonly kind: 'configuration'; readonly bytes: Uint8Array; readonly recovered: number }
+  | { readonly kind: 'bootstrap-settled'; readonly request: number; readonly outcome: BootstrapOutcome }
   | { readonly kind: 'change-settled'; readonly request: number; readonly outcome: ChangeOutcome }
   /** Where is this member now? Its address as the configuration has it, or the options. */
   | { readonly kind: 'resolve'; readonly request: number; readonly id: string; readonly address: string }

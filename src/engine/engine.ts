@@ -5,11 +5,11 @@
 
 import { SynodError } from '../errors.js';
 import { FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX } from '../limits.js';
-import type { Configuration } from '../protocol/configuration.js';
 import type { MemberChange } from '../protocol/reconfiguration.js';
 import { Replica } from '../protocol/replica.js';
 import type { Connection } from '../transport/transport.js';
 import { FrameWriter } from '../wire/codec.js';
+import type { ListedMember } from '../wire/configuration-codec.js';
 import { brokenContract } from './broken-contract.js';
 import { Checkpoints } from './checkpoints.js';
 import { Deliveries } from './deliveries.js';
@@ -17,6 +17,7 @@ import { EffectRunner } from './effect-runner.js';
 import { EngineLeadership, type LeadershipOrder } from './engine-leadership.js';
 import type { EngineParts, EngineStatus } from './engine-types.js';
 import { FetchServer } from './fetch-server.js';
+import { type BootstrapOrder, FirstConfiguration } from './first-configuration.js';
 import { FrameIntake } from './frame-intake.js';
 import { Grants } from './grants.js';
 import { GroupFlag } from './group.js';
@@ -55,6 +56,7 @@ export class Engine {
   readonly #sender: MessageSender;
   readonly #keeper: LogKeeper;
   readonly #peers: PeerTable;
+  readonly #first: FirstConfiguration;
   readonly #leadership: EngineLeadership;
   readonly #intake: FrameIntake;
   readonly #effects: EffectRunner;
@@ -69,8 +71,6 @@ export class Engine {
   #ready: (() => void) | null = null;
   #startWritten = false;
   #readsAsked = 0;
-  /** The first configuration, once no power cut can take it back: only then may it be told to those that link up. */
-  #durableGenesis: Configuration | null;
   /** Looking for memory to give back costs time: once a tick. */
   #releaseDue = false;
   /** Closing: called when more has become durable. */
@@ -79,19 +79,13 @@ export class Engine {
   constructor(parts: EngineParts) {
     const { options, recovered, medium, crc32c, bridge } = parts;
     this.#parts = parts;
+    const { electionTimeoutMs, heartbeatMs } = options;
     const self = describeSelf(parts);
     const { incarnation } = self;
     this.#startNumber = self.start;
-    this.#durableGenesis = recovered.genesis;
     bridge.session = this.#startNumber;
     this.#core = new Replica(
-      {
-        electionTimeoutMs: options.electionTimeoutMs,
-        heartbeatMs: options.heartbeatMs,
-        pipelineDecreesMax: options.limits.pipelineDecreesMax,
-        pipelineBytesMax: options.limits.pipelineBytesMax,
-        fetchBytesMax: options.limits.fetchBytesMax,
-      },
+      { electionTimeoutMs, heartbeatMs, ...options.limits },
       { id: options.replica, incarnation },
       recovered.protocol,
       parts.random,
@@ -124,10 +118,6 @@ export class Engine {
       },
     });
     this.#peers = new PeerTable({
-      members: options.members,
-      id: options.replica,
-      incarnation,
-      genesis: recovered.genesis,
       configuration: () => this.#core.configuration,
       onUp: (number) => this.#onPeer('peer-up', number),
       onDown: (number) => this.#onPeer('peer-down', number),
@@ -216,11 +206,22 @@ export class Engine {
       checkpoints: this.checkpoints,
       leadership: this.#leadership,
       times: this.#times,
-      onConfiguration: (configuration) => this.#links.setPeers(peersOf(options, configuration, null)),
+      firstConfiguration: () => this.#first.genesis,
+      onConfiguration: () => this.#setPeers([]),
+    });
+    this.#first = new FirstConfiguration({
+      parts,
+      core: this.#core,
+      log: this.#log,
+      sender: this.#sender,
+      incarnation,
+      links: () => this.#links.up,
+      record: (payload) => this.#effects.recordList(payload),
+      onList: () => this.#setPeers([]),
     });
     this.#links = new Links({
       transport: parts.transport,
-      peers: peersOf(options, recovered.protocol.configuration, null),
+      peers: peersOf(options, recovered.protocol.configuration, this.#first.list),
       id: options.replica,
       crc32c,
       logger: parts.logger,
@@ -228,7 +229,7 @@ export class Engine {
       handshakeBytesMax: HANDSHAKE_BYTES_MAX,
       handshakeTimeoutMs: handshakeTimeoutMs(options),
       sendQueueBytesMax: options.limits.sendQueueBytesMax,
-      hello: () => ({ ...self, hasGenesis: this.#peers.genesis !== null }),
+      hello: () => ({ ...self, hasGenesis: this.#first.genesis !== null }),
       authenticate: parts.authenticate ?? (() => null),
       resolve: parts.resolve ?? null,
       onCongestion: ({ number, congested }) =>
@@ -240,7 +241,7 @@ export class Engine {
     });
     this.#health = new Health({
       id: options.replica,
-      ids: () => options.members.map(({ id }) => id),
+      ids: () => (this.#core.configuration?.members ?? options.members).map(({ id }) => id),
       writer: this.#writer,
       links: () => this.#links.up,
       board: bridge.statistics,
@@ -259,9 +260,8 @@ export class Engine {
       payloadBytesMax: this.#log.payloadBytesMax,
       step: (input) => this.#core.step(input, parts.now()),
       carryOut: () => this.#effects.carryOut(this.#core.takeEffects()),
-      onGenesis: (configuration) => {
-        this.#peers.genesis ??= configuration;
-      },
+      onGenesis: (configuration) => this.#first.admits(configuration),
+      onListFrame: (link, kind, payload) => this.#first.onFrame(link, kind, payload),
       onForward: (batch) => void this.#submitter.forwarded.push(batch),
       onCheckpointFrame: (link, frame) => this.checkpoints?.onFrame(link, frame),
       onReport: (link, frame) => this.#health.onReport(link, frame),
@@ -337,7 +337,7 @@ export class Engine {
       this.checkpoints?.tick();
       this.#health.tick(now);
       this.#keeper.mark(now);
-      this.#drawUpGenesis();
+      this.#first.tick(now);
     });
     this.turn();
   }
@@ -379,9 +379,7 @@ export class Engine {
 
   /** The application's orders about who leads. */
   lead(order: LeadershipOrder): void {
-    if (this.#fenced !== null || this.#closing) return;
-    this.#guard(() => this.#leadership.take(order));
-    this.#parts.schedule();
+    this.#order(() => this.#leadership.take(order));
   }
 
   /** Stops for good: nothing is acknowledged, sent or written any more. The process lives on. */
@@ -427,12 +425,21 @@ export class Engine {
 
   /** Has the member set replaced; a `change-settled` event tells what became of it. */
   changeMembers(change: MemberChange): void {
-    if (this.#fenced !== null || this.#closing) return;
-    this.#guard(() => {
-      this.#links.setPeers(peersOf(this.#parts.options, this.#core.configuration, change));
+    this.#order(() => {
+      this.#setPeers(change.members);
       this.#core.step({ kind: 'change', change }, this.#parts.now());
-      this.#parts.schedule();
     });
+  }
+
+  /** Has the first configuration drawn up; a `bootstrap-settled` event tells what became of it. */
+  bootstrap(order: BootstrapOrder): void {
+    this.#order(() => this.#first.bootstrap(order, this.#parts.now()));
+  }
+
+  #order(action: () => void): void {
+    if (this.#fenced !== null || this.#closing) return;
+    this.#guard(action);
+    this.#parts.schedule();
   }
 
   status(): EngineStatus {
@@ -446,7 +453,8 @@ export class Engine {
     if (write < 0) return false;
     this.#durableWrite = -1;
     if (write > 0) this.#core.step({ kind: 'durable', write }, this.#parts.now());
-    if (this.#log.isIdle) this.#durableGenesis = this.#peers.genesis;
+    if (this.#log.isIdle) this.#first.onAllDurable();
+    this.#first.tellWhatIsDurable();
     if (!this.#startWritten) {
       this.#startWritten = true;
       this.#keeper.dropUnused();
@@ -502,14 +510,12 @@ export class Engine {
   #onLinkUp(link: Link): void {
     this.#peers.add(link);
     this.#parts.emit({ kind: 'peer', id: link.peer!.id, connected: true });
-    const genesis = this.#durableGenesis;
-    if (genesis !== null && !link.peer!.hasGenesis)
-      this.#sender.send(link, { kind: 'genesis', configuration: genesis });
-    this.#drawUpGenesis();
+    this.#first.onLinkUp(link);
   }
 
   #onLinkDown(link: Link): void {
     this.#fetches.onDown(link);
+    this.#first.onLinkDown(link);
     this.checkpoints?.onDown(link);
     this.#peers.remove(link);
     if (link.peer !== null) this.#parts.emit({ kind: 'peer', id: link.peer.id, connected: false });
@@ -543,13 +549,9 @@ export class Engine {
     });
   }
 
-  #drawUpGenesis(): void {
-    const configuration = this.#startWritten ? this.#peers.drawUpGenesis(this.#links.up) : null;
-    if (configuration === null) return;
-    const message = { kind: 'genesis', configuration } as const;
-    // The protocol passes it on to all that are linked once it is durable here.
-    this.#core.step({ kind: 'message', from: 0, configuration: 0, message }, this.#parts.now());
-    this.#parts.schedule();
+  #setPeers(wanted: readonly ListedMember[]): void {
+    const { options } = this.#parts;
+    this.#links.setPeers(peersOf(options, this.#core.configuration, [...this.#first.list, ...wanted]));
   }
 
   // Storage.

@@ -8,7 +8,7 @@ import type { Configuration } from '../protocol/configuration.js';
 import type { Input } from '../protocol/inputs.js';
 import type { Message } from '../protocol/messages.js';
 import { PeerFault } from '../protocol/plausible.js';
-import { decodeForward, decodeMessage } from '../wire/codec.js';
+import { decodeForward, decodeMessage, joinPayload } from '../wire/codec.js';
 import type { Frame } from '../wire/frame.js';
 import { FrameError, FrameKind } from '../wire/frame.js';
 import { holdsCommands } from './group.js';
@@ -26,7 +26,10 @@ export interface FrameIntakeOptions {
   readonly step: (input: Input) => void;
   /** Has the records that the inputs so far asked for appended. */
   readonly carryOut: () => void;
-  readonly onGenesis: (configuration: Configuration) => void;
+  /** A peer gives the first configuration: false where it must not be taken. */
+  readonly onGenesis: (configuration: Configuration) => boolean;
+  /** A frame about who the first configuration is to have. Throws `FrameError`. */
+  readonly onListFrame: (link: Link, kind: number, payload: Uint8Array) => void;
   /** Commands of a peer that takes this replica for the primary; their pieces lie in receive buffers. */
   readonly onForward: (batch: ForwardedBatch) => void;
   /** A frame about a checkpoint. Throws `FrameError`. */
@@ -102,10 +105,16 @@ export class FrameIntake {
         this.#takeForward(link, frame);
         return;
       }
+      if (frame.kind === FrameKind.invite || frame.kind === FrameKind.enrolled) {
+        this.#records += 1;
+        this.#bytes += frame.payloadBytes;
+        this.#options.onListFrame(link, frame.kind, joinPayload(frame));
+        return;
+      }
       const message = decodeMessage(frame);
       this.#bytes += frame.payloadBytes;
       this.#records += 1;
-      if (message.kind === 'genesis') onGenesis(message.configuration);
+      if (message.kind === 'genesis' && !onGenesis(message.configuration)) return;
       this.#noteAcknowledged(link, message);
       if (message.kind === 'heartbeat-reply') this.#options.onHeartbeatReply(link, message.round);
       step({ kind: 'message', from: link.number, configuration: frame.configuration, message });

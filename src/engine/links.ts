@@ -18,6 +18,8 @@ import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from './hello.
 export interface Peer {
   readonly id: string;
   readonly address: Address;
+  /** It may know of nobody: it is dialled without waiting for it to dial. */
+  readonly isNewcomer?: boolean;
 }
 
 export interface LinksOptions {
@@ -135,7 +137,7 @@ export class Links {
         dial.peer = peer;
         continue;
       }
-      const at = this.#now + (peer.id < this.#options.id ? 0 : REVERSE_DIAL_MS);
+      const at = this.#now + (this.#isForThisToDial(peer) ? 0 : REVERSE_DIAL_MS);
       const token = this.#tokens;
       this.#tokens += 1;
       this.#dials.set(peer.id, { token, peer, state: 'idle', at, retryMs: RETRY_MS_MIN, lastReason: '' });
@@ -407,7 +409,11 @@ export class Links {
   }
 
   #wait(dial: Dial, ms: number): void {
-    dial.at = this.#now + (dial.peer.id < this.#options.id ? ms : Math.max(ms, REVERSE_DIAL_MS));
+    dial.at = this.#now + (this.#isForThisToDial(dial.peer) ? ms : Math.max(ms, REVERSE_DIAL_MS));
+  }
+
+  #isForThisToDial({ id, isNewcomer = false }: Peer): boolean {
+    return id < this.#options.id || isNewcomer;
   }
 
   #dialOf(token: number): Dial | undefined {

@@ -5,7 +5,7 @@ import type { Message } from '../protocol/messages.js';
 import type { SegmentMemory } from '../storage/log-medium.js';
 import type { FrameWriter } from '../wire/codec.js';
 import { encodeConfiguration, encodeJoin } from '../wire/configuration-codec.js';
-import type { Piece } from '../wire/frame.js';
+import type { FrameKind, Piece } from '../wire/frame.js';
 import { type Link, OWN_MEMORY } from './links.js';
 import type { CopyBytes } from './log-writer.js';
 import { HeapPlace, LogPlace } from './places.js';
@@ -58,6 +58,19 @@ export class MessageSender {
       default:
         connection.send(writer.bytes, writer.message(message, configuration, 0, 0));
     }
+  }
+
+  /** A frame of which the payload says everything. */
+  sendPlain(link: Link, kind: FrameKind, payload: Uint8Array): void {
+    const { writer, crc32c, configuration } = this.#options;
+    const headerBytes = writer.plain(
+      kind,
+      configuration(),
+      payload.length,
+      crc32c(payload, 0, payload.length, 0),
+    );
+    link.sending.push(OWN_MEMORY);
+    link.connection.send(writer.bytes, headerBytes, payload, 0, payload.length);
   }
 
   /** The payload at a `HeapPlace`, or in a frame, in one piece of heap memory. */

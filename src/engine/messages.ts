@@ -8,6 +8,7 @@ import type { AddressAnswer } from './address-resolver.js';
 import type { CheckpointNotice } from './checkpoints.js';
 import type { LeadershipOrder } from './engine-leadership.js';
 import type { EngineEvent, EngineStatus } from './engine-types.js';
+import type { BootstrapOrder } from './first-configuration.js';
 import type { MemberHealth } from './health.js';
 import type { HostOptions } from './host.js';
 
@@ -63,6 +64,7 @@ export type ToWorker =
   | { readonly kind: 'lead'; readonly order: LeadershipOrder }
   | { readonly kind: 'tls'; readonly material: TlsMaterial }
   | { readonly kind: 'address'; readonly answer: AddressAnswer }
+  | { readonly kind: 'bootstrap'; readonly order: BootstrapOrder }
   | { readonly kind: 'change'; readonly change: MemberChange }
   | { readonly kind: 'fence'; readonly error: ErrorData }
   | { readonly kind: 'close' };

@@ -1,21 +1,11 @@
-/**
- * Who is at the other end of each link, in the protocol's numbers, and the first configuration, which says so
- * (docs/protocol.md, "The first configuration").
- */
+/** Who is at the other end of each link, in the protocol's numbers. */
 
 import { MEMBER_NUMBER_MAX, type MemberNumber } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
-import { genesisConfiguration, memberById, memberByNumber } from '../protocol/configuration.js';
-import { formatAddress } from '../transport/address.js';
-import type { Address } from '../transport/transport.js';
+import { memberById, memberByNumber } from '../protocol/configuration.js';
 import type { Link } from './links.js';
 
 export interface PeerTableOptions {
-  /** The members of the options, this replica among them. */
-  readonly members: readonly { readonly id: string; readonly address: Address }[];
-  readonly id: string;
-  readonly incarnation: string;
-  readonly genesis: Configuration | null;
   readonly configuration: () => Configuration | null;
   readonly onUp: (number: number) => void;
   readonly onDown: (number: number) => void;
@@ -25,15 +15,11 @@ export interface PeerTableOptions {
 const OUTSIDERS = MEMBER_NUMBER_MAX + 1;
 
 export class PeerTable {
-  /** The first configuration, once it is known. */
-  genesis: Configuration | null;
-
   readonly #options: PeerTableOptions;
   readonly #links: Map<number, Link> = new Map();
 
   constructor(options: PeerTableOptions) {
     this.#options = options;
-    this.genesis = options.genesis;
   }
 
   link(number: number): Link | undefined {
@@ -70,21 +56,6 @@ export class PeerTable {
       this.remove(link);
       this.add(link);
     }
-  }
-
-  /** The first configuration, if it is for this replica to draw up and everyone is there; `up` are the links by id. */
-  drawUpGenesis(up: ReadonlyMap<string, Link>): Configuration | null {
-    const { members, id, incarnation } = this.#options;
-    if (this.genesis !== null || members.some((other) => other.id < id)) return null;
-    const disks: { id: string; incarnation: string; address: string }[] = [];
-    for (const member of members) {
-      const peer = member.id === id ? null : up.get(member.id)?.peer;
-      if (peer === undefined || peer?.hasGenesis) return null;
-      const address = formatAddress(member.address);
-      disks.push({ id: member.id, incarnation: peer?.incarnation ?? incarnation, address });
-    }
-    this.genesis = genesisConfiguration(disks);
-    return this.genesis;
   }
 
   #numberOf(link: Link): number {

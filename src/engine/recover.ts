@@ -14,7 +14,7 @@ import type { Acceptance, DecreeReference, Slot } from '../protocol/decree.js';
 import { DecreeKind } from '../protocol/decree.js';
 import type { RecoveredState } from '../protocol/replica.js';
 import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
-import { decodeConfiguration } from '../wire/configuration-codec.js';
+import { decodeConfiguration, decodeMemberList, type ListedMember } from '../wire/configuration-codec.js';
 import { HeapPlace } from './places.js';
 
 /** The state that the application has restored, and that the log goes on from. */
@@ -31,6 +31,8 @@ export interface RecoveredLog {
   /** Null where the disk is new. */
   readonly diskIncarnation: Uint8Array | null;
   readonly genesis: Configuration | null;
+  /** Who the first configuration is to have, where that was told to this disk and there is none yet. */
+  readonly list: readonly ListedMember[] | null;
   readonly protocol: RecoveredState;
   /** What was restored before the log was opened; null where the log has everything. */
   readonly checkpoint: RestoredCheckpoint | null;
@@ -187,12 +189,26 @@ class Recovering {
       const { firstConfiguration, configuration } = this.#checkpoint;
       this.#readCurrent(verdict, firstConfiguration, configuration);
     } else if (genesis === null) {
-      this.#finish(verdict, null, null, new Map());
+      this.#readList(verdict);
     } else {
       this.#readConfiguration(genesis.segment, genesis.offset, genesis.bytes, (first) =>
         this.#readCurrent(verdict, first, first),
       );
     }
+  }
+
+  #readList(verdict: RecoveredLog['verdict']): void {
+    const { list: at } = this.#state;
+    if (at === null) {
+      this.#finish(verdict, null, null, new Map());
+      return;
+    }
+    const target = new Uint8Array(at.bytes);
+    this.#read(at.segment, at.offset, target, (count) => {
+      const list = count === at.bytes ? decodeMemberList(target) : null;
+      if (list === null) this.#fail(at.segment, at.offset, 'no list of members');
+      else this.#finish(verdict, null, null, new Map(), list);
+    });
   }
 
   /** The newest configuration that is chosen is in force. */
@@ -297,6 +313,7 @@ class Recovering {
     genesis: Configuration | null,
     configuration: Configuration | null,
     accepted: Map<number, Acceptance>,
+    list: readonly ListedMember[] | null = null,
   ): void {
     const { promised } = this.#state;
     const header = this.#found.find((one) => one.header.kind === 'valid')?.header;
@@ -305,6 +322,7 @@ class Recovering {
       verdict,
       diskIncarnation: header?.kind === 'valid' ? header.header.diskIncarnation : null,
       genesis,
+      list,
       protocol: { promised, chosen: this.#chosen, accepted, configuration },
       checkpoint: this.#checkpoint,
       bytesRead: this.#bytesRead,

@@ -70,6 +70,9 @@ function onMessage(message: ToWorker): void {
     case 'address':
       host?.onAddress(message.answer);
       break;
+    case 'bootstrap':
+      host?.engine.bootstrap(message.order);
+      break;
     case 'change':
       host?.engine.changeMembers(message.change);
       break;

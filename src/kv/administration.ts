@@ -16,7 +16,8 @@ export const administrationKinds: readonly AdministrationOption[] = ['loopback',
 export const ADMINISTRATION_HELP: readonly string[] = [
   'SYNOD <subcommand> [<arg> ...]. Subcommands are:',
   'STATUS, HEALTH, MEMBERS, MEMBER ADD <id> <host:port> [FORCE], MEMBER REMOVE <id> [FORCE],',
-  'MEMBER REPLACE <id> <new id> <host:port> [FORCE], PROMOTE [FORCE], RELINQUISH [<id>], HELP',
+  'MEMBER REPLACE <id> <new id> <host:port> [FORCE], BOOTSTRAP <id> <host:port> [<id> <host:port> ...],',
+  'PROMOTE [FORCE], RELINQUISH [<id>], HELP',
 ];
 
 /** What a request comes to: a question, or a change. */
@@ -31,6 +32,7 @@ export type AdministrativeRequest =
       readonly address: string;
       readonly force: boolean;
     }
+  | { readonly kind: 'bootstrap'; readonly members: readonly ConfigurationMember[] }
   | { readonly kind: 'promote'; readonly force: boolean }
   | { readonly kind: 'relinquish'; readonly to: string | null };
 
@@ -52,9 +54,20 @@ export function parseAdministration(words: readonly string[]): AdministrativeReq
       return rest.length > 1 ? null : { kind, to: rest[0] ?? null };
     case 'member':
       return parseMember(rest);
+    case 'bootstrap':
+      return parseBootstrap(rest);
     default:
       return null;
   }
+}
+
+function parseBootstrap(words: readonly string[]): AdministrativeRequest | null {
+  if (words.length === 0 || words.length % 2 !== 0) return null;
+  const members = Array.from({ length: words.length / 2 }, (_, index) => ({
+    id: words[2 * index]!,
+    address: words[2 * index + 1]!,
+  }));
+  return { kind: 'bootstrap', members };
 }
 
 /** An id is never refused for being a word of the command: `FORCE` counts only where all that is needed stands before it. */
@@ -114,6 +127,10 @@ async function carryOut(replica: ReplicaLike, request: AdministrativeRequest): P
       return {
         primary: await needed(replica.relinquish?.(request.to === null ? {} : { to: request.to })),
       };
+    case 'bootstrap': {
+      const result = await needed(replica.bootstrap?.(request.members));
+      return { ...membersOf(replica.configuration ?? null), changed: result === 'bootstrapped' };
+    }
     case 'add':
     case 'remove':
     case 'replace':

@@ -1,6 +1,8 @@
 /** What the key-value service uses of a replica: the part of the public API that it is built on. */
 
 import type {
+  BootstrapOptions,
+  BootstrapResult,
   ChangeOptions,
   ConfigurationMember,
   MemberHealth,
@@ -54,6 +56,7 @@ export interface ReplicaLike {
   /** What `SYNOD ...` is for; without them it is refused. */
   readonly configuration?: MemberSet | null;
   changeConfiguration?(members: readonly ConfigurationMember[], options?: ChangeOptions): Promise<number>;
+  bootstrap?(members: readonly ConfigurationMember[], options?: BootstrapOptions): Promise<BootstrapResult>;
   promote?(options?: PromoteOptions): Promise<void>;
   relinquish?(options?: RelinquishOptions): Promise<string>;
 }

@@ -30,7 +30,7 @@ export interface KeyValueServerOptions {
   /** How long `close` waits for replies that are under way, in ms. Default 1000. */
   readonly closeTimeoutMs?: number;
   /**
-   * From where `SYNOD MEMBER`, `SYNOD PROMOTE` and `SYNOD RELINQUISH` are taken: connections of this machine, all, or none. Questions are
+   * From where `SYNOD MEMBER`, `BOOTSTRAP`, `PROMOTE` and `RELINQUISH` are taken: connections of this machine, all, or none. Questions are
    * answered everywhere. Default `loopback`.
    *
    * Danger: the service knows no users. With `any`, whoever reaches its port can take members out.

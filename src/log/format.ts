@@ -71,6 +71,8 @@ export const RecordKind = {
   pad: 7,
   /** A checkpoint came from a peer: all up to slot is chosen, and no earlier record of these slots tells what was. */
   jump: 8,
+  /** The members that the first configuration is to have: this disk takes no other list; payload. */
+  list: 9,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 

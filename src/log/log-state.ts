@@ -33,6 +33,8 @@ export class LogState {
   chosenThrough = 0;
   /** Payload of the genesis record, the first configuration; null where it is not in the log (any more). */
   genesis: PayloadLocation | null = null;
+  /** Payload of the record of the list that the first configuration is to be drawn up for; null where there is none. */
+  list: PayloadLocation | null = null;
   /** The configuration in the newest segment header that has one; empty where none has. */
   configuration: Uint8Array = new Uint8Array(0);
   /** Sequence of the next record. */
@@ -85,12 +87,10 @@ export class LogState {
           if (slot > this.startNumber) this.startNumber = slot;
           break;
         case RecordKind.genesis:
-          this.genesis = {
-            segment: header.segment,
-            offset: records.offsets[at]! + RECORD_HEADER_BYTES,
-            bytes: records.payloadBytes[at]!,
-            checksum: records.payloadChecksums[at]!,
-          };
+          this.genesis = payloadOf(scan, at);
+          break;
+        case RecordKind.list:
+          this.list = payloadOf(scan, at);
           break;
         case RecordKind.jump:
           if (slot > this.chosenThrough) this.chosenThrough = slot;
@@ -142,4 +142,13 @@ export class LogState {
       records.commandCounts[at]!,
     );
   }
+}
+
+function payloadOf({ header, records }: SegmentScan, at: number): PayloadLocation {
+  return {
+    segment: header.segment,
+    offset: records.offsets[at]! + RECORD_HEADER_BYTES,
+    bytes: records.payloadBytes[at]!,
+    checksum: records.payloadChecksums[at]!,
+  };
 }

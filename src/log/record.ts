@@ -105,7 +105,7 @@ const WORD = 4_294_967_296;
 /** High words above this make more than 2^53 - 1. */
 const HIGH_WORD_MAX = 0x1f_ffff;
 const RECORD_KIND_MIN = 1;
-const RECORD_KIND_MAX = 8;
+const RECORD_KIND_MAX = 9;
 
 /** Writes a 64-bit field. `value` must be a safe integer of at least 0. */
 export function writeUint64(view: DataView, at: number, value: number): void {

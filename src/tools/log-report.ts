@@ -4,7 +4,7 @@ import { RecordKind } from '../log/format.js';
 import type { LogVerdict } from '../log/recovery.js';
 import { formatBallot } from '../protocol/ballot.js';
 import { DecreeKind } from '../protocol/decree.js';
-import { decodeConfiguration } from '../wire/configuration-codec.js';
+import { decodeConfiguration, decodeMemberList } from '../wire/configuration-codec.js';
 import type { LogSurvey, SurveyedRecord } from './log-survey.js';
 
 export interface LogReport {
@@ -41,6 +41,7 @@ export interface RecordReport {
   readonly commands?: number;
   readonly bytes?: number;
   readonly configuration?: unknown;
+  readonly members?: unknown;
 }
 
 function nameOf(table: Readonly<Record<string, number>>, value: number): string {
@@ -96,6 +97,8 @@ export function reportRecord(record: SurveyedRecord): RecordReport {
       return { ...common, start: record.slot };
     case RecordKind.genesis:
       return { ...common, configuration: decodeConfiguration(record.payload) };
+    case RecordKind.list:
+      return { ...common, members: decodeMemberList(record.payload) };
     case RecordKind.pad:
       return { ...common, bytes: record.payloadBytes };
     default:

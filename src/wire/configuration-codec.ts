@@ -24,14 +24,35 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
   );
 }
 
+/** A member that there is to be: nobody knows its disk yet. */
+export interface ListedMember {
+  readonly id: string;
+  /** `host:port`. */
+  readonly address: string;
+}
+
+/** A list of members, in the log and on the wire the same. */
+export function encodeMemberList(list: readonly ListedMember[]): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(list.map(({ id, address }) => ({ id, address }))));
+}
+
+/** Null where the bytes are none. */
+export function decodeMemberList(bytes: Uint8Array): readonly ListedMember[] | null {
+  const value = parse(bytes);
+  if (!Array.isArray(value) || value.length === 0 || value.length > MEMBERS_MAX) return null;
+  const list: ListedMember[] = [];
+  for (const member of value as unknown[]) {
+    if (!isRecord(member)) return null;
+    const { id, address } = member;
+    if (!isMemberId(id) || typeof address !== 'string' || !ADDRESS.test(address)) return null;
+    list.push({ id, address });
+  }
+  return new Set(list.map(({ id }) => id)).size === list.length ? list : null;
+}
+
 /** Null where the bytes are no configuration. */
 export function decodeConfiguration(bytes: Uint8Array): Configuration | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    return null;
-  }
+  const value = parse(bytes);
   if (
     !isRecord(value) ||
     !isCount(value.number) ||
@@ -79,6 +100,15 @@ export function isMemberId(value: unknown): value is string {
 
 export function isIncarnation(value: unknown): value is string {
   return typeof value === 'string' && INCARNATION.test(value);
+}
+
+/** Undefined where the bytes are no JSON. */
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

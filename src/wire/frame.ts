@@ -60,6 +60,8 @@ export const FrameKind = {
   forward: 30,
   checkpointFetch: 31,
   checkpointChunk: 32,
+  invite: 33,
+  enrolled: 34,
   resign: 39,
   report: 40,
 } as const;

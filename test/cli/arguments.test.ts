@@ -152,7 +152,7 @@ describe('what is refused', () => {
       fc.property(fc.array(word, { maxLength: 6 }), (args) => {
         try {
           expect(parseCommandLine(args).kind).toMatch(
-            /^(serve|cluster|status|member|promote|relinquish|help|version)$/,
+            /^(serve|cluster|status|member|bootstrap|promote|relinquish|help|version)$/,
           );
         } catch (error) {
           expect(error).toBeInstanceOf(UsageError);
@@ -179,6 +179,7 @@ describe('help', () => {
       ],
       status: ['--config', '--port', '--host'],
       member: ['--config', '--port', '--host', '--force', '--timeout-ms', '--json'],
+      bootstrap: ['--config', '--port', '--host', '--timeout-ms', '--json'],
       promote: ['--config', '--port', '--host', '--force', '--timeout-ms', '--json'],
       relinquish: ['--config', '--port', '--host', '--to', '--timeout-ms', '--json'],
     };
@@ -189,7 +190,16 @@ describe('help', () => {
   });
 
   it('fits a terminal', () => {
-    for (const command of [undefined, 'serve', 'cluster', 'status', 'member', 'promote', 'relinquish']) {
+    for (const command of [
+      undefined,
+      'serve',
+      'cluster',
+      'status',
+      'member',
+      'bootstrap',
+      'promote',
+      'relinquish',
+    ]) {
       for (const line of helpText(command).split('\n')) expect(line.length).toBeLessThanOrEqual(115);
     }
   });

@@ -5,7 +5,7 @@
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { SynodError } from '../../src/errors.js';
-import type { ChangeOptions, ConfigurationMember, MemberSet } from '../../src/index.js';
+import type { BootstrapResult, ChangeOptions, ConfigurationMember, MemberSet } from '../../src/index.js';
 import { type AdministrativeRequest, isLoopback, parseAdministration } from '../../src/kv/administration.js';
 import type { ReplicaLike } from '../../src/kv/replica-like.js';
 import type { KeyValueServerOptions } from '../../src/kv/server-options.js';
@@ -33,6 +33,10 @@ class Administered extends InstantReplica implements ReplicaLike {
   async promote(options?: object): Promise<void> {
     this.asked.push({ promote: options });
   }
+  async bootstrap(list: readonly ConfigurationMember[]): Promise<BootstrapResult> {
+    this.asked.push({ bootstrap: list });
+    return this.configuration === null ? 'bootstrapped' : 'already-bootstrapped';
+  }
   async relinquish(options?: object): Promise<string> {
     this.asked.push({ relinquish: options });
     return 'b';
@@ -59,6 +63,8 @@ describe('requests', () => {
     ['member remove force', { kind: 'remove', id: 'force', force: false }],
     ['member remove b FORCE', { kind: 'remove', id: 'b', force: true }],
     ['member replace b c h:3', { kind: 'replace', id: 'b', by: 'c', address: 'h:3', force: false }],
+    ['bootstrap a h:1', { kind: 'bootstrap', members: [{ id: 'a', address: 'h:1' }] }],
+    ['bootstrap a h:1 b h:2', { kind: 'bootstrap', members }],
     ['promote', { kind: 'promote', force: false }],
     ['promote force', { kind: 'promote', force: true }],
     ['relinquish', { kind: 'relinquish', to: null }],
@@ -69,6 +75,8 @@ describe('requests', () => {
     ['member add d h:4 please', null],
     ['member remove b force force', null],
     ['member move b', null],
+    ['bootstrap', null],
+    ['bootstrap a', null],
     ['promote b', null],
     ['relinquish b c', null],
     ['constructor', null],
@@ -92,6 +100,12 @@ describe('the member set', () => {
       { ...common, next: [members[0], { id: 'c', address: 'h:3' }] },
       { ...common, next: [members[0], { id: 'b', address: 'h:9' }] },
     ]);
+  });
+
+  it('is given by bootstrap, which changes nothing where there is one', async () => {
+    const { replica, ask } = await administered();
+    expect(await ask('BOOTSTRAP', 'a', 'h:1', 'b', 'h:2')).toEqual({ number: 4, members, changed: false });
+    expect(replica.asked).toEqual([{ bootstrap: members }]);
   });
 
   it('is shown, and stays as it is where nothing would change', async () => {

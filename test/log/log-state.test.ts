@@ -50,7 +50,7 @@ function fold(...records: readonly Partial<RecordHeader>[]): LogState {
   return state;
 }
 
-const { accept, learn, promise, mark, start, genesis, pad, jump } = RecordKind;
+const { accept, learn, promise, mark, start, genesis, pad, jump, list } = RecordKind;
 
 describe('log state', () => {
   it('is nothing at first', () => {
@@ -211,6 +211,17 @@ describe('log state', () => {
     expect(state.chosenThrough).toBe(3);
     expect([2, 3, 4].map((slot) => state.index.has(slot))).toEqual([false, false, true]);
     expect(state.promised).toBe(9);
+  });
+
+  it('has the list that a first configuration is to be drawn up for, beside that configuration', () => {
+    const state = fold(
+      { kind: start, slot: 1 },
+      { kind: list, payloadBytes: 40, payloadChecksum: 7 },
+      { kind: genesis, payloadBytes: 90, payloadChecksum: 8 },
+    );
+    expect(state.list).toMatchObject({ bytes: 40, checksum: 7 });
+    expect(state.genesis).toMatchObject({ bytes: 90, checksum: 8 });
+    expect(fold({ kind: start, slot: 1 }).list).toBe(null);
   });
 
   it('passes over slots below the floor of the index', () => {

@@ -138,7 +138,7 @@ describe('record header', () => {
   it.each([
     ['version', (view: DataView) => view.setUint8(RecordField.version, 2)],
     ['kind 0', (view: DataView) => view.setUint8(RecordField.kind, 0)],
-    ['kind 9', (view: DataView) => view.setUint8(RecordField.kind, 9)],
+    ['kind 10', (view: DataView) => view.setUint8(RecordField.kind, 10)],
     ['group', (view: DataView) => view.setUint32(RecordField.group, 1, true)],
   ])('calls an intact header unsupported for its %s', (_, change) => {
     expect(read(forge(change))).toBe('unsupported');
@@ -169,7 +169,7 @@ describe('record header', () => {
     ['record-field-32-bits', { payloadBytes: 2 ** 32 }, 0],
     ['record-field-32-bits', { previous: -1 }, 0],
     ['record-field-32-bits', { segmentNonce: 0.5 }, 0],
-    ['record-kind-known', { kind: 9 as RecordKind }, 0],
+    ['record-kind-known', { kind: 10 as RecordKind }, 0],
     ['record-decree-kind-8-bits', { decreeKind: 256 }, 0],
     ['record-group-zero', { group: 1 }, 0],
     ['record-pad-without-checksum', { kind: RecordKind.pad }, 0],

@@ -99,6 +99,15 @@ describe('valid options', () => {
     expect(options.logger).toBe(silentLogger);
   });
 
+  it('need no members, but then an address to listen on', () => {
+    const { members: _, ...rest } = valid();
+    expect(validateOptions({ ...rest, listen: '127.0.0.1:7101' })).toMatchObject({
+      members: [],
+      listen: { host: '127.0.0.1', port: 7101 },
+    });
+    expect(refusal(rest).path).toBe('listen');
+  });
+
   it('may carry undefined where a key is optional', () => {
     const input: ReplicaOptions = {
       ...valid(),
@@ -129,7 +138,7 @@ describe('valid options', () => {
       for (const inner of Object.values(value)) walk(inner);
     };
     walk(options);
-    (input.members[0] as { address: string }).address = '127.0.0.1:1';
+    (input.members![0] as { address: string }).address = '127.0.0.1:1';
     expect(options.members[0]!.address.port).toBe(7101);
   });
 
@@ -181,7 +190,7 @@ describe('a mistake is named by its path and shows the value', () => {
     [['replica'], [...idValues, 'd']],
     [
       ['members'],
-      [undefined, null, {}, [], 'a', Array.from({ length: 8 }, (_, index) => member(`${index}`, index + 1))],
+      [null, {}, [], 'a', Array.from({ length: 8 }, (_, index) => member(`${index}`, index + 1))],
     ],
     [['members', 1], [undefined, ...notObjects], 'members[1]'],
     [['members', 2, 'address'], [...addressValues, '127.0.0.1:7101'], 'members[2].address'],

@@ -41,6 +41,7 @@ const kinds: Record<RecordKind, SeenRecord['kind'] | null> = {
   [RecordKind.genesis]: 'configuration',
   [RecordKind.pad]: null,
   [RecordKind.jump]: 'jump',
+  [RecordKind.list]: 'list',
 };
 
 export function valueText(kind: number, bytes: number, checksum: number): Value {

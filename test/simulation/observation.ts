@@ -22,7 +22,7 @@ export function valueOfDecree({
 
 /** One record of a log, read back from the bytes of the medium. */
 export interface SeenRecord {
-  readonly kind: 'start' | 'promise' | 'accept' | 'learn' | 'configuration' | 'mark' | 'jump';
+  readonly kind: 'start' | 'promise' | 'accept' | 'learn' | 'configuration' | 'mark' | 'jump' | 'list';
   readonly ballot: Ballot;
   /** 0 for records that are about no slot. */
   readonly slot: Slot;

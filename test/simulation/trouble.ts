@@ -327,12 +327,14 @@ export class Trouble {
     const first = world.configurations[0]!.configuration;
     const { members } = latest.configuration;
     // What the cluster is must stay known, and to a member: who is none has no voice when the others begin anew.
+    const isSound = (other: Machine): boolean =>
+      other.tap.hasGenesisDurable && other.holds(first) && !other.disk.isSuspect && !other.isSetBack;
     const knows = (other: Machine): boolean =>
-      other.tap.hasGenesisDurable &&
-      other.holds(first) &&
-      !other.disk.isSuspect &&
-      members.some(({ incarnation }) => incarnation === other.incarnation);
+      isSound(other) && members.some(({ incarnation }) => incarnation === other.incarnation);
     if (!others.some(knows)) return false;
+    // Of those that the options name, one must know: if all are new they take each other for a cluster that begins (docs/limits.md).
+    const isNamed = ({ index }: Machine): boolean => index < world.script.settings.replicas;
+    if (isNamed(machine) && !others.some((other) => isNamed(other) && isSound(other))) return false;
     if (world.script.settings.mode === 'unbounded') return true;
     const lost = members.filter(({ incarnation }) => !this.isSettled(incarnation)).length;
     const isMember = members.some(({ incarnation }) => incarnation === machine.incarnation);

@@ -6,8 +6,10 @@ import { CONFIGURATION_BYTES_MAX } from '../../src/log/format.js';
 import {
   decodeConfiguration,
   decodeJoin,
+  decodeMemberList,
   encodeConfiguration,
   encodeJoin,
+  encodeMemberList,
 } from '../../src/wire/configuration-codec.js';
 import { configuration } from './arbitraries.js';
 
@@ -134,5 +136,35 @@ describe('a request to be let in', () => {
     `? ${zeros}`,
   ])('"%s" is none', (text) => {
     expect(decodeJoin(bytesOf(text))).toBeNull();
+  });
+});
+
+describe('a list of members', () => {
+  const list = [
+    { id: 'a', address: '127.0.0.1:1' },
+    { id: 'b.c-D_1', address: '[::1]:65535' },
+  ];
+
+  it('comes back as it was', () => {
+    expect(decodeMemberList(encodeMemberList(list))).toEqual(list);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['no JSON', '[{'],
+    ['no list', '{}'],
+    ['nobody', '[]'],
+    ['no objects', '[1]'],
+    ['no id', '[{"address":"h:1"}]'],
+    ['a bad id', '[{"id":"a b","address":"h:1"}]'],
+    ['no address', '[{"id":"a"}]'],
+    ['a bad address', '[{"id":"a","address":"\\u0001"}]'],
+    ['an id twice', '[{"id":"a","address":"h:1"},{"id":"a","address":"h:2"}]'],
+    [
+      'too many',
+      JSON.stringify(Array.from({ length: 8 }, (_, index) => ({ id: `m${index}`, address: 'h:1' }))),
+    ],
+  ])('is none with %s', (_, text) => {
+    expect(decodeMemberList(new TextEncoder().encode(text))).toBe(null);
   });
 });
