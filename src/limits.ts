@@ -105,6 +105,9 @@ export const HEARTBEATS_PER_ELECTION_TIMEOUT_MIN = 2;
 /** Priority of a replica as primary; 0: it does not lead of its own accord. */
 export const priorityBounds: Bounds = { min: 0, max: 255, default: 100 };
 
+/** The cookie of a candidacy. */
+export const COOKIE_BYTES_MAX = 256;
+
 /** The heartbeat interval for an election timeout, unless the options name another one. */
 export function defaultHeartbeatMs(electionTimeoutMs: number): number {
   return Math.floor(electionTimeoutMs / HEARTBEATS_PER_ELECTION_TIMEOUT);

@@ -92,6 +92,22 @@ export interface LeadershipOptions {
    * `limits.pipelineDecreesMax`. Default: false.
    */
   readonly standsWhileCatchingUp?: boolean | undefined;
+  /**
+   * Asked on the application's thread before this replica stands for election, is promoted or takes over. `false`: it does not. A cookie of up to
+   * 256 bytes: yes, and every replica that is asked for its vote gets to see it (`acceptFrom`). No answer within a quarter of the election
+   * timeout, an error or anything else is a no. A primary that leads is not asked again. Default: yes, without a cookie.
+   *
+   * Danger: where all applications say no, or block their loops, nobody leads.
+   */
+  readonly canBecomePrimary?: (() => boolean | Uint8Array | Promise<boolean | Uint8Array>) | undefined;
+  /**
+   * Asked on the application's thread, once for each other member and cookie: whether that member may have this replica's vote, as candidate and
+   * as primary. `false` withholds it, until `setVotes` has the question put again. No answer within a quarter of the election timeout, an error or
+   * anything else is a yes, so that a loop that is blocked stops no election. Default: yes.
+   *
+   * Danger: a primary that a majority does not vote for is replaced; a cluster whose majority votes for nobody stands still.
+   */
+  readonly acceptFrom?: ((member: string, cookie: Uint8Array) => boolean | Promise<boolean>) | undefined;
 }
 
 export interface CheckpointOptions {
@@ -190,7 +206,12 @@ export interface ResolvedOptions {
   readonly engine: EngineOption;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
-  readonly leadership: { readonly priority: number; readonly standsWhileCatchingUp: boolean };
+  readonly leadership: {
+    readonly priority: number;
+    readonly standsWhileCatchingUp: boolean;
+    readonly canBecomePrimary: NonNullable<LeadershipOptions['canBecomePrimary']> | null;
+    readonly acceptFrom: NonNullable<LeadershipOptions['acceptFrom']> | null;
+  };
   readonly checkpoints: {
     readonly everyBytes: number;
     readonly everyMs: number | null;
@@ -379,11 +400,20 @@ function withoutValues(value: unknown): unknown {
 }
 
 function validateLeadership(check: OptionChecker, value: unknown): ResolvedOptions['leadership'] {
-  const leadership = check.object(value, 'leadership', ['priority', 'standsWhileCatchingUp']) ?? {};
+  const names = ['priority', 'standsWhileCatchingUp', 'canBecomePrimary', 'acceptFrom'];
+  const leadership = check.object(value, 'leadership', names) ?? {};
+  const hook = (name: 'canBecomePrimary' | 'acceptFrom'): unknown => {
+    const given = leadership[name];
+    if (given !== undefined && typeof given !== 'function')
+      check.report(`leadership.${name}`, 'a function', given);
+    return given ?? null;
+  };
   const { min, max, default: otherwise } = priorityBounds;
   return {
     priority: check.integer(leadership.priority, 'leadership.priority', min, max) ?? otherwise,
     standsWhileCatchingUp: check.flag(leadership.standsWhileCatchingUp, 'leadership.standsWhileCatchingUp'),
+    canBecomePrimary: hook('canBecomePrimary') as ResolvedOptions['leadership']['canBecomePrimary'],
+    acceptFrom: hook('acceptFrom') as ResolvedOptions['leadership']['acceptFrom'],
   };
 }
 

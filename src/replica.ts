@@ -17,6 +17,7 @@ import {
 import type { ApplicationCheckpoints, RestoredState } from './application/checkpoints.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
 import { LeadershipCalls } from './application/leadership-calls.js';
+import { LeadershipHooks } from './application/leadership-hooks.js';
 import type {
   ChangeOptions,
   ConfigurationMember,
@@ -25,6 +26,7 @@ import type {
 } from './application/membership.js';
 import type { MappedReference } from './application/memory-map.js';
 import type { Consistency, ReadCallOptions, ReadResult } from './application/reads.js';
+import type { ReplicaEvents } from './application/replica-events.js';
 import type { ReplicaRole, ReplicaStatus } from './application/replica-status.js';
 import { crc32c as portableCrc32c } from './checksum.js';
 import type { CommandBatch } from './command-batch.js';
@@ -46,6 +48,7 @@ import { loadTls, type TlsOptions } from './transport/tls.js';
 
 export type { BootstrapOptions, BootstrapResult } from './application/bootstrap-calls.js';
 export type { Consistency, ReadResult } from './application/reads.js';
+export type { ReplicaEvents } from './application/replica-events.js';
 export type { ReplicaRole, ReplicaStatus } from './application/replica-status.js';
 export type { ChangeOptions, ConfigurationMember, MemberSet, MemberSetChange };
 
@@ -91,38 +94,6 @@ export interface ReadOptions extends ReadCallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-export interface ReplicaEvents {
-  /** The role of this replica, or the primary that it knows of, changed. */
-  role: [status: { readonly role: ReplicaRole; readonly primary: string | null; readonly ballot: string }];
-  /** This replica leads from now on, under this ballot. */
-  primary: [primary: { readonly ballot: string }];
-  /**
-   * This replica leads, and its state machine has executed everything that earlier primaries proposed, the last of it in `slot`: what it
-   * executes from here on was proposed by this one.
-   */
-  recovered: [recovered: { readonly slot: number }];
-  /**
-   * This replica began or ceased to lead, or to be stable: `isStable` is true of a primary that has recovered, and of a secondary that
-   * follows a primary. Once `isPrimary` is false, commands that still wait here go to the next primary by themselves.
-   */
-  status: [status: { readonly isPrimary: boolean; readonly isStable: boolean }];
-  /** A link to a peer came up or broke. */
-  peer: [peer: { readonly id: string; readonly connected: boolean }];
-  /** The storage has no space for another segment (the replica waits, and does not lead), or has space again. */
-  storageFull: [full: boolean];
-  /** A checkpoint of the state behind `slot` is durable: made by this replica, or copied from a peer and restored. */
-  checkpoint: [
-    checkpoint: { readonly slot: number; readonly bytes: number; readonly source: 'made' | 'copied' },
-  ];
-  /**
-   * The member set changed, and everything before that was executed here. Told on members of the old and of the new set, and on
-   * whoever else learns of it. A replica that is no member any more takes no commands (`ERR_SYNOD_INACTIVE`).
-   */
-  configuration: [change: MemberSetChange];
-  /** A fault was met that must not be continued from. All calls reject with `ERR_SYNOD_FENCED` from here on. */
-  fenced: [error: SynodError];
-}
-
 export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   extends EventEmitter<ReplicaEvents>
   implements AsyncDisposable
@@ -138,6 +109,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   });
   readonly #addresses: AddressAnswers | null;
   readonly #bootstraps: BootstrapCalls;
+  readonly #hooks: LeadershipHooks;
   #link: EngineLink | null = null;
   #role: ReplicaRole = 'inactive';
   #primary: string | null = null;
@@ -150,7 +122,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     this.#options = options;
     this.#stateMachine = stateMachine;
     this.#bootstraps = new BootstrapCalls(options.replica);
-    const { resolve, logger } = options;
+    const { resolve, logger, leadership } = options;
+    this.#hooks = new LeadershipHooks({ ...leadership, logger });
     this.#addresses = resolve === null ? null : new AddressAnswers({ resolve, logger });
     this.#side = new ApplicationSide<Result>({
       bridge: this.#bridge,
@@ -435,6 +408,17 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   }
 
   /**
+   * With `false`, this replica gives no other one its vote from now on: no answer to candidates, and none to a primary, which loses a
+   * majority that way. It follows, learns, takes commands and may lead all the same. With `true` it votes again. Either has
+   * `leadership.acceptFrom` asked anew about every member. Votes that were given stay given. Throws `ERR_SYNOD_ARGUMENT`, `ERR_SYNOD_CLOSED`.
+   */
+  setVotes(votes: boolean): void {
+    if (typeof votes !== 'boolean')
+      throw new SynodError('ERR_SYNOD_ARGUMENT', `votes: expected true or false, got ${typeof votes}`);
+    this.#openLink.lead({ kind: 'votes', votes });
+  }
+
+  /**
    * What each member told of itself last, in the order of the members; this replica's own is of this moment. Any replica knows it, not
    * only the primary. Rejects with `ERR_SYNOD_CLOSED`.
    */
@@ -501,7 +485,18 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   }
 
   async #open(): Promise<void> {
-    const { logger, members, engine, transport, resolve, checkpoints: _, ...rest } = this.#options;
+    const {
+      logger,
+      members,
+      engine,
+      transport,
+      resolve,
+      leadership,
+      checkpoints: _,
+      ...rest
+    } = this.#options;
+    const { priority, standsWhileCatchingUp } = leadership;
+    const { asksToLead, asksToVote } = this.#hooks;
     const { kind, tls } = transport;
     const { checkpoints } = this.#side;
     const host: HostOptions = {
@@ -510,6 +505,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       transport: { kind },
       tls: tls === null ? null : loadTls(tls, this.#options.replica),
       asksForAddresses: resolve !== null,
+      leadership: { priority, standsWhileCatchingUp, asksToLead, asksToVote },
       keepsCheckpoints: checkpoints !== null,
       checkpoint: checkpoints === null ? null : await restoreNewest(checkpoints),
     };
@@ -518,6 +514,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     this.#link = await open(host, this.#bridge, logger, handler);
     this.#side.open(this.#link);
     this.#addresses?.open((answer) => this.#link!.onAddress(answer));
+    this.#hooks.open((answer) => this.#link!.lead(answer));
   }
 
   async #close(): Promise<void> {
@@ -545,6 +542,12 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
         break;
       case 'bootstrap-settled':
         this.#bootstraps.onSettled(event);
+        break;
+      case 'ask-to-lead':
+        void this.#hooks.onAskToLead(event);
+        break;
+      case 'ask-to-vote':
+        void this.#hooks.onAskToVote(event);
         break;
       case 'order-answered':
         this.#leadership.onAnswered(event);

@@ -360,6 +360,8 @@ export class ApplicationSide<Result> {
         break;
       case 'resolve':
       case 'bootstrap-settled':
+      case 'ask-to-lead':
+      case 'ask-to-vote':
       case 'peer':
       case 'storage-full':
       case 'order-answered':

@@ -32,6 +32,7 @@ const reasons: Readonly<Record<OrderRefusal, string>> = {
   unable: 'this replica cannot write to its log, or its disk stalls',
   'not-caught-up': 'this replica has more to learn or to execute first',
   'no-quorum': 'no quorum is linked',
+  vetoed: 'the application said no, or did not answer in time',
   'no-successor': 'no member that is fit to lead took the primaryship',
   'not-elected': 'no quorum promised, or another replica leads',
   'unknown-member': 'there is no member with this id',

@@ -87,6 +87,9 @@ export class EffectRunner {
         case 'leadership-refused':
           leadership.onRefused(effect.request, effect.reason);
           break;
+        case 'ask-to-lead':
+          leadership.onAskToLead(effect.request);
+          break;
         case 'read-slot':
           parts.bridge.answerReads(effect.read, effect.slot);
           if (parts.bridge.takeApplicationAsleep()) parts.wakeApplication();

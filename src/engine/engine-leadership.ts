@@ -5,12 +5,14 @@ import type { Role } from '../protocol/effects.js';
 import type { Input } from '../protocol/inputs.js';
 import type { LeadershipRefusal } from '../protocol/leadership.js';
 import type { Replica } from '../protocol/replica.js';
+import type { FrameWriter } from '../wire/codec.js';
 import { DiskHealth } from './disk-health.js';
 import type { EngineParts } from './engine-types.js';
 import { LastDecree } from './last-decree.js';
 import type { LogKeeper } from './log-keeper.js';
 import type { LogWriter } from './log-writer.js';
 import type { PeerTable } from './peer-table.js';
+import { Votes } from './votes.js';
 
 /** Plain data: it is sent to the worker. `request` comes back in the event that answers it. */
 export type LeadershipOrder =
@@ -18,7 +20,17 @@ export type LeadershipOrder =
   /** `to`: an id, or null for whoever is fit. */
   | { readonly kind: 'relinquish'; readonly request: number; readonly to: string | null }
   | { readonly kind: 'timeouts'; readonly electionTimeoutMs: number; readonly heartbeatMs: number }
-  | { readonly kind: 'priority'; readonly priority: number };
+  | { readonly kind: 'priority'; readonly priority: number }
+  /** Whether this replica votes for others. */
+  | { readonly kind: 'votes'; readonly votes: boolean }
+  /** Answers of the application. The cookie is told to all that hear of the candidacy. */
+  | {
+      readonly kind: 'may-lead';
+      readonly request: number;
+      readonly may: boolean;
+      readonly cookie: Uint8Array;
+    }
+  | { readonly kind: 'may-vote'; readonly request: number; readonly may: boolean };
 
 /** Why nothing came of an order. */
 export type OrderRefusal = LeadershipRefusal | 'not-elected' | 'unknown-member';
@@ -29,6 +41,7 @@ export interface EngineLeadershipOptions {
   readonly log: LogWriter;
   readonly keeper: LogKeeper;
   readonly peers: PeerTable;
+  readonly writer: FrameWriter;
 }
 
 interface Waiting {
@@ -42,6 +55,8 @@ interface Waiting {
  * what its peers accepted, and a primary must have handed over before that.
  */
 const DISK_PATIENCE = 0.5;
+/** Election timeouts that a vote waits for the application. */
+const VOTE_PATIENCE = 0.25;
 /** Election timeouts after which an order has failed, whatever became of it. */
 const ORDER_PATIENCE = 10;
 
@@ -49,6 +64,7 @@ export class EngineLeadership {
   readonly #options: EngineLeadershipOptions;
   readonly #disk = new DiskHealth();
   readonly #last = new LastDecree();
+  readonly votes: Votes;
   readonly #waiting: Map<number, Waiting> = new Map();
   #electionTimeoutMs: number;
   #priority: number;
@@ -58,6 +74,17 @@ export class EngineLeadership {
     const { electionTimeoutMs, leadership } = options.parts.options;
     this.#electionTimeoutMs = electionTimeoutMs;
     this.#priority = leadership.priority;
+    const { parts, peers, writer } = options;
+    this.votes = new Votes({
+      asks: leadership.asksToVote === true,
+      writer,
+      crc32c: parts.crc32c,
+      peers,
+      ask: (request, id, cookie) => parts.emit({ kind: 'ask-to-vote', request, id, cookie }),
+      withhold: (from, now) => options.core.step({ kind: 'withhold', from }, now),
+      now: parts.now,
+      patienceMs: () => this.#electionTimeoutMs * VOTE_PATIENCE,
+    });
   }
 
   take(order: LeadershipOrder): void {
@@ -90,6 +117,17 @@ export class EngineLeadership {
       case 'priority':
         this.#priority = order.priority;
         break;
+      case 'votes':
+        this.votes.onFlag(order.votes);
+        break;
+      case 'may-vote':
+        this.votes.onAnswer(order.request, order.may);
+        break;
+      case 'may-lead':
+        // Before anything that is sent because of it: links keep the order.
+        if (order.may) this.votes.tellCookie(order.cookie);
+        this.#step({ kind: 'may-lead', request: order.request, may: order.may });
+        break;
       default:
         order satisfies never;
     }
@@ -116,6 +154,7 @@ export class EngineLeadership {
   tick(now: number): void {
     const { core, keeper, log, parts } = this.#options;
     const { limits, leadership } = parts.options;
+    this.votes.tick(now);
     // That it is full is known, and told otherwise.
     const canAppend = keeper.isFull || log.hasRoom(limits.decreeBytesMax);
     const patienceMs = this.#electionTimeoutMs * DISK_PATIENCE;
@@ -148,6 +187,10 @@ export class EngineLeadership {
       else if (role !== 'primary') waiting.hasStood = true;
       else if (waiting.hasStood) this.#answer(request, 'no-successor');
     }
+  }
+
+  onAskToLead(request: number): void {
+    this.#options.parts.emit({ kind: 'ask-to-lead', request });
   }
 
   onRefused(request: number, reason: LeadershipRefusal): void {

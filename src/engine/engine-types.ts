@@ -43,6 +43,15 @@ export type EngineEvent =
   | { readonly kind: 'change-settled'; readonly request: number; readonly outcome: ChangeOutcome }
   /** Where is this member now? Its address as the configuration has it, or the options. */
   | { readonly kind: 'resolve'; readonly request: number; readonly id: string; readonly address: string }
+  /** May this replica lead? */
+  | { readonly kind: 'ask-to-lead'; readonly request: number }
+  /** May member `id`, with that cookie, have this replica's votes? */
+  | {
+      readonly kind: 'ask-to-vote';
+      readonly request: number;
+      readonly id: string;
+      readonly cookie: Uint8Array;
+    }
   | { readonly kind: 'storage-full'; readonly full: boolean }
   | { readonly kind: 'fenced'; readonly error: SynodError };
 
@@ -73,6 +82,9 @@ export interface EngineOptions {
   readonly leadership: {
     readonly priority: number;
     readonly standsWhileCatchingUp: boolean;
+    /** The application is asked before this replica stands, and whom it votes for. Default: false. */
+    readonly asksToLead?: boolean;
+    readonly asksToVote?: boolean;
   };
   readonly limits: Limits;
 }

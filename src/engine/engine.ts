@@ -25,7 +25,7 @@ import { Health, type MemberHealth } from './health.js';
 import { describeSelf } from './hello.js';
 import type { Link } from './links.js';
 import { handshakeTimeoutMs, Links } from './links.js';
-import { beginLog, endLog } from './log-ending.js';
+import { beginLog, continuedLog, endLog } from './log-ending.js';
 import { LogKeeper } from './log-keeper.js';
 import { LogReader } from './log-reader.js';
 import { LogWriter } from './log-writer.js';
@@ -85,7 +85,12 @@ export class Engine {
     this.#startNumber = self.start;
     bridge.session = this.#startNumber;
     this.#core = new Replica(
-      { electionTimeoutMs, heartbeatMs, ...options.limits },
+      {
+        electionTimeoutMs,
+        heartbeatMs,
+        ...options.limits,
+        asksToLead: options.leadership.asksToLead ?? false,
+      },
       { id: options.replica, incarnation },
       recovered.protocol,
       parts.random,
@@ -94,22 +99,8 @@ export class Engine {
     this.#writer = new FrameWriter(crc32c);
     this.#times = new StageTimes(bridge.statistics, recovered.protocol.chosen, parts.now);
     this.#log = new LogWriter({
-      medium,
-      index: recovered.state.index,
-      segmentSlots: recovered.state.segmentSlots,
-      crc32c,
-      copy: parts.copy,
-      cluster: options.cluster,
-      replica: options.replica,
-      diskIncarnation: parts.diskIncarnation,
+      ...continuedLog(parts),
       startNumber: this.#startNumber,
-      nextSegment: recovered.verdict.nextSegment,
-      nextSequence: recovered.verdict.nextSequence,
-      chain: recovered.verdict.chain,
-      promised: recovered.protocol.promised,
-      chosen: recovered.state.chosenThrough,
-      drawNonce: parts.drawNonce,
-      now: parts.wallNow,
       times: this.#times,
       onSegment: (error) => this.#onSegment(error),
       onMemory: (memory) => {
@@ -145,6 +136,7 @@ export class Engine {
       log: this.#log,
       keeper: this.#keeper,
       peers: this.#peers,
+      writer: this.#writer,
     });
     this.#reader = new LogReader(
       medium,
@@ -264,6 +256,7 @@ export class Engine {
       onListFrame: (link, kind, payload) => this.#first.onFrame(link, kind, payload),
       onForward: (batch) => void this.#submitter.forwarded.push(batch),
       onCheckpointFrame: (link, frame) => this.checkpoints?.onFrame(link, frame),
+      onCookie: (link, frame) => this.#leadership.votes.onCookie(link, frame),
       onReport: (link, frame) => this.#health.onReport(link, frame),
       onHeartbeatReply: (link, round) => this.#times.onHeartbeatReply(link.number, round),
       isPrimary: () => this.#core.role === 'primary',
@@ -524,6 +517,7 @@ export class Engine {
   #onPeer(kind: 'peer-up' | 'peer-down', number: number): void {
     // What was on its way to the primary may be lost with the link.
     if (number === this.#effects.primary) this.#submitter.restart();
+    this.#leadership.votes.onPeer(kind, number);
     this.#core.step({ kind, peer: number }, this.#parts.now());
   }
 

@@ -34,6 +34,8 @@ export interface FrameIntakeOptions {
   readonly onForward: (batch: ForwardedBatch) => void;
   /** A frame about a checkpoint. Throws `FrameError`. */
   readonly onCheckpointFrame: (link: Link, frame: Frame) => void;
+  /** The cookie of a peer's candidacy. Throws `FrameError`. */
+  readonly onCookie: (link: Link, frame: Frame) => void;
   /** A peer tells of itself. Throws `FrameError`. */
   readonly onReport: (link: Link, frame: Frame) => void;
   readonly onHeartbeatReply: (link: Link, round: number) => void;
@@ -94,6 +96,10 @@ export class FrameIntake {
       if (frame.kind === FrameKind.checkpointFetch || frame.kind === FrameKind.checkpointChunk) {
         // Nothing of it goes into the log.
         this.#options.onCheckpointFrame(link, frame);
+        return;
+      }
+      if (frame.kind === FrameKind.cookie) {
+        this.#options.onCookie(link, frame);
         return;
       }
       if (frame.kind === FrameKind.report) {

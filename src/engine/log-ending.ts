@@ -2,7 +2,33 @@
 
 import { RecordKind } from '../log/format.js';
 import type { Slot } from '../protocol/decree.js';
-import type { LogWriter } from './log-writer.js';
+import type { EngineParts } from './engine-types.js';
+import type { LogWriter, LogWriterOptions } from './log-writer.js';
+
+/** Where a writer goes on behind what was recovered. */
+export function continuedLog(
+  parts: EngineParts,
+): Omit<LogWriterOptions, 'startNumber' | 'times' | 'onSegment' | 'onMemory'> {
+  const { medium, recovered, options, crc32c, copy, diskIncarnation, drawNonce } = parts;
+  const { state, verdict, protocol } = recovered;
+  return {
+    medium,
+    index: state.index,
+    segmentSlots: state.segmentSlots,
+    crc32c,
+    copy,
+    cluster: options.cluster,
+    replica: options.replica,
+    diskIncarnation,
+    nextSegment: verdict.nextSegment,
+    nextSequence: verdict.nextSequence,
+    chain: verdict.chain,
+    promised: protocol.promised,
+    chosen: state.chosenThrough,
+    drawNonce,
+    now: parts.wallNow,
+  };
+}
 
 /**
  * In a segment of its own, with the number of this opening. `chosen` is what is known chosen: where the log does not say as

@@ -15,6 +15,7 @@ export function answerStatusQuery(
   from: MemberNumber,
   { round }: StatusQuery,
 ): void {
+  if (context.withheld.has(from)) return;
   context.send(from, {
     kind: 'status-reply',
     round,
@@ -32,6 +33,8 @@ export function answerHeartbeat(
   from: MemberNumber,
   message: Heartbeat,
 ): void {
+  // It would keep a primary in its place that gets no votes.
+  if (context.withheld.has(from)) return;
   const { ballot, from: runFrom, durable } = acceptor.run;
   const counts = ballot === message.ballot && durable >= runFrom;
   context.send(from, {

@@ -19,6 +19,8 @@ export interface ProtocolOptions {
   readonly pipelineBytesMax: number;
   /** Bytes of decrees asked for by one fetch. */
   readonly fetchBytesMax: number;
+  /** The application is asked before this replica stands for election, or takes over. Default: false. */
+  readonly asksToLead?: boolean;
 }
 
 /** Which replica this is, and with which disk. */
@@ -45,6 +47,8 @@ export class Context {
   /** The highest ballot that was seen anywhere: the next one of this replica is above it. */
   ballotSeen: Ballot = 0;
   readonly connected: Set<PeerNumber> = new Set();
+  /** These get no vote of this replica: no answer to a status query, a prepare, an accept or a heartbeat. */
+  withheld: ReadonlySet<PeerNumber> = new Set();
   /** Number of the last `append` effect. */
   writes = 0;
   effects: Effect[] = [];
@@ -58,6 +62,18 @@ export class Context {
   send(to: PeerNumber, message: Message): void {
     requires(to !== 0 && to !== this.self, 'send-only-to-others');
     this.effects.push({ kind: 'send', to, configuration: this.configuration?.number ?? 0, message });
+  }
+
+  /** Who is linked, and who gets no vote: for snapshots. */
+  get peers(): readonly (readonly PeerNumber[])[] {
+    return [this.connected, this.withheld].map((peers) => [...peers].sort((a, b) => a - b));
+  }
+
+  /** A prepare or an accept under `ballot` gets no vote: as if it had been lost, but that the next own ballot is above it. */
+  withholds(from: PeerNumber, ballot: Ballot): boolean {
+    if (!this.withheld.has(from)) return false;
+    this.ballotSeen = Math.max(this.ballotSeen, ballot);
+    return true;
   }
 
   /** Yields the write's number; `durable` reports it. */

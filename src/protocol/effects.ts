@@ -51,6 +51,8 @@ export type Effect =
       readonly request: number;
       readonly reason: LeadershipRefusal;
     }
+  /** May this replica lead? `may-lead` answers; where it does not for long, that is a no. */
+  | { readonly kind: 'ask-to-lead'; readonly request: number }
   /** The application's reads up to number `read` may be made once every slot up to `slot` is applied. */
   | { readonly kind: 'read-slot'; readonly read: number; readonly slot: Slot }
   /** The role, or the primary that this replica knows of (0: none), or the configuration changed. */

@@ -52,5 +52,9 @@ export type Input =
     }
   /** A batch of commands to propose. Only while `Replica.canPropose`. */
   | { readonly kind: 'propose'; readonly decree: DecreeReference }
+  /** These peers get no vote from here on, and all others do. A vote that was given stays given. */
+  | { readonly kind: 'withhold'; readonly from: ReadonlySet<PeerNumber> }
+  /** What the application says to the `ask-to-lead` of that number. */
+  | { readonly kind: 'may-lead'; readonly request: number; readonly may: boolean }
   /** The application makes linearizable reads, up to number `read`. */
   | { readonly kind: 'read'; readonly read: number };

@@ -34,13 +34,15 @@ export type LeadershipRefusal =
   | 'not-caught-up'
   /** Too few members are linked for a quorum. */
   | 'no-quorum'
+  /** The application said no, or nothing in time. */
+  | 'vetoed'
   /** Nobody who is fit to lead took the primaryship. */
   | 'no-successor';
 
 /** What the replica around it does. */
 export interface LeadershipActions {
-  /** Prepares a ballot, without asking around. */
-  stand(): void;
+  /** Prepares a ballot, without asking around; for the `promote` of that number, or because `giver` hands over. */
+  stand(order: number, giver: MemberNumber): void;
   isAble(): boolean;
 }
 
@@ -110,7 +112,7 @@ export class Leadership {
         const refusal = this.#promotionRefusal(input.evenIfBehind);
         if (refusal !== null) this.#refuse(input.request, refusal);
         else if (this.#context.role === 'secondary' || this.#context.role === 'candidate')
-          this.#actions.stand();
+          this.#actions.stand(input.request, 0);
         break;
       }
       case 'relinquish':
@@ -127,7 +129,7 @@ export class Leadership {
     if (ballot !== this.#acceptor.promised) return;
     const { run } = this.#acceptor;
     const hasRun = run.ballot === ballot && run.through >= last && chosen >= run.from - 1;
-    if (this.standing > 0 && (hasRun || chosen >= last)) this.#actions.stand();
+    if (this.standing > 0 && (hasRun || chosen >= last)) this.#actions.stand(0, from);
     else this.#context.send(from, { kind: 'hand-over-declined', ballot });
   }
 

@@ -7,13 +7,14 @@ import { ensures, invariant, requires, unreachable } from '../contracts.js';
 import { Acceptor } from './acceptor.js';
 import { answerFetch, answerHeartbeat, answerStatusQuery } from './answers.js';
 import type { Ballot, MemberNumber } from './ballot.js';
-import { noBallot, ownerOf } from './ballot.js';
+import { ownerOf } from './ballot.js';
+import { Candidacy } from './candidacy.js';
 import type { Configuration } from './configuration.js';
 import { givesNumbersOnce, memberById, memberByNumber } from './configuration.js';
 import type { Identity, ProtocolOptions } from './context.js';
 import { Context } from './context.js';
 import type { Acceptance, DecreeReference, Slot } from './decree.js';
-import { dispatchTable, messageScope } from './dispatch-table.js';
+import { dispatchTable } from './dispatch-table.js';
 import type { Effect, Role } from './effects.js';
 import { Election } from './election.js';
 import { GenesisRelay } from './genesis-relay.js';
@@ -28,6 +29,8 @@ import { Joining } from './readmission.js';
 import { Reads } from './reads.js';
 import { Reconfiguration } from './reconfiguration.js';
 import type { RecoveredState } from './recovered-state.js';
+import { isInScope } from './scope.js';
+import { StatusReport } from './status-report.js';
 
 export { emptyState, type RecoveredState } from './recovered-state.js';
 
@@ -37,6 +40,7 @@ export class Replica {
   readonly #proposer: Proposer;
   readonly #learner: Learner;
   readonly #election: Election;
+  readonly #candidacy: Candidacy;
   readonly #leadership: Leadership;
   readonly #genesis: GenesisRelay;
   readonly #joining: Joining;
@@ -45,9 +49,7 @@ export class Replica {
   readonly #roles: Roles;
   #lastStepAt = 0;
   #able = true;
-  #statusRole: Role = 'inactive';
-  #statusPrimary: MemberNumber = 0;
-  #statusBallot: Ballot = noBallot;
+  readonly #report: StatusReport;
 
   constructor(
     options: ProtocolOptions,
@@ -75,13 +77,14 @@ export class Replica {
     this.#proposer = new Proposer(context, this.#acceptor);
     this.#learner = new Learner(context, this.#acceptor.run);
     this.#election = new Election(context);
+    this.#candidacy = new Candidacy(context, this.#acceptor);
     this.#leadership = new Leadership(context, this.#acceptor, this.#proposer, this.#learner, {
-      stand: () => {
-        this.#election.forgetPrimary();
-        this.#becomePreparing();
+      stand: (order, giver) => {
+        if (this.#candidacy.ask('prepare', order, giver)) this.#stand();
       },
       isAble: () => this.#able,
     });
+    this.#report = new StatusReport(context);
     this.#genesis = new GenesisRelay(context);
     this.#joining = new Joining(context);
     this.#reads = new Reads(context, this.#proposer, this.#election);
@@ -192,6 +195,12 @@ export class Replica {
       case 'read':
         this.#reads.ask(input.read);
         break;
+      case 'withhold':
+        context.withheld = input.from;
+        break;
+      case 'may-lead':
+        this.#onMayLead(input.request, input.may);
+        break;
       default:
         unreachable(input);
     }
@@ -215,7 +224,7 @@ export class Replica {
     this.#reads.finish();
     this.#leadership.endTurn();
     this.#learner.fetch();
-    this.#reportStatus();
+    this.#report.tell(this.primary, this.ballot);
     checkState(this.#roles, this.#learner);
     const effects = context.effects;
     if (effects.length > 0) context.effects = [];
@@ -228,14 +237,15 @@ export class Replica {
    * apart; what nothing will read again is left out, and so is what only the status tells. For exploring and comparing states.
    */
   snapshot(): readonly unknown[] {
-    const { configuration, self, role, chosen, ballotSeen, connected, effects, now, options } = this.#context;
+    const { configuration, self, role, chosen, ballotSeen, effects, now, options } = this.#context;
     return [
-      [configuration, self, role, chosen, ballotSeen, [...connected].sort((a, b) => a - b), effects],
+      [configuration, self, role, chosen, ballotSeen, ...this.#context.peers, effects],
       this.#acceptor.snapshot(),
       this.#proposer.snapshot(),
       this.#learner.snapshot(),
       this.#election.snapshot(),
       this.#leadership.snapshot(),
+      ...this.#candidacy.snapshot(),
       Math.min(now - this.#lastStepAt, options.electionTimeoutMs / 2 + 1),
       ...this.#joining.snapshot(),
       ...this.#reconfiguration.snapshot(),
@@ -256,6 +266,7 @@ export class Replica {
       this.#election.restart();
       this.#proposer.forgiveSilence();
     }
+    if (this.#candidacy.isOverdue) this.#onMayLead(this.#candidacy.request, false);
     switch (context.role) {
       case 'inactive':
         break;
@@ -263,7 +274,7 @@ export class Replica {
         this.#joining.tick();
         break;
       case 'secondary':
-        if (this.#election.isDue && this.#able && this.#leadership.stands) this.#becomeCandidate();
+        if (this.#isDue && this.#candidacy.ask('ask-around')) this.#becomeCandidate();
         break;
       case 'candidate':
         if (this.#election.isDue) this.#becomeSecondary();
@@ -296,6 +307,25 @@ export class Replica {
   }
 
   // Roles.
+
+  /** The application says whether this replica may lead. Much may have happened since it was asked. */
+  #onMayLead(request: number, may: boolean): void {
+    const asked = this.#candidacy.settle(request, may);
+    if (asked === null) return;
+    const { role } = this.#context;
+    if (!may) this.#election.restart();
+    else if (asked === 'ask-around' && role === 'secondary' && this.#isDue) this.#becomeCandidate();
+    else if (asked === 'prepare' && (role === 'secondary' || role === 'candidate')) this.#stand();
+  }
+
+  #stand(): void {
+    this.#election.forgetPrimary();
+    this.#becomePreparing();
+  }
+
+  get #isDue(): boolean {
+    return this.#election.isDue && this.#leadership.standing > 0;
+  }
 
   #becomeCandidate(): void {
     this.#context.role = 'candidate';
@@ -350,7 +380,7 @@ export class Replica {
 
   #onMessage(from: PeerNumber, configuration: number, message: Message): void {
     const context = this.#context;
-    if (messageScope[message.kind] === 'member' && !this.#isCurrent(from, configuration, message)) return;
+    if (!isInScope(context, this.#learner, from, configuration, message)) return;
     if (dispatchTable[context.role][message.kind] === 'ignore') return;
     checkPlausible(from, message, this.#roles);
     switch (message.kind) {
@@ -365,6 +395,7 @@ export class Replica {
         break;
       case 'prepare':
         invariant(ownerOf(message.ballot) === from, 'ballot-owner-proposes');
+        if (context.withholds(from, message.ballot)) break;
         if (this.#acceptor.prepare(message.ballot, message.from)) {
           this.#yieldTo(message.ballot);
           this.#election.forgetPrimary();
@@ -435,28 +466,10 @@ export class Replica {
     }
   }
 
-  /** From a member of the configuration that is in force here? If not, whoever is behind is told so. */
-  #isCurrent(from: PeerNumber, configuration: number, message: Message): boolean {
-    const context = this.#context;
-    const mine = context.configuration?.number ?? 0;
-    if (mine === 0) return false;
-    if (configuration === mine) return context.isMember(from);
-    if (configuration > mine) {
-      // A configuration decree that is not known here was chosen: at least one slot is missing.
-      this.#learner.hint(from, context.chosen + 1);
-    } else if (
-      message.kind === 'status-query' ||
-      message.kind === 'prepare' ||
-      message.kind === 'heartbeat'
-    ) {
-      context.send(from, { kind: 'defunct', chosen: context.chosen });
-    }
-    return false;
-  }
-
   #onAccept(from: MemberNumber, message: Accept): void {
     invariant(ownerOf(message.ballot) === from, 'ballot-owner-proposes');
-    if (!this.#acceptor.accept(message.ballot, message.slot, message.decree)) return;
+    const isPassedOver = message.ballot >= this.promised && this.#context.withholds(from, message.ballot);
+    if (!isPassedOver && !this.#acceptor.accept(message.ballot, message.slot, message.decree)) return;
     this.#followPrimary(from, message.ballot, message.chosen);
   }
 
@@ -582,15 +595,5 @@ export class Replica {
       this.#election.hasten();
     }
     context.effects.push({ kind: 'configuration', configuration, self: context.self });
-  }
-
-  #reportStatus(): void {
-    const { role } = this.#context;
-    const { primary, ballot } = this;
-    if (role === this.#statusRole && primary === this.#statusPrimary && ballot === this.#statusBallot) return;
-    this.#statusRole = role;
-    this.#statusPrimary = primary;
-    this.#statusBallot = ballot;
-    this.#context.effects.push({ kind: 'status', role, primary, ballot });
   }
 }

@@ -62,6 +62,7 @@ export const FrameKind = {
   checkpointChunk: 32,
   invite: 33,
   enrolled: 34,
+  cookie: 35,
   resign: 39,
   report: 40,
 } as const;

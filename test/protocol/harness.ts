@@ -82,6 +82,8 @@ export function showEffect(effect: Effect): string {
       return `serve-fetch ${effect.to}: ${effect.from} to ${effect.through}, ${effect.bytesMax} bytes`;
     case 'leadership-refused':
       return `leadership-refused ${effect.request}: ${effect.reason}`;
+    case 'ask-to-lead':
+      return `ask-to-lead ${effect.request}`;
     case 'read-slot':
       return `read-slot ${effect.read}: ${effect.slot}`;
     case 'status':

@@ -75,6 +75,7 @@ export class Peace {
     const world = this.#world;
     const { machines, network, events, script } = world;
     this.#trouble.end();
+    world.isWilling = true;
     this.#there = this.#chooseThere();
     world.print(() => `peace among ${this.#there.map(({ id }) => id).join(' ')}`);
     for (const machine of machines) {
@@ -91,6 +92,7 @@ export class Peace {
         machine.process.stepsLeft = Number.POSITIVE_INFINITY;
         machine.process.wake();
         machine.process.lead({ kind: 'priority', priority: priorityBounds.default });
+        machine.process.lead({ kind: 'votes', votes: true });
       }
       machine.stepsArmed = 0;
       if (!this.#there.includes(machine)) {

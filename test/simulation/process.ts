@@ -39,6 +39,8 @@ export interface ProcessOptions {
   readonly stateMachine: SimulatedService;
   /** Null where it makes none. */
   readonly checkpoints: CheckpointPolicy | null;
+  /** What the application answers where it is asked who may lead. */
+  readonly saysNo: (to: 'leadNo' | 'voteNo') => boolean;
   readonly logger: Logger;
   /** `stepsLeft` is 0: it is killed here. */
   readonly onStepsDone: () => void;
@@ -460,6 +462,16 @@ export class SimulatedProcess {
     if (event.kind === 'memory' && event.reference.kind === 'shared')
       this.#memories.set(event.segment, new Uint8Array(event.reference.buffer));
     else if (event.kind === 'chunk') this.#memories.set(-1 - event.chunk, new Uint8Array(event.buffer));
+    else if (event.kind === 'ask-to-lead')
+      this.lead({
+        kind: 'may-lead',
+        request: event.request,
+        may: !this.#options.saysNo('leadNo'),
+        // Another one each time: nobody votes for it because of what it said of the one before.
+        cookie: Uint8Array.of(this.#options.machine, event.request & 3),
+      });
+    else if (event.kind === 'ask-to-vote')
+      this.lead({ kind: 'may-vote', request: event.request, may: !this.#options.saysNo('voteNo') });
     this.side.onEvent(event);
   }
 

@@ -45,6 +45,8 @@ export interface Settings {
   readonly checkpoints?: CheckpointPolicy;
   /** Where commands are given with flags: with what chance each. */
   readonly flags?: { readonly exclusive: number; readonly last: number };
+  /** Where the application is asked who may lead: with what chance it says no, to candidacies of its own and to others. */
+  readonly asks?: { readonly leadNo: number; readonly voteNo: number };
   /** Where there are readers. */
   readonly reads?: ReadSettings;
   /** How long there are faults. */
@@ -124,6 +126,7 @@ export type Fault = { readonly at: number } & (
   /** To `other`; -1: to whoever is fit. */
   | { readonly kind: 'relinquish'; readonly target: Target; readonly other: number }
   | { readonly kind: 'priority'; readonly target: Target; readonly priority: number }
+  | { readonly kind: 'withhold-votes'; readonly target: Target; readonly forMs: number }
   | { readonly kind: 'flip-durable'; readonly target: Target; readonly downMs: number }
   | {
       readonly kind: 'bad-write';
@@ -150,16 +153,19 @@ export function drawScript(seed: number, mode: Mode, reads = 0): Script {
   const checkpoints = drawCheckpoints(new Random(seed + 0.25 * 2 ** 31));
   const drawn = drawSettings(random, mode);
   const flags = drawFlags(new Random(seed + 0.625 * 2 ** 31));
+  const asks = drawAsks(new Random(seed + 0.6875 * 2 ** 31));
   const readers = drawReads(new Random(seed + 0.75 * 2 ** 31), drawn.electionTimeoutMs, reads);
   const settings = {
     ...drawn,
     ...(checkpoints === null ? {} : { checkpoints }),
     ...(flags === null ? {} : { flags }),
+    ...(asks === null ? {} : { asks }),
     ...(readers === null ? {} : { reads: readers }),
   };
   const faults = drawFaults(random, settings);
   const deposed = readers === null ? [] : drawDeposed(new Random(seed + 0.875 * 2 ** 31), settings);
-  const sorted = [...faults, ...deposed].sort((a, b) => a.at - b.at);
+  const withheld = asks === null ? [] : drawWithheld(new Random(seed + 0.71875 * 2 ** 31), settings);
+  const sorted = [...faults, ...deposed, ...withheld].sort((a, b) => a.at - b.at);
   return drawChurn(seed, { seed, settings, faults: sorted });
 }
 
@@ -298,6 +304,21 @@ function drawCheckpoints(random: Random): CheckpointPolicy | null {
 function drawFlags(random: Random): { readonly exclusive: number; readonly last: number } | null {
   if (random.chance(0.5)) return null;
   return { exclusive: random.pick([0, 0.1, 0.5]), last: random.pick([0, 0.01, 0.05]) };
+}
+
+function drawAsks(random: Random): NonNullable<Settings['asks']> | null {
+  if (random.chance(0.6)) return null;
+  return { leadNo: random.pick([0, 0.2, 0.7]), voteNo: random.pick([0, 0.1, 0.5]) };
+}
+
+/** Replicas that vote for nobody, for a while. */
+function drawWithheld(random: Random, { replicas, electionTimeoutMs, troubleMs }: Settings): Fault[] {
+  return Array.from({ length: random.below(4) }, () => ({
+    at: random.between(0.05, 0.9) * troubleMs,
+    kind: 'withhold-votes',
+    target: random.chance(0.2) ? -1 : random.below(replicas),
+    forMs: electionTimeoutMs * random.pick([0.05, 0.5, 3]),
+  }));
 }
 
 function drawReads(random: Random, electionTimeoutMs: number, burst: number): ReadSettings | null {

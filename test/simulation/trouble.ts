@@ -144,6 +144,12 @@ export class Trouble {
       case 'priority':
         target!.process?.lead({ kind: 'priority', priority: fault.priority });
         break;
+      case 'withhold-votes': {
+        const { process } = target!;
+        process?.lead({ kind: 'votes', votes: false });
+        events.at(until, () => process?.lead({ kind: 'votes', votes: true }));
+        break;
+      }
       default:
         fault satisfies never;
     }

@@ -60,6 +60,8 @@ export class World {
   readonly configurations: InForce[] = [];
   /** For decisions of the world itself. */
   readonly random: Random;
+  /** Applications say yes to whoever wants to lead. */
+  isWilling = false;
   violation: Violation | null = null;
   /** The highest slot that any state machine executed. */
   appliedMost = 0;
@@ -179,10 +181,16 @@ export class World {
           .map((each) => ({ id: each.id, address: Network.address(each.index) })),
         electionTimeoutMs: settings.electionTimeoutMs,
         heartbeatMs: settings.heartbeatMs,
-        leadership: { priority: priorityBounds.default, standsWhileCatchingUp: false },
+        leadership: {
+          priority: priorityBounds.default,
+          standsWhileCatchingUp: false,
+          asksToLead: settings.asks !== undefined,
+          asksToVote: settings.asks !== undefined,
+        },
         limits: { commandBytesMax: 4096, checkpointBytesPerSecondMax: 65_536, ...settings.limits },
       },
       checkpoints: settings.checkpoints ?? null,
+      saysNo: (to) => !this.isWilling && this.#randoms.process.chance(settings.asks![to]),
       stateMachine: new SimulatedService({
         onExecuted: (slot, call) => this.#onExecuted(machine, slot, call),
         hasExecuted: (call) => machine.executed.has(call),

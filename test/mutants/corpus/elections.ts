@@ -114,8 +114,8 @@ export const elections: readonly Mutant[] = [
     edits: [
       {
         file: 'protocol/leadership.ts',
-        find: 'if (this.standing > 0 && (hasRun || chosen >= last)) this.#actions.stand();',
-        put: 'if (this.standing > 0) this.#actions.stand();',
+        find: 'if (this.standing > 0 && (hasRun || chosen >= last)) this.#actions.stand(0, from);',
+        put: 'if (this.standing > 0) this.#actions.stand(0, from);',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/leadership.test.ts' }],

@@ -16,7 +16,7 @@ export const leadership: readonly Mutant[] = [
     ],
     killedBy: [
       { check: 'unit', file: 'test/engine/submitter.test.ts' },
-      { check: 'simulation', seeds: 400 },
+      { check: 'simulation', seeds: 60 },
     ],
   },
   {
@@ -30,7 +30,7 @@ export const leadership: readonly Mutant[] = [
         put: 'this.#options.core.canPropose',
       },
     ],
-    killedBy: [{ check: 'simulation', seeds: 400 }],
+    killedBy: [{ check: 'simulation', seeds: 150 }],
   },
   {
     name: 'last-decree-that-came-twice-ends-a-second-primary',
@@ -44,5 +44,57 @@ export const leadership: readonly Mutant[] = [
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/engine/last-decree.test.ts' }],
+  },
+  {
+    name: 'votes-where-it-was-told-not-to',
+    fault: 'election',
+    mimics: 'a veto that is asked for and not looked at',
+    edits: [
+      {
+        file: 'protocol/context.ts',
+        find: 'if (!this.withheld.has(from)) return false;',
+        put: 'if (!this.withheld.has(from) || ballot > 0) return false;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/leave.test.ts' }],
+  },
+  {
+    name: 'heartbeats-answered-where-votes-are-withheld',
+    fault: 'election',
+    mimics: 'the Cloudflare outage of 2020: a leader that is heard and gets nothing done stays',
+    edits: [
+      {
+        file: 'protocol/answers.ts',
+        find: 'if (context.withheld.has(from)) return;\n  const { ballot, from: runFrom, durable }',
+        put: 'const { ballot, from: runFrom, durable }',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/leave.test.ts' }],
+  },
+  {
+    name: 'silence-of-the-application-is-no-answer',
+    fault: 'election',
+    mimics: 'a candidate that waits for a callback which never comes, and never stands again',
+    edits: [
+      {
+        file: 'protocol/candidacy.ts',
+        find: 'this.#context.now >= this.#question.until',
+        put: 'this.#context.now >= this.#question.until + 1e9',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/leave.test.ts' }],
+  },
+  {
+    name: 'accepts-that-were-passed-over-never-come-again',
+    fault: 'election',
+    mimics: 'a follower that is let in again with a hole in what it was sent',
+    edits: [
+      {
+        file: 'engine/votes.ts',
+        find: "for (const link of released) link.connection.close('votes are given to it again');",
+        put: '',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/votes.test.ts' }],
   },
 ];

@@ -117,7 +117,7 @@ export const learning: readonly Mutant[] = [
     mimics: 'rethinkdb#5289: a stale message makes an erased member active again',
     edits: [
       {
-        file: REPLICA,
+        file: 'protocol/scope.ts',
         find: 'if (configuration === mine) return context.isMember(from);',
         put: 'if (configuration > 0) return context.isMember(from);',
       },
@@ -131,7 +131,7 @@ export const learning: readonly Mutant[] = [
     edits: [
       {
         file: REPLICA,
-        find: 'if (!this.#acceptor.accept(message.ballot, message.slot, message.decree)) return;',
+        find: 'if (!isPassedOver && !this.#acceptor.accept(message.ballot, message.slot, message.decree)) return;',
         put: 'if (!this.#acceptor.accept(message.ballot, message.slot, message.decree)) return;\n    if (message.decree.configuration !== null) this.#configure(message.decree.configuration);',
       },
     ],
