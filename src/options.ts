@@ -8,6 +8,7 @@
 
 import { resolve } from 'node:path';
 import {
+  CONFIGURATION_BYTES_MAX,
   checkpointBounds,
   checkpointEveryMsBounds,
   completeLimits,
@@ -324,6 +325,12 @@ function freezeAddress(address: Address): Address {
   return Object.freeze({ host: address.host, port: address.port });
 }
 
+/** What stands around the members of a set, and around the id and the address of each, as `encodeConfiguration` writes them. */
+const MEMBER_SET_OVERHEAD_BYTES = 64;
+const MEMBER_OVERHEAD_BYTES = 96;
+/** Brackets, a colon and a port. */
+const ADDRESS_OVERHEAD_BYTES = 8;
+
 /** The members that are right, or null where the list itself is not usable. */
 function validateMembers(check: OptionChecker, value: unknown): ResolvedMember[] | null {
   if (!Array.isArray(value) || value.length < MEMBERS_MIN || value.length > MEMBERS_MAX) {
@@ -359,6 +366,15 @@ function validateMembers(check: OptionChecker, value: unknown): ResolvedMember[]
     if (sameAddress === undefined) pathByAddress.set(key, `${path}.address`);
     members.push({ id, address });
   }
+  // The first member set has room for these in the headers of segments and checkpoints, beside numbers and incarnations.
+  const bytes = members.reduce(
+    (sum, { id, address }) => sum + id.length + address.host.length + ADDRESS_OVERHEAD_BYTES,
+    0,
+  );
+  const bytesMax =
+    CONFIGURATION_BYTES_MAX - MEMBER_SET_OVERHEAD_BYTES - members.length * MEMBER_OVERHEAD_BYTES;
+  if (bytes > bytesMax)
+    check.report('members', `ids and addresses of at most ${bytesMax} bytes together`, bytes);
   // Without all of them, "not among the members" would be one mistake reported as two.
   return complete ? members : null;
 }

@@ -4,7 +4,7 @@
  */
 
 import { SynodError } from '../errors.js';
-import { MEMBERS_MAX } from '../limits.js';
+import { CONFIGURATION_BYTES_MAX, MEMBERS_MAX } from '../limits.js';
 import type { Configuration } from '../protocol/configuration.js';
 import { memberById } from '../protocol/configuration.js';
 import type { ChangeOutcome, MemberChange } from '../protocol/reconfiguration.js';
@@ -66,9 +66,6 @@ interface Asked {
   resolve(configuration: number): void;
   reject(error: SynodError): void;
 }
-
-/** All that a checkpoint's header has room for. */
-const MEMBER_SET_BYTES_MAX = 2048;
 
 export class Membership {
   /** In force behind what was executed; null before the first. */
@@ -191,13 +188,16 @@ function refused(code: SynodError['code'], message: string): SynodError {
 
 function checkChange(
   members: readonly ConfigurationMember[],
-  { cookie, force, ifNumber }: ChangeOptions,
+  options: ChangeOptions,
 ): Omit<MemberChange, 'request'> {
+  if (typeof options !== 'object' || options === null)
+    throw badArgument(`options: expected an object, got ${shown(options)}`);
+  const { cookie, force, ifNumber } = options;
   if (cookie !== undefined && !(cookie instanceof Uint8Array))
     throw badArgument(`cookie: expected a Uint8Array, got ${typeof cookie}`);
   if (force !== undefined && typeof force !== 'boolean') throw badArgument('force: expected true or false');
   if (ifNumber !== undefined && !(Number.isSafeInteger(ifNumber) && ifNumber >= 1))
-    throw badArgument(`ifNumber: expected the number of a member set, got ${String(ifNumber)}`);
+    throw badArgument(`ifNumber: expected the number of a member set, got ${shown(ifNumber)}`);
   const checked = checkMembers(members);
   const encodedCookie = cookie === undefined ? '' : Buffer.from(cookie).toString('base64');
   const bytes = encodeConfiguration({
@@ -207,9 +207,9 @@ function checkChange(
     cookie: encodedCookie,
   }).length;
   // A longer one could be in no checkpoint, and whoever had to make one would be fenced.
-  if (bytes > MEMBER_SET_BYTES_MAX)
+  if (bytes > CONFIGURATION_BYTES_MAX)
     throw badArgument(
-      `members: ids, addresses and cookie are ${bytes - MEMBER_SET_BYTES_MAX} bytes too long`,
+      `members: ids, addresses and cookie are ${bytes - CONFIGURATION_BYTES_MAX} bytes too long`,
     );
   return {
     members: checked,
@@ -217,6 +217,12 @@ function checkChange(
     force: force === true,
     ifNumber: ifNumber ?? 0,
   };
+}
+
+/** What is neither text nor a number may not even become text. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return value.slice(0, 100);
+  return typeof value === 'number' || value === null ? String(value) : typeof value;
 }
 
 export function badArgument(message: string): SynodError {
@@ -229,10 +235,10 @@ export function checkMembers(members: readonly ConfigurationMember[]): Configura
     throw badArgument(`members: expected a list of 1 to ${MEMBERS_MAX}`);
   const checked = members.map((member: Partial<ConfigurationMember> | null, index) => {
     const { id, address } = member ?? {};
-    if (!isMemberId(id)) throw badArgument(`members[${index}].id: ${String(id)}`);
+    if (!isMemberId(id)) throw badArgument(`members[${index}].id: ${shown(id)}`);
     const parsed = typeof address === 'string' ? parseAddress(address) : null;
     if (parsed === null || parsed.port === 0)
-      throw badArgument(`members[${index}].address: expected host:port, got ${String(address)}`);
+      throw badArgument(`members[${index}].address: expected host:port, got ${shown(address)}`);
     return { id, address: formatAddress(parsed) };
   });
   for (const name of ['id', 'address'] as const)

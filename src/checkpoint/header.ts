@@ -2,7 +2,8 @@
 
 import type { Crc32c } from '../checksum.js';
 import { requires } from '../contracts.js';
-import { CONFIGURATION_BYTES_MAX, IDENTIFIER_BYTES_MAX } from '../log/format.js';
+import { CONFIGURATION_BYTES_MAX } from '../limits.js';
+import { IDENTIFIER_BYTES_MAX } from '../log/format.js';
 import { readIdentifier } from '../log/identifier.js';
 import { readUint64, writeUint64 } from '../log/record.js';
 import {

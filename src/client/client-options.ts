@@ -42,6 +42,7 @@ type NumberOption = keyof typeof bounds;
 
 /** @throws SynodError `ERR_SYNOD_OPTION`, whose `path` names the option. */
 export function checkClientOptions(options: ClientOptions): CheckedClientOptions {
+  if (typeof options !== 'object' || options === null) refuse('options', 'must be an object');
   const known = [...Object.keys(bounds), 'cluster', 'servers'];
   for (const name of Object.keys(options)) if (!known.includes(name)) refuse(name, 'is not an option');
   const numbers = {} as Record<NumberOption, number>;

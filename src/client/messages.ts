@@ -110,6 +110,7 @@ export function encodeFailure(code: string, outcome: Outcome | undefined, messag
 export function decodeFailure({ bytes }: ClientFrame): SynodError {
   need(bytes, 2);
   const body = bytes.subarray(HEADER_BYTES);
+  need(bytes, 2 + body[1]!);
   const code = decoder.decode(body.subarray(2, 2 + body[1]!));
   if (body[0]! >= outcomes.length || !CODE_PATTERN.test(code))
     throw new ClientFrameError('no code of an error');

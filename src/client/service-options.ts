@@ -78,6 +78,7 @@ type NumberOption = keyof typeof bounds;
 export function checkServiceOptions<Result>(
   options: ClientServiceOptions<Result>,
 ): CheckedServiceOptions<Result> {
+  if (typeof options !== 'object' || options === null) refuse('options', 'must be an object');
   const functions = ['encodeResult', 'onEvent'] as const;
   const known = [...Object.keys(bounds), ...functions, 'cluster', 'host'];
   for (const name of Object.keys(options)) if (!known.includes(name)) refuse(name, 'is not an option');

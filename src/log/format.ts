@@ -20,7 +20,6 @@ export const BLOCK_BYTES_MAX = 4096;
 /** Cluster and replica ids, in UTF-8. */
 export const IDENTIFIER_BYTES_MAX = 63;
 export const DISK_INCARNATION_BYTES = 16;
-export const CONFIGURATION_BYTES_MAX = 2048;
 
 /** Byte offsets in the segment header. `magic`, `checksum` and `version` stay where they are in every version. */
 export const SegmentField = {

@@ -5,10 +5,10 @@
 
 import type { Crc32c } from '../checksum.js';
 import { requires } from '../contracts.js';
+import { CONFIGURATION_BYTES_MAX } from '../limits.js';
 import {
   BLOCK_BYTES_MAX,
   BLOCK_BYTES_MIN,
-  CONFIGURATION_BYTES_MAX,
   DISK_INCARNATION_BYTES,
   FORMAT_VERSION,
   IDENTIFIER_BYTES_MAX,

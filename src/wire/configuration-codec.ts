@@ -1,6 +1,6 @@
 /** Configurations to bytes and back: in the log and on the wire the same. JSON, as they are few and read by people. */
 
-import { CONFIGURATION_COOKIE_BYTES_MAX, MEMBERS_MAX } from '../limits.js';
+import { CONFIGURATION_BYTES_MAX, MEMBERS_MAX } from '../limits.js';
 import { MEMBER_NUMBER_MAX } from '../protocol/ballot.js';
 import type { Configuration, Member } from '../protocol/configuration.js';
 import type { Join } from '../protocol/messages.js';
@@ -10,7 +10,6 @@ const INCARNATION = /^[0-9a-f]{32}$/;
 /** A host of at most 253 characters, brackets, and a port. */
 const ADDRESS = /^[\x21-\x7e]{0,261}$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-const COOKIE_LENGTH_MAX = Math.ceil(CONFIGURATION_COOKIE_BYTES_MAX / 3) * 4;
 
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
   const { number, members, nextMember, cookie } = configuration;
@@ -60,7 +59,6 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration | null {
     !Array.isArray(value.members)
   )
     return null;
-  // More than these would not fit into a segment header.
   if (value.members.length === 0 || value.members.length > MEMBERS_MAX) return null;
   const members: Member[] = [];
   for (const member of value.members as unknown[]) {
@@ -76,9 +74,10 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration | null {
   if (new Set(members.map((member) => member.number)).size !== members.length) return null;
   if (new Set(members.map((member) => member.id)).size !== members.length) return null;
   const { number, nextMember, cookie } = value;
-  if (cookie === undefined) return { number, members, nextMember };
-  if (typeof cookie !== 'string' || cookie.length > COOKIE_LENGTH_MAX || !BASE64.test(cookie)) return null;
-  return { number, members, nextMember, cookie };
+  if (cookie !== undefined && (typeof cookie !== 'string' || !BASE64.test(cookie))) return null;
+  const configuration = { number, members, nextMember, ...(cookie === undefined ? {} : { cookie }) };
+  // A longer one has no room in the header of a segment, and a contract would stop whoever begins the next one.
+  return encodeConfiguration(configuration).length > CONFIGURATION_BYTES_MAX ? null : configuration;
 }
 
 export function encodeJoin({ id, incarnation, former }: Join): Uint8Array {

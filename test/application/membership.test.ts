@@ -172,8 +172,8 @@ describe('a change of the member set is refused', () => {
   it('where it names nobody that could be a member', async () => {
     const members = await addressesOf('a', 'b');
     const [{ replica }] = (await cluster(members.slice(0, 1))) as [Node];
-    const refused = async (set: unknown, options: object = {}): Promise<string> =>
-      replica.changeConfiguration(set as ConfigurationMember[], options).then(
+    const refused = async (set: unknown, options: unknown = {}): Promise<string> =>
+      replica.changeConfiguration(set as ConfigurationMember[], options as object).then(
         () => 'not at all',
         (error: { code: string; message: string }) => `${error.code} ${error.message}`,
       );
@@ -183,6 +183,8 @@ describe('a change of the member set is refused', () => {
       Array.from({ length: 8 }, (_, at) => ({ id: `${at}`, address: `h:${at + 1}` })),
     ])
       expect(await refused(set)).toMatch(/^ERR_SYNOD_ARGUMENT members: expected a list/);
+    for (const options of [null, 1])
+      expect(await refused(members, options)).toMatch(/^ERR_SYNOD_ARGUMENT options: expected an object/);
     expect(await refused([{ id: 'no space', address: 'h:1' }])).toMatch(/members\[0\]\.id/);
     expect(await refused([members[0], null])).toMatch(/members\[1\]\.id/);
     expect(await refused([{ id: 'a', address: 'h:0' }])).toMatch(/members\[0\]\.address/);

@@ -174,6 +174,13 @@ describe('a client', () => {
   });
 });
 
+it('options that are none are refused, here and at the service', async () => {
+  for (const none of [undefined, null, 1]) {
+    expect(await codeOf(Client.connect(none as never))).toBe('ERR_SYNOD_OPTION');
+    expect(await codeOf(serveClients(new FakeReplica().served, none as never))).toBe('ERR_SYNOD_OPTION');
+  }
+});
+
 describe('a broken connection', () => {
   it('is made again, and each command executed once, wherever it broke', async () => {
     const replica = new FakeReplica();

@@ -120,6 +120,11 @@ describe('bodies', () => {
     expect(error).toMatchObject({ code: 'ERR_SYNOD_FENCED', outcome: 'unknown', message: 'why' });
   });
 
+  it('of a failure whose code is cut off are refused', () => {
+    const whole = encodeFailure('ERR_SYNOD_OVERLOADED', 'not-applied', '');
+    expect(() => decodeFailure(frameWith(whole.subarray(0, -1)))).toThrow(ClientFrameError);
+  });
+
   it('that are anything else are refused, or read as something within bounds', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 120 }), (body) => {

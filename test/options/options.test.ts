@@ -288,6 +288,13 @@ describe('a mistake is named by its path and shows the value', () => {
     expect(error.message).not.toContain('\n');
   });
 
+  it('takes no members for whose ids and addresses a segment header has no room', () => {
+    const host = (letter: string): string => `${letter.repeat(60)}.`.repeat(4).slice(0, 230);
+    const members = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((id) => ({ id, address: `${host(id)}:7101` }));
+    expect(refusal({ ...valid(), members }).path).toBe('members');
+    expect(validateOptions({ ...valid(), members: members.slice(0, 3) }).members).toHaveLength(3);
+  });
+
   it('does not report a replica as missing where the members are wrong', () => {
     const error = refusal({ ...valid(), members: [{ id: 'a', address: 'x' }] });
     expect(error.path).toBe('members[0].address');

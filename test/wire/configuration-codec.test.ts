@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CONFIGURATION_BYTES_MAX } from '../../src/log/format.js';
+import { CONFIGURATION_BYTES_MAX } from '../../src/limits.js';
 import {
   decodeConfiguration,
   decodeJoin,
@@ -45,6 +45,10 @@ describe('configurations', () => {
 
   const wrong: [string, unknown][] = [
     ['nothing', null],
+    [
+      'more than a segment header has room for',
+      { ...valid, cookie: 'A'.repeat(4 * Math.ceil(CONFIGURATION_BYTES_MAX / 4)) },
+    ],
     ['a number', 1],
     ['a list', []],
     ['no number', { ...valid, number: undefined }],
