@@ -129,6 +129,7 @@ export const scopes: readonly Scope[] = [
     about: 'c is back with an empty disk and is let in again; b may take over meanwhile',
     isWiped: true,
     timeouts: [0, 1, 1],
+    statesMax: 3_000_000,
   },
   {
     ...base,
@@ -236,6 +237,7 @@ export const scopes: readonly Scope[] = [
     timeouts: [0, 0, 0, 1],
     crashes: 1,
     mayCrash: [3],
+    statesMax: 2_000_000,
   },
   {
     ...base,

@@ -4,6 +4,8 @@ import fc from 'fast-check';
 import { crc32c } from '../../../src/checksum.js';
 import {
   checkFrame,
+  decodeCheckpointChunk,
+  decodeCheckpointFetch,
   decodeForward,
   decodeMessage,
   decodeReport,
@@ -38,7 +40,7 @@ const bodyBytes: ReadonlyMap<number, number> = new Map([
   [FrameKind.accept, 32],
   [FrameKind.accepted, 24],
   [FrameKind.heartbeat, 24],
-  [FrameKind.heartbeatReply, 40],
+  [FrameKind.heartbeatReply, 44],
   [FrameKind.refuse, 16],
   [FrameKind.fetch, 12],
   [FrameKind.learn, 24],
@@ -46,7 +48,15 @@ const bodyBytes: ReadonlyMap<number, number> = new Map([
   [FrameKind.defunct, 8],
   [FrameKind.join, 8],
   [FrameKind.genesis, 0],
+  [FrameKind.handOver, 16],
+  [FrameKind.handOverDeclined, 8],
+  [FrameKind.resign, 8],
+  [FrameKind.readQuery, 16],
+  [FrameKind.readReply, 24],
   [FrameKind.forward, 20],
+  [FrameKind.checkpointFetch, 28],
+  [FrameKind.checkpointChunk, 32],
+  [FrameKind.report, 28],
 ]);
 const kinds: readonly number[] = [...bodyBytes.keys()];
 
@@ -171,10 +181,9 @@ function checkMessage(frame: Frame, trace: Trace): void {
       return;
     }
     if (frame.kind > FrameKind.forward) {
-      // No part of the protocol; whatever they say is looked at where it is used.
-      if (frame.kind === FrameKind.report) decodeReport(frame);
+      checkOther(frame);
       trace(`kind ${frame.kind}`);
-      return;
+      if (frame.kind !== FrameKind.resign) return;
     }
     const message = decodeMessage(frame);
     trace(message.kind);
@@ -192,6 +201,29 @@ function checkMessage(frame: Frame, trace: Trace): void {
   } catch (error) {
     if (!(error instanceof FrameError)) throw error;
     trace(`refused ${frame.kind} ${error.message.replace(/\d+/g, 'N')}`);
+  }
+}
+
+/** Frames that are no message of the protocol. */
+function checkOther(frame: Frame): void {
+  switch (frame.kind) {
+    case FrameKind.checkpointFetch: {
+      const { slot, offset, bytesMax } = decodeCheckpointFetch(frame);
+      for (const number of [slot, offset, bytesMax])
+        must(Number.isSafeInteger(number), 'a number that is none');
+      break;
+    }
+    case FrameKind.checkpointChunk: {
+      const { slot, offset, bytes } = decodeCheckpointChunk(frame);
+      must(Number.isSafeInteger(slot) && offset + frame.payloadBytes <= bytes, 'a chunk behind the end');
+      must(Number.isSafeInteger(bytes), 'a length that is none');
+      break;
+    }
+    case FrameKind.report: {
+      const { chosen, applied } = decodeReport(frame);
+      must(Number.isSafeInteger(chosen) && Number.isSafeInteger(applied), 'a slot that is none');
+      break;
+    }
   }
 }
 

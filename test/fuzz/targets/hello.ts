@@ -7,9 +7,15 @@ import {
   encodeRefusal,
   type Hello,
 } from '../../../src/engine/hello.js';
-import { CONFIGURATION_BYTES_MAX } from '../../../src/log/format.js';
-import { decodeConfiguration, encodeConfiguration } from '../../../src/wire/configuration-codec.js';
+import { CONFIGURATION_BYTES_MAX } from '../../../src/limits.js';
+import {
+  decodeConfiguration,
+  decodeJoin,
+  encodeConfiguration,
+  encodeJoin,
+} from '../../../src/wire/configuration-codec.js';
 import { mutateJson } from '../json-mutator.js';
+import { mutateBytes } from '../mutators.js';
 import { type FuzzTarget, must, words } from '../target.js';
 
 const hello: Hello = {
@@ -41,7 +47,8 @@ const same = (left: unknown, right: unknown): boolean => JSON.stringify(left) ==
 
 export const hellos: FuzzTarget = {
   name: 'hello',
-  about: 'hand-shakes, refusals and configurations are decoded to what they say, bounded, or refused',
+  about:
+    'hand-shakes, refusals, configurations and requests to be let in are decoded to what they say, bounded, or refused',
   inputBytesMax: 4096,
   guides: ['/src/engine/hello', '/src/wire/configuration-codec'],
   dictionary: words('__proto__', 'constructor', '1e999', '9007199254740993', '-0', '\\u0000', '[[[[', 'null'),
@@ -49,8 +56,16 @@ export const hellos: FuzzTarget = {
     encodeHello(hello),
     encodeRefusal({ reason: 'no', isFinal: true }),
     encodeConfiguration(configuration),
+    encodeConfiguration({
+      ...configuration,
+      members: configuration.members.map((member) => ({ ...member, address: `[::1]:${member.number}` })),
+      cookie: 'c29tZXRoaW5n',
+    }),
+    encodeJoin({ kind: 'join', id: 'a', incarnation: '1'.repeat(32), chosen: 1, former: 0 }),
+    encodeJoin({ kind: 'join', id: 'a.b-c_d', incarnation: '1'.repeat(32), chosen: 1, former: 9 }),
   ],
-  mutate: mutateJson,
+  // What a replica that asks to be let in says is no JSON.
+  mutate: (input, random) => (input[0] === 0x7b ? mutateJson(input, random) : mutateBytes(input, random, [])),
   run(input, trace) {
     const said = decodeHello(input);
     if (said !== null) {
@@ -71,6 +86,13 @@ export const hellos: FuzzTarget = {
     const refusal = decodeRefusal(input);
     must(typeof refusal.reason === 'string' && refusal.reason.length <= 500, 'a reason without a bound');
     must(same(decodeRefusal(encodeRefusal(refusal)), refusal), 'a refusal does not round-trip');
+    const join = decodeJoin(input);
+    if (join !== null) {
+      trace(`join ${join.former === 0 ? 'anew' : 'again'}`);
+      const again = decodeJoin(encodeJoin({ ...join, kind: 'join', chosen: 0 }));
+      must(same(again, join), 'a request to be let in does not round-trip');
+      must(join.id.length <= 63 && join.incarnation.length === 32, 'a name without a bound');
+    }
     const decoded = decodeConfiguration(input);
     if (decoded === null) return;
     for (const { number, id, incarnation } of decoded.members) {
@@ -84,6 +106,11 @@ export const hellos: FuzzTarget = {
     trace(`configuration of ${decoded.members.length}`);
     const encoded = encodeConfiguration(decoded);
     must(same(decodeConfiguration(encoded), decoded), 'a configuration does not round-trip');
+    if (decoded.cookie !== undefined)
+      must(
+        Buffer.from(decoded.cookie, 'base64').toString('base64') === decoded.cookie,
+        'a cookie that is none',
+      );
     // Else the next segment's header has no room for it, and a contract stops the replica.
     must(encoded.length <= CONFIGURATION_BYTES_MAX, 'a configuration is too long for a segment header');
   },

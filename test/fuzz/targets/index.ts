@@ -2,6 +2,8 @@
 
 import type { FuzzTarget } from '../target.js';
 import { canary } from './canary.js';
+import { checkpoint } from './checkpoint.js';
+import { clientFrames, clientLink, clientService } from './client.js';
 import { commandLine, configFile } from './config-file.js';
 import { decree } from './decree.js';
 import { frames } from './frames.js';
@@ -20,6 +22,10 @@ export const targets: readonly FuzzTarget[] = [
   decree,
   recovery,
   openLog,
+  checkpoint,
+  clientFrames,
+  clientService,
+  clientLink,
   resp,
   kvCommand,
   kvConnection,
