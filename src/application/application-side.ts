@@ -10,6 +10,7 @@ import type { EngineEvent } from '../engine/engine-types.js';
 import { type ErrorCode, type Outcome, SynodError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import type { StateMachine } from '../state-machine.js';
+import { onAbort } from './abort.js';
 import { badArgument } from './bad-argument.js';
 import {
   type BatchSource,
@@ -464,7 +465,7 @@ export class ApplicationSide<Result> {
       if (isSettled) return false;
       isSettled = true;
       stopTimer?.();
-      signal?.removeEventListener('abort', onAbort);
+      stopListening?.();
       return true;
     };
     const resolve = (result: Value | undefined): void => {
@@ -473,12 +474,12 @@ export class ApplicationSide<Result> {
     const reject = (error: SynodError): void => {
       if (finish()) caller.reject(error);
     };
-    const onAbort = (): void =>
+    const abort = (): void =>
       reject(new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal?.reason, outcome: 'unknown' }));
     const onTimeout = (): void =>
       reject(new SynodError('ERR_SYNOD_TIMEOUT', `no result within ${timeoutMs} ms`, { outcome: 'unknown' }));
     const stopTimer = timeoutMs === undefined ? null : this.#options.startTimer(timeoutMs, onTimeout);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const stopListening = signal === undefined ? null : onAbort(signal, abort);
     return { resolve, reject };
   }
 }

@@ -10,6 +10,7 @@ import { SynodError } from '../errors.js';
 import type { Slot } from '../protocol/decree.js';
 import type { StateMachine } from '../state-machine.js';
 import { formatToken, parseToken, type Token } from '../token.js';
+import { onAbort } from './abort.js';
 import { badArgument } from './bad-argument.js';
 import { type CallOptions, refusalOf } from './call-options.js';
 
@@ -204,7 +205,7 @@ export class ApplicationReads {
     const signal = options?.signal;
     const timeoutMs = options?.timeoutMs;
     if (signal === undefined && timeoutMs === undefined) return;
-    const onAbort = (): void =>
+    const abort = (): void =>
       this.#giveUp(
         read,
         new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal?.reason, ...NOT_APPLIED }),
@@ -215,10 +216,10 @@ export class ApplicationReads {
         new SynodError('ERR_SYNOD_TIMEOUT', `no answer within ${timeoutMs} ms`, NOT_APPLIED),
       );
     const stopTimer = timeoutMs === undefined ? null : this.#options.startTimer(timeoutMs, onTimeout);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const stopListening = signal === undefined ? null : onAbort(signal, abort);
     read.stopWaiting = () => {
       stopTimer?.();
-      signal?.removeEventListener('abort', onAbort);
+      stopListening?.();
     };
   }
 
