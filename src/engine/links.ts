@@ -83,6 +83,8 @@ export class Link {
   peer: Hello | null = null;
   /** The number that the protocol knows the peer by, while the link is up. */
   number = 0;
+  /** It was told that it is not let in; until it closes, it may take itself for let in. */
+  refused = false;
   congested = false;
   congestedSince = 0;
   /**
@@ -251,7 +253,7 @@ export class Links {
   /** The next frame of an up link, or null. Hand-shake frames are dealt with here. Closes the connection on garbage. */
   nextFrame(link: Link): Frame | null {
     // Replaced by a newer one in this very turn: what it still brought is sent again there.
-    if (this.#leaving.has(link)) return null;
+    if (link.refused || this.#leaving.has(link)) return null;
     try {
       for (;;) {
         const frame = link.reader.next();
@@ -306,6 +308,7 @@ export class Links {
       const { reason } = refusal;
       this.#options.logger.warn({ remote: link.connection.remote, peer: hello.id, reason }, 'peer refused');
       this.#send(link, FrameKind.refusal, encodeRefusal(refusal));
+      link.refused = true;
       // The refusal must get out first: a close drops what is queued. The peer closes, or the time runs out.
       return;
     }

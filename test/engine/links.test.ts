@@ -35,6 +35,7 @@ class Node {
   readonly events: string[] = [];
   readonly logged: { level: string; event: string; fields: Record<string, unknown> }[] = [];
   readonly frames: number[] = [];
+  newest: Link | null = null;
   hello: Hello;
   /** The replica id that nobody's certificate is good for. */
   impostor = '';
@@ -91,7 +92,10 @@ class Node {
     });
     this.transport.listen(
       {
-        onConnection: (connection) => this.links.onConnection(connection),
+        onConnection: (connection) => {
+          this.links.onConnection(connection);
+          this.newest = connection.context as Link;
+        },
         onConnectFailed: (token, error) => this.links.onConnectFailed(token, error),
         onReceived: (connection, bytes, start, end, lease) => {
           const link = connection.context as Link;
@@ -390,6 +394,28 @@ describe('a peer is refused', () => {
     expect(b.up).toEqual([]);
     expect(old.events.at(-1)).not.toBe('up b');
     expect(old.events).toContainEqual(expect.stringMatching(/^refused: the disk of "a" was set back/));
+  });
+
+  it('for good: what it says while it takes itself for let in is passed over, and no fault of its', () => {
+    const a = node('a', seen);
+    const b = node('b');
+    pass(100, [a, b]);
+    a.close();
+    const old = node('a', { ...seen, life: '7'.repeat(16) }, 'old');
+    while (!b.said(/peer refused/)) {
+      now += 10;
+      b.links.tick(now);
+      for (const { transport } of [b, old]) transport.flush();
+      network.deliver();
+    }
+    const link = b.newest!;
+    link.connection.release = () => {};
+    const writer = new FrameWriter(crc32c);
+    const fetch = { slot: 1, nonceLow: 1, nonceHigh: 1, offset: 0, bytesMax: 1 };
+    const bytes = writer.bytes.slice(0, writer.checkpointFetch(fetch));
+    link.reader.push(bytes, 0, bytes.length, 0);
+    expect(b.links.nextFrame(link)).toBe(null);
+    expect(b.said(/cut off/)).toBe(false);
   });
 
   it('is not suspected when it is only started again', () => {
