@@ -418,7 +418,8 @@ function protocolOptions(scope: Scope): ProtocolOptions {
   return {
     electionTimeoutMs,
     heartbeatMs: scope.repeats ? 1 : electionTimeoutMs * 1000,
-    pipelineDecreesMax: Math.max(1, scope.proposals),
+    // Room behind a configuration too: only the rule itself keeps decrees from being proposed there.
+    pipelineDecreesMax: Math.max(1, scope.proposals + (scope.changes?.length ?? 0)),
     pipelineBytesMax: 1000,
     fetchBytesMax: 1000,
   };

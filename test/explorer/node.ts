@@ -113,7 +113,7 @@ export class Node {
   #chosen: Slot;
   #reported = 0;
   /** The configuration that it has proposed for whoever asked, and not answered for. */
-  #changing: Value | null = null;
+  #changing: { readonly request: number; readonly value: Value } | null = null;
   /** Changes that were asked for and not answered: 1 for the first set, and so on. */
   readonly #asked: Set<number> = new Set();
   /** What each read that is not answered must see; the first of them has number `#readsDone + 1`. */
@@ -386,7 +386,8 @@ export class Node {
         decree.bytes = 1;
         decree.checksum = checksumOf(decree.configuration);
         this.#around.configurations.set(contentOf(decree), decree.configuration);
-        if (this.#asked.size > 0) this.#changing = contentOf(decree);
+        const [request] = this.#asked;
+        if (request !== undefined) this.#changing = { request, value: contentOf(decree) };
       }
       addToLog(this.#log, record.slot, {
         kind: record.kind,
@@ -412,16 +413,12 @@ export class Node {
   #onSettled({ request, outcome }: Extract<Effect, { kind: 'change-settled' }>): void {
     check(this.#asked.delete(request), 'one-outcome-for-each-change', () => `change ${request}`);
     this.story?.push(`answers change ${request}: ${outcome.kind}`);
-    if (outcome.kind === 'chosen') {
-      const known = this.known().map(contentOf);
-      check(
-        this.#changing !== null && known.includes(this.#changing),
-        'chosen-change-is-chosen',
-        () => `change ${request}`,
-      );
-    }
-    if (outcome.kind === 'refused' && outcome.reason === 'superseded') this.refused.push(this.#changing!);
-    if (outcome.kind !== 'refused' || outcome.reason === 'superseded') this.#changing = null;
+    const proposed = this.#changing?.request === request ? this.#changing.value : null;
+    if (proposed !== null) this.#changing = null;
+    if (outcome.kind === 'refused' && proposed !== null) this.refused.push(proposed);
+    if (outcome.kind !== 'chosen') return;
+    const isKnown = proposed !== null && this.known().map(contentOf).includes(proposed);
+    check(isKnown, 'chosen-change-is-chosen', () => `change ${request}`);
   }
 
   #onReadSlot({ read, slot }: Extract<Effect, { kind: 'read-slot' }>): void {

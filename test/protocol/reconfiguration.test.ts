@@ -133,6 +133,13 @@ describe('a change of the member set', () => {
     );
   });
 
+  it('is the only one until it is chosen', () => {
+    const scene = withNewcomer();
+    scene.feed(change('abd'));
+    expect(answers(scene.feed(change('ab', { request: 2 })))).toEqual(['change 2: in-flight']);
+    expect(answers(choose(scene))).toEqual(['change 1: configuration 2']);
+  });
+
   it('is for the primary only, and ends with its leadership where it was not proposed', () => {
     expect(answers(new Scene().feed(change('ab')))).toEqual(['change 1: not-primary']);
     const scene = new Scene().toPrimary();
@@ -218,6 +225,15 @@ describe('what became of a change', () => {
     const scene = overtaken();
     scene.receive(2, { kind: 'accept', ballot: b(2, 2), slot: 1, chosen: 0, decree: decree('x') });
     expect(answers(scene.feed(change('abc', { request: 2 })))).toEqual(['change 2: in-flight']);
+    expect(answers(scene.receive(2, { kind: 'heartbeat', ballot: b(2, 2), chosen: 1, round: 0 }))).toEqual([
+      'change 1: superseded',
+    ]);
+  });
+
+  it('is that it was superseded where its slot decided another set with the same number', () => {
+    const scene = overtaken();
+    const other = configurationDecree(reconfigure(configurationOf(3), wanted('ab'), ''));
+    scene.receive(2, { kind: 'accept', ballot: b(2, 2), slot: 1, chosen: 0, decree: other });
     expect(answers(scene.receive(2, { kind: 'heartbeat', ballot: b(2, 2), chosen: 1, round: 0 }))).toEqual([
       'change 1: superseded',
     ]);

@@ -246,6 +246,11 @@ export const clientService: FuzzTarget = {
       // The service has seen its end too.
       while (service.statistics.connections > 0) await new Promise(setImmediate);
       const { outstandingBytes, sessions } = service.statistics;
+      const sent = readAll(input.subarray(1), () => input.length).frames;
+      const last = Math.max(0, ...sent.map(({ first, count }) => first + count - 1));
+      must(replica.executed.length <= last, 'a command that was executed again', () =>
+        replica.executed.join(),
+      );
       must(outstandingBytes === 0, 'bytes are under way for ever', () => `${outstandingBytes}`);
       must(sessions <= 1, 'more sessions than connections');
       must(
@@ -259,6 +264,21 @@ export const clientService: FuzzTarget = {
     }
   },
 };
+
+/** What the frame answers, by call: `a` and `b` are commands 1 and 2, in one frame, and `c` is command 3. */
+function resultsIn({ kind, first, count, bytes, view }: ClientFrame): string[] {
+  const calls = first === 1 ? ['a', 'b'] : ['c'];
+  if (kind !== ClientFrameKind.results || (first !== 1 && first !== 3) || count !== calls.length) return [];
+  const told: string[] = [];
+  let at = HEADER_BYTES;
+  for (const call of calls) {
+    if (at + 4 > bytes.length) return [];
+    const end = at + 4 + view.getUint32(at, true);
+    told.push(`${call} ${Buffer.from(bytes.subarray(at + 4, end))}`);
+    at = end;
+  }
+  return at === bytes.length ? told : [];
+}
 
 /** Of one server for all runs: it sends to each connection what it is told to. */
 let server: Server | null = null;
@@ -291,6 +311,7 @@ export const clientLink: FuzzTarget = {
     seedOf(welcome(), welcome()),
     seedOf(refusal()),
     seedOf(welcome(1), results(3, '3:c')),
+    seedOf(welcome(), results(3, '3:c', '4:d')),
   ],
   repair: repairFrames,
   async run(input, trace) {
@@ -335,6 +356,13 @@ export const clientLink: FuzzTarget = {
         },
       });
     });
+    const meant = readAll(stream.subarray(1), () => stream.length).frames.flatMap(resultsIn);
+    for (const line of told)
+      must(
+        line.includes(' ERR_') || meant.includes(line),
+        'a result that nobody sent for this call',
+        () => line,
+      );
     const calls = told.map((line) => line[0]);
     must(new Set(calls).size === calls.length, 'a call that is answered twice', () => told.join());
     must(calls.length === 0 || calls.join('') === 'abc', 'calls without an answer, or out of order', () =>

@@ -2,12 +2,14 @@
 
 import type { Mutant } from '../mutant.js';
 import { checkpoints } from './checkpoints.js';
+import { clients } from './client.js';
 import { elections } from './elections.js';
 import { execution } from './execution.js';
 import { leadership } from './leadership.js';
 import { learning } from './learning.js';
 import { links } from './links.js';
 import { log } from './log.js';
+import { membership } from './membership.js';
 import { persistence } from './persistence.js';
 import { proposing } from './proposing.js';
 import { reads } from './reads.js';
@@ -32,4 +34,6 @@ export const mutants: readonly Mutant[] = [
   ...tools,
   ...checkpoints,
   ...leadership,
+  ...membership,
+  ...clients,
 ];

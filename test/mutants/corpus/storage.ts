@@ -193,8 +193,8 @@ export const storage: readonly Mutant[] = [
     edits: [
       {
         file: DIRECTORY,
-        find: 'const temporaryPath = finalPath + TEMPORARY_SUFFIX;',
-        put: 'const temporaryPath = finalPath;',
+        find: 'const temporaryPath = (recycled === null ? finalPath : this.segmentPath(recycled)) + TEMPORARY_SUFFIX;',
+        put: 'const temporaryPath = recycled === null ? finalPath : this.segmentPath(recycled) + TEMPORARY_SUFFIX;',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/storage/file.test.ts', name: 'any call may fail' }],

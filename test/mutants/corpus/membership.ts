@@ -1,0 +1,165 @@
+/** Changes of the member set: one after another, by whom they name, and each answered truly (docs/protocol.md, rule 7). */
+
+import type { Mutant } from '../mutant.js';
+
+const RECONFIGURATION = 'protocol/reconfiguration.ts';
+const CONFIGURATION = 'protocol/configuration.ts';
+const REPLICA = 'protocol/replica.ts';
+const unit = { check: 'unit', file: 'test/protocol/reconfiguration.test.ts' } as const;
+const explorer = (scope: string) => ({ check: 'explorer', scope, statesMax: 500_000 }) as const;
+
+export const membership: readonly Mutant[] = [
+  {
+    name: 'who-was-taken-out-goes-on-voting',
+    fault: 'configuration',
+    mimics: 'hashicorp/raft#524: a server that was removed goes on taking part',
+    edits: [{ file: 'protocol/acceptor.ts', find: 'if (this.#context.self === 0) return;\n', put: '' }],
+    killedBy: [unit],
+  },
+  {
+    name: 'heartbeats-answered-by-who-is-out',
+    fault: 'configuration',
+    mimics: 'openraft beb0302b: who has no vote is counted among those who answer',
+    edits: [
+      {
+        file: REPLICA,
+        find: 'if (context.self !== 0 && context.isMember(from))\n',
+        put: '',
+      },
+    ],
+    killedBy: [unit],
+  },
+  {
+    name: 'newcomers-need-not-have-caught-up',
+    fault: 'configuration',
+    mimics: 'redisraft#3: a change of members leaves a cluster that can elect nobody',
+    edits: [
+      {
+        file: RECONFIGURATION,
+        find: 'if (!change.force && this.#missing(change).length > 0) return false;',
+        put: '',
+      },
+    ],
+    killedBy: [unit],
+  },
+  {
+    name: 'newcomers-that-are-behind-count-as-there',
+    fault: 'configuration',
+    mimics: 'etcd#21737, #15096: a learner is promoted before it has the log',
+    edits: [
+      {
+        file: RECONFIGURATION,
+        find: 'if (join === undefined || !hasCaughtUp(context, join)) missing.push(id);',
+        put: 'if (join === undefined) missing.push(id);',
+      },
+    ],
+    killedBy: [unit],
+  },
+  {
+    name: 'set-in-which-nobody-could-vote-is-taken',
+    fault: 'configuration',
+    mimics: 'a forced change that names more unknown disks than a quorum can do without',
+    edits: [{ file: RECONFIGURATION, find: 'if (!hasQuorumOfDisks(next)) return false;', put: '' }],
+    killedBy: [unit],
+  },
+  {
+    name: 'another-change-taken-while-one-is-under-way',
+    fault: 'configuration',
+    mimics: 'openraft before 2025-04: concurrent change requests end in a joint configuration',
+    edits: [
+      {
+        file: RECONFIGURATION,
+        find: 'if (this.#waiting !== null || this.#proposed !== null) this.#refuse',
+        put: 'if (this.#waiting !== null) this.#refuse',
+      },
+    ],
+    killedBy: [unit],
+  },
+  {
+    name: 'change-told-as-chosen-where-another-one-was',
+    fault: 'configuration',
+    mimics: 'omnipaxos#96: a change is taken for decided that another one was decided in the place of',
+    edits: [
+      {
+        file: RECONFIGURATION,
+        find: 'if (decided !== null && sameConfiguration(decided, configuration))',
+        put: 'if (decided !== null)',
+      },
+    ],
+    killedBy: [explorer('quick-rival-changes'), unit],
+  },
+  {
+    name: 'change-given-up-though-it-was-proposed',
+    fault: 'configuration',
+    mimics: 'openraft 13df5b32: callers of a leader that steps down are told what is not known',
+    edits: [
+      {
+        file: RECONFIGURATION,
+        find: '    if (this.#waiting === null) return;\n    const { change, until }',
+        put:
+          "    if (this.#proposed !== null && this.#context.role === 'secondary') {\n" +
+          "      this.#refuse(this.#proposed.request, 'not-primary', []);\n" +
+          '      this.#proposed = null;\n    }\n' +
+          '    if (this.#waiting === null) return;\n    const { change, until }',
+      },
+    ],
+    killedBy: [explorer('shrink'), unit],
+  },
+  {
+    name: 'proposals-go-on-behind-a-configuration',
+    fault: 'configuration',
+    mimics: 'Ongaro, raft-dev 2015: entries are proposed behind a change that is not committed',
+    edits: [
+      {
+        file: 'protocol/proposer.ts',
+        find: 'if (decree.kind === DecreeKind.configuration) this.pausedForConfiguration = true;',
+        put: '',
+      },
+    ],
+    killedBy: [explorer('quick-replace')],
+  },
+  {
+    name: 'old-members-told-under-a-number-that-they-do-not-know',
+    fault: 'configuration',
+    mimics: 'omnipaxos#68: the message that a configuration was decided is lost for those who are out',
+    edits: [
+      {
+        file: REPLICA,
+        find: '    this.#configure(configuration);\n    // Slots from here on',
+        put: '    if (led) this.#proposer.announce();\n    // Slots from here on',
+      },
+      {
+        file: REPLICA,
+        find: '      this.#proposer.announce();\n',
+        put: '      this.#configure(configuration);\n',
+      },
+    ],
+    killedBy: [unit],
+  },
+  {
+    name: 'returning-disk-gets-a-new-number',
+    fault: 'configuration',
+    mimics: 'rabbitmq-server#15725: a member comes back under another id after a restart',
+    edits: [
+      {
+        file: CONFIGURATION,
+        find: 'if (former !== 0) return { number: former, id, incarnation, address };',
+        put: '',
+      },
+    ],
+    killedBy: [unit],
+  },
+  {
+    name: 'newcomers-get-numbers-that-were-given-out',
+    fault: 'configuration',
+    mimics: 'dragonboat#256, redisraft#2: the id of one node is given to another',
+    edits: [
+      {
+        file: CONFIGURATION,
+        find: '    nextMember += 1;\n    return { number: nextMember - 1,',
+        put: '    return { number: Math.min(nextMember, current.members.length),',
+      },
+    ],
+    killedBy: [explorer('quick-replace'), unit],
+  },
+];
