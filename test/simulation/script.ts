@@ -197,8 +197,8 @@ function drawChange(random: Random, at: number, total: number, mode: Mode): Faul
 }
 
 /**
- * One long run in which the members change at least `changes` times, by chance, under the faults of the seed again and again. Two spares; what
- * a cluster of so many disks cannot stand is left out as ever.
+ * One long run in which the members change about `changes` times, by chance, under the faults of the seed again and again. Two spares; what
+ * a cluster of so many disks cannot stand is left out as ever. There are checkpoints, or every restart would execute the whole run again.
  */
 export function drawChurnScript(seed: number, changes: number): Script {
   const random = new Random(seed + 0.75 * 2 ** 31);
@@ -213,18 +213,21 @@ export function drawChurnScript(seed: number, changes: number): Script {
     electionTimeoutMs,
     heartbeatMs,
     thinkMs: electionTimeoutMs,
+    checkpoints: { everyBytes: 4000, everyMs: null, retain: 2 },
   };
   const faults: Fault[] = [];
-  const stepMs = 4 * electionTimeoutMs;
-  // Some are refused, or nobody is there to be asked.
-  const troubleMs = changes * 2 * stepMs;
+  const stepMs = 3 * electionTimeoutMs;
+  // For most nobody is there to be asked, or a disk is not settled yet; some are refused.
+  const troubleMs = changes * 3 * stepMs;
   for (let at = stepMs; at < troubleMs; at += stepMs * random.between(0.5, 1.5))
     faults.push(drawChange(random, at, replicas + 2, 'recoverable'));
   const chapterMs = 12 * electionTimeoutMs;
-  for (let begin = 0; begin < troubleMs; begin += chapterMs) {
+  // Between two faults there is time for a change.
+  const spread = 3;
+  for (let begin = 0; begin < troubleMs; begin += spread * chapterMs) {
     // A disk is set back or decays in ways that only time without changes tells of.
     for (const fault of drawFaults(random, { ...settings, troubleMs: chapterMs }))
-      if (fault.kind !== 'set-back') faults.push({ ...fault, at: begin + fault.at });
+      if (fault.kind !== 'set-back') faults.push({ ...fault, at: begin + spread * fault.at });
   }
   return { seed, settings: { ...settings, troubleMs }, faults: faults.sort((a, b) => a.at - b.at) };
 }

@@ -311,7 +311,9 @@ export class Trouble {
   #canBecome(machine: Machine, primary: Machine): boolean {
     const { disk, tap, life } = machine;
     if (machine.isSetBack || disk.isSuspect || disk.nextWriteFault !== null || this.#mustStay) return false;
-    if (!tap.hasGenesisDurable || this.#world.changes.isUnsettled) return false;
+    // Where the log was dropped a checkpoint says what the cluster is.
+    const knows = tap.hasGenesisDurable || disk.checkpoints.durableSlots.length > 0;
+    if (!knows || this.#world.changes.isUnsettled) return false;
     return machine === primary || primary.process?.metLife.get(machine.index) === life;
   }
 
