@@ -20,8 +20,10 @@ export const ID_PATTERN: RegExp = /^[A-Za-z0-9._-]{1,63}$/;
 export const MEMBERS_MIN = 1;
 /** Beyond seven, each write waits for more acknowledgements than it gains safety. */
 export const MEMBERS_MAX = 7;
-/** A member set as bytes: what the header of a segment, and of a checkpoint, has room for. */
+/** A member set as bytes, without its cookie: what the header of a checkpoint has room for. */
 export const CONFIGURATION_BYTES_MAX = 2048;
+/** The longest cookie that may be left with a member set, in bytes. */
+export const CONFIGURATION_COOKIE_BYTES_MAX = 8192;
 
 /** Room in a decree for what stands around a single command of the greatest size. */
 export const DECREE_OVERHEAD_BYTES: number = 4 * KIBIBYTE;

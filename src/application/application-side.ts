@@ -114,6 +114,7 @@ export class ApplicationSide<Result> {
     this.#memories = new MemoryMap(options.segmentBytes, options.mapFile, () => this.#engine?.hear());
     this.membership = new Membership({
       ...options.membership,
+      decreeBytesMax: options.limits.decreeBytesMax,
       onRemoved: (error) => {
         this.#rejectWaiting(error);
         this.#reads.rejectAll(error);

@@ -8,9 +8,11 @@ import { type CheckpointHeader, writeCheckpointHeader } from '../checkpoint/head
 import type { Crc32c } from '../checksum.js';
 import type { ServedCheckpoint } from '../engine/checkpoint-server.js';
 import { SynodError } from '../errors.js';
+import { CONFIGURATION_BYTES_MAX } from '../limits.js';
 import type { Slot } from '../protocol/decree.js';
 import type { StateMachine } from '../state-machine.js';
 import type { CheckpointFile, CheckpointStore } from '../storage/checkpoint-store.js';
+import { splitCookie } from '../wire/configuration-codec.js';
 
 /** The name of the unfinished file in the store. */
 export const WRITER_NAME = 'made';
@@ -71,7 +73,8 @@ export class CheckpointMaker {
       return true;
     }
     const [nonceLow, nonceHigh] = drawNonce();
-    const { slot, ballot, configuration, firstConfiguration } = basis;
+    const { slot, ballot, firstConfiguration } = basis;
+    const { configuration, cookie } = splitCookie(basis.configuration, CONFIGURATION_BYTES_MAX);
     const header: CheckpointHeader = {
       slot,
       ballot,
@@ -93,7 +96,7 @@ export class CheckpointMaker {
     this.#making = making;
     store.create(slot, WRITER_NAME, (error, file) => {
       if (error !== null) making.fail(error);
-      else making.start(file!, [bytes, ...writer.sessions(basis.sessions)], first);
+      else making.start(file!, [bytes, ...writer.cookie(cookie), ...writer.sessions(basis.sessions)], first);
     });
     return true;
   }

@@ -9,7 +9,7 @@ import type { Configuration } from '../protocol/configuration.js';
 import type { StateMachine } from '../state-machine.js';
 import type { CheckpointStore, StoredCheckpoint } from '../storage/checkpoint-store.js';
 import type { Callback } from '../storage/log-medium.js';
-import { decodeConfiguration } from '../wire/configuration-codec.js';
+import { decodeConfiguration, withCookie } from '../wire/configuration-codec.js';
 
 /** Bytes read at once. */
 const READ_BYTES = 1024 * 1024;
@@ -17,8 +17,8 @@ const READ_BYTES = 1024 * 1024;
 /** What a checkpoint says beside the state. */
 export interface CheckpointFacts {
   readonly header: CheckpointHeader;
-  /** Those of the header. */
-  readonly configuration: Configuration;
+  /** With its cookie once the first piece of state is there. */
+  configuration: Configuration;
   readonly firstConfiguration: Configuration;
   readonly sessions: readonly SessionEntry[];
   readonly bytes: number;
@@ -92,8 +92,12 @@ export class CheckpointReading {
     if (configuration === null || firstConfiguration === null)
       return this.#corrupt(0, 'it has no configuration');
     const sessions: SessionEntry[] = [];
-    this.#facts = { header, configuration, firstConfiguration, sessions, bytes };
+    const facts = { header, configuration, firstConfiguration, sessions, bytes };
+    this.#facts = facts;
     this.#reader = new BlockReader(chain, CHECKPOINT_HEADER_BYTES, this.#crc32c, {
+      onCookie: (cookie) => {
+        facts.configuration = withCookie(configuration, cookie);
+      },
       onSessions: (entries) => {
         for (const entry of entries) sessions.push(entry);
       },

@@ -14,6 +14,7 @@ import type { Slot } from '../protocol/decree.js';
 import type { StateMachine } from '../state-machine.js';
 import type { CheckpointStore, StoredCheckpoint } from '../storage/checkpoint-store.js';
 import type { Callback } from '../storage/log-medium.js';
+import { encodeConfiguration } from '../wire/configuration-codec.js';
 import { CheckpointMaker, WRITER_NAME } from './checkpoint-maker.js';
 import {
   type CheckpointFacts,
@@ -227,7 +228,8 @@ export class ApplicationCheckpoints {
       this.#guard(() => {
         if (this.#isClosed) return;
         if (error !== null) return callback(error);
-        const { configuration, firstConfiguration } = facts!.header;
+        const { firstConfiguration } = facts!.header;
+        const configuration = encodeConfiguration(facts!.configuration);
         this.#configuration = configuration;
         this.#firstConfiguration = firstConfiguration;
         this.#options.onMembers(configuration);

@@ -4,12 +4,12 @@
  */
 
 import { SynodError } from '../errors.js';
-import { CONFIGURATION_BYTES_MAX, MEMBERS_MAX } from '../limits.js';
+import { CONFIGURATION_BYTES_MAX, CONFIGURATION_COOKIE_BYTES_MAX, MEMBERS_MAX } from '../limits.js';
 import type { Configuration } from '../protocol/configuration.js';
 import { memberById } from '../protocol/configuration.js';
 import type { ChangeOutcome, MemberChange } from '../protocol/reconfiguration.js';
 import { formatAddress, parseAddress } from '../transport/address.js';
-import { decodeConfiguration, encodeConfiguration, isMemberId } from '../wire/configuration-codec.js';
+import { decodeConfiguration, isMemberId, memberListBytes } from '../wire/configuration-codec.js';
 
 /** One member of a set: its id, and `host:port` where the others reach it. */
 export interface ConfigurationMember {
@@ -34,8 +34,7 @@ export interface MemberSetChange extends MemberSet {
 
 export interface ChangeOptions {
   /**
-   * Bytes that travel with the member set, and stay with it until the next change. Ids, addresses and cookie share the 2,048 bytes
-   * that a checkpoint's header has for a member set: beside three members about 1,000 bytes fit.
+   * Up to 8,192 bytes that travel with the member set, and stay with it until the next change. Default: none.
    */
   readonly cookie?: Uint8Array | undefined;
   /**
@@ -53,6 +52,8 @@ export interface ChangeOptions {
 
 export interface MembershipOptions {
   readonly replica: string;
+  /** The greatest decree, of which a member set is one. */
+  readonly decreeBytesMax?: number;
   /** The options name no members: until there is a member set, nothing is taken. */
   readonly startsInactive?: boolean;
   /** To the engine. */
@@ -103,7 +104,8 @@ export class Membership {
 
   /** Throws `ERR_SYNOD_ARGUMENT`. */
   change(members: readonly ConfigurationMember[], options: ChangeOptions, asked: Asked): void {
-    const change = { ...checkChange(members, options), request: this.#requests + 1 };
+    const { decreeBytesMax = Number.POSITIVE_INFINITY } = this.#options;
+    const change = { ...checkChange(members, options, decreeBytesMax), request: this.#requests + 1 };
     this.#requests += 1;
     this.#asked.set(change.request, asked);
     this.#options.send(change);
@@ -189,27 +191,24 @@ function refused(code: SynodError['code'], message: string): SynodError {
 function checkChange(
   members: readonly ConfigurationMember[],
   options: ChangeOptions,
+  decreeBytesMax: number,
 ): Omit<MemberChange, 'request'> {
   if (typeof options !== 'object' || options === null)
     throw badArgument(`options: expected an object, got ${shown(options)}`);
   const { cookie, force, ifNumber } = options;
   if (cookie !== undefined && !(cookie instanceof Uint8Array))
     throw badArgument(`cookie: expected a Uint8Array, got ${typeof cookie}`);
+  if (cookie !== undefined && cookie.length > CONFIGURATION_COOKIE_BYTES_MAX)
+    throw badArgument(`cookie: ${cookie.length} bytes, the bound is ${CONFIGURATION_COOKIE_BYTES_MAX}`);
   if (force !== undefined && typeof force !== 'boolean') throw badArgument('force: expected true or false');
   if (ifNumber !== undefined && !(Number.isSafeInteger(ifNumber) && ifNumber >= 1))
     throw badArgument(`ifNumber: expected the number of a member set, got ${shown(ifNumber)}`);
   const checked = checkMembers(members);
   const encodedCookie = cookie === undefined ? '' : Buffer.from(cookie).toString('base64');
-  const bytes = encodeConfiguration({
-    number: Number.MAX_SAFE_INTEGER,
-    members: checked.map((member) => ({ ...member, number: 65_535, incarnation: '0'.repeat(32) })),
-    nextMember: 65_536,
-    cookie: encodedCookie,
-  }).length;
-  // A longer one could be in no checkpoint, and whoever had to make one would be fenced.
-  if (bytes > CONFIGURATION_BYTES_MAX)
+  const bytes = memberListBytes(checked);
+  if (bytes + encodedCookie.length > decreeBytesMax)
     throw badArgument(
-      `members: ids, addresses and cookie are ${bytes - CONFIGURATION_BYTES_MAX} bytes too long`,
+      `cookie: with the members ${bytes + encodedCookie.length} bytes, limits.decreeBytesMax is ${decreeBytesMax}`,
     );
   return {
     members: checked,
@@ -244,5 +243,8 @@ export function checkMembers(members: readonly ConfigurationMember[]): Configura
   for (const name of ['id', 'address'] as const)
     if (new Set(checked.map((member) => member[name])).size < checked.length)
       throw badArgument(`members: each needs an ${name} of its own`);
+  const tooLong = memberListBytes(checked) - CONFIGURATION_BYTES_MAX;
+  // A longer one could be in no checkpoint, and whoever had to make one would be fenced.
+  if (tooLong > 0) throw badArgument(`members: ids and addresses are ${tooLong} bytes too long`);
   return checked;
 }

@@ -13,6 +13,7 @@ import {
   BLOCK_PAYLOAD_BYTES_MAX,
   BlockField,
   BlockKind,
+  COOKIE_BYTES_MAX,
   END_PAYLOAD_BYTES,
   SESSION_BYTES,
 } from './format.js';
@@ -25,6 +26,7 @@ export class BlockWriter {
   readonly #crc32c: Crc32c;
   #chain: number;
   #index = 0;
+  #cookies = 0;
   #stateBytes = 0;
   #filled = 0;
   #block: Uint8Array;
@@ -42,9 +44,19 @@ export class BlockWriter {
     return this.#stateBytes;
   }
 
+  /** The block of the cookie; none where that is null. Before everything else. */
+  cookie(bytes: Uint8Array | null): readonly Uint8Array[] {
+    if (bytes === null) return [];
+    requires(this.#index === 0 && this.#filled === 0, 'checkpoint-cookie-first');
+    requires(bytes.length >= 1 && bytes.length <= COOKIE_BYTES_MAX, 'checkpoint-cookie-length');
+    this.#block.set(bytes, BLOCK_HEADER_BYTES);
+    this.#cookies = 1;
+    return [this.#finish(BlockKind.cookie, bytes.length)];
+  }
+
   /** The blocks of the session table. Before any state. */
   sessions(entries: readonly SessionEntry[]): readonly Uint8Array[] {
-    requires(this.#index === 0 && this.#filled === 0, 'checkpoint-sessions-first');
+    requires(this.#index === this.#cookies && this.#filled === 0, 'checkpoint-sessions-first');
     const perBlock = Math.floor(BLOCK_PAYLOAD_BYTES_MAX / SESSION_BYTES);
     const blocks: Uint8Array[] = [];
     for (let from = 0; from < entries.length; from += perBlock) {
@@ -112,6 +124,8 @@ export type BlockReaderState =
   | { readonly kind: 'damaged'; readonly offset: number; readonly reason: string };
 
 export interface BlockHandler {
+  /** Before everything else, where there is one that is too long for the header. */
+  onCookie(bytes: Uint8Array): void;
   onSessions(entries: readonly SessionEntry[]): void;
   /** Lent for the call. */
   onState(bytes: Uint8Array): void;
@@ -180,7 +194,7 @@ export class BlockReader {
     const payloadBytes = view.getUint32(BlockField.payloadBytes, true);
     if (view.getUint32(BlockField.index, true) !== this.#index) this.#damage('not the next block');
     else if (payloadBytes > BLOCK_PAYLOAD_BYTES_MAX) this.#damage('a block that is too long');
-    else if (kind < BlockKind.sessions || kind > BlockKind.end) this.#damage('a block of no known kind');
+    else if (kind < BlockKind.sessions || kind > BlockKind.cookie) this.#damage('a block of no known kind');
     else if (payloadBytes === 0) this.#damage('an empty block');
   }
 
@@ -198,6 +212,10 @@ export class BlockReader {
       return 'a wrong checksum';
     const payload = this.#held.subarray(BLOCK_HEADER_BYTES, this.#filled);
     switch (view.getUint32(BlockField.kind, true) as BlockKind) {
+      case BlockKind.cookie:
+        if (this.#index !== 0 || payloadBytes > COOKIE_BYTES_MAX) return 'a cookie that cannot be';
+        this.#handler.onCookie(payload.slice());
+        break;
       case BlockKind.sessions: {
         const entries = this.#stateBytes === 0 ? readSessions(payload) : null;
         if (entries === null) return 'sessions that cannot be';

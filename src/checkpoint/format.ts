@@ -54,8 +54,11 @@ export const BlockKind = {
   state: 2,
   /** The last block: bytes of state u64. Nothing follows. */
   end: 3,
+  /** What whoever changed the members left with them, where it is too long for the header: 1 to 8,192 bytes. The first block. */
+  cookie: 4,
 } as const;
 export type BlockKind = (typeof BlockKind)[keyof typeof BlockKind];
 
+export const COOKIE_BYTES_MAX = 8192;
 export const SESSION_BYTES = 24;
 export const END_PAYLOAD_BYTES = 8;

@@ -11,7 +11,7 @@ import type { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { CheckpointFile, CheckpointStore } from '../storage/checkpoint-store.js';
 import type { CheckpointChunk, CheckpointFetch, CheckpointName } from '../wire/codec.js';
-import { decodeConfiguration } from '../wire/configuration-codec.js';
+import { decodeConfiguration, withCookie } from '../wire/configuration-codec.js';
 import { isSame, type ServedCheckpoint } from './checkpoint-server.js';
 import type { Link } from './links.js';
 import type { RestoredCheckpoint } from './recover.js';
@@ -118,8 +118,12 @@ export class CheckpointInstaller {
       if (configuration === null || firstConfiguration === null) return 'it has no configuration';
       if (header.cluster !== cluster) return `it is of cluster "${header.cluster}"`;
       if (!isSame(header, copy)) return 'it is not the one that was announced';
-      copy.restored = { slot: header.slot, configuration, firstConfiguration };
+      const restored = { slot: header.slot, configuration, firstConfiguration };
+      copy.restored = restored;
       copy.reader = new BlockReader(chain, CHECKPOINT_HEADER_BYTES, crc32c, {
+        onCookie: (cookie) => {
+          restored.configuration = withCookie(configuration, cookie);
+        },
         onSessions: () => {},
         onState: () => {},
       });

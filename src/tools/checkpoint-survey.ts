@@ -11,7 +11,7 @@ import { loadAddon } from '../native/addon.js';
 import { formatBallot } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
 import { parseCheckpointName } from '../storage/checkpoint-store.js';
-import { decodeConfiguration } from '../wire/configuration-codec.js';
+import { decodeConfiguration, withCookie } from '../wire/configuration-codec.js';
 
 const crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
 const READ_BYTES = 1024 * 1024;
@@ -116,7 +116,7 @@ function readOpen(fd: number, file: string, bytes: number, visitor: CheckpointVi
   if (reading.kind === 'malformed') return damaged(`header: ${reading.field} has an impossible value`);
   if (reading.kind === 'damaged') return damaged('byte 0: the header is damaged or cut off');
   const { header, chain } = reading;
-  const configuration = decodeConfiguration(header.configuration);
+  let configuration = decodeConfiguration(header.configuration);
   const { slot, cluster, replica } = header;
   const known = {
     slot,
@@ -133,6 +133,9 @@ function readOpen(fd: number, file: string, bytes: number, visitor: CheckpointVi
   let sessions = 0;
   let stateBytes = 0;
   const reader = new BlockReader(chain, CHECKPOINT_HEADER_BYTES, crc32c, {
+    onCookie: (cookie) => {
+      configuration = withCookie(configuration!, cookie);
+    },
     onSessions: (entries) => {
       sessions += entries.length;
       visitor.onSessions?.(entries);
@@ -149,7 +152,7 @@ function readOpen(fd: number, file: string, bytes: number, visitor: CheckpointVi
     if (reader.push(chunk).kind === 'damaged') break;
   }
   const { state } = reader;
-  const counted = { ...known, sessions, stateBytes };
+  const counted = { ...known, configuration, sessions, stateBytes };
   if (state.kind === 'damaged') return damaged(`byte ${state.offset}: ${state.reason}`, counted);
   if (state.kind === 'open') return damaged(`byte ${bytes}: it ends before its last block`, counted);
   return { ...damaged('', counted), verdict: 'sound', detail: null };

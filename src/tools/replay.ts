@@ -24,6 +24,7 @@ import { DecreeKind } from '../protocol/decree.js';
 import type { StateMachine } from '../state-machine.js';
 import { FileCheckpointStore } from '../storage/checkpoint-store.js';
 import { segmentName } from '../storage/directory.js';
+import { encodeConfiguration } from '../wire/configuration-codec.js';
 import { findCheckpoints, latestCheckpoint } from './checkpoint-survey.js';
 import { surveyLog, visitRecords } from './log-survey.js';
 
@@ -96,13 +97,17 @@ export async function replay(
   if (restored !== null) {
     const store = new FileCheckpointStore(path.join(dataDir, 'checkpoints'));
     const reading = new CheckpointReading(store, restored, cluster, crc32c);
-    const { header, sessions } = await new Promise<CheckpointFacts>((resolve, reject) =>
+    const {
+      header,
+      configuration: current,
+      sessions,
+    } = await new Promise<CheckpointFacts>((resolve, reject) =>
       restoreCheckpoint(reading, stateMachine as StateMachine<never>, restoreByStream, (error, facts) =>
         error === null ? resolve(facts!) : reject(error),
       ),
     );
     executor.restored(restored.slot, sessions);
-    configuration = header.configuration;
+    configuration = encodeConfiguration(current);
     first = header.firstConfiguration;
   } else {
     visitRecords(survey, (record) => {

@@ -1,6 +1,6 @@
 /** Configurations to bytes and back: in the log and on the wire the same. JSON, as they are few and read by people. */
 
-import { CONFIGURATION_BYTES_MAX, MEMBERS_MAX } from '../limits.js';
+import { CONFIGURATION_BYTES_MAX, CONFIGURATION_COOKIE_BYTES_MAX, MEMBERS_MAX } from '../limits.js';
 import { MEMBER_NUMBER_MAX } from '../protocol/ballot.js';
 import type { Configuration, Member } from '../protocol/configuration.js';
 import type { Join } from '../protocol/messages.js';
@@ -10,6 +10,8 @@ const INCARNATION = /^[0-9a-f]{32}$/;
 /** A host of at most 253 characters, brackets, and a port. */
 const ADDRESS = /^[\x21-\x7e]{0,261}$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+const COOKIE_LENGTH_MAX = Math.ceil(CONFIGURATION_COOKIE_BYTES_MAX / 3) * 4;
 
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
   const { number, members, nextMember, cookie } = configuration;
@@ -21,6 +23,31 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
       cookie,
     }),
   );
+}
+
+/**
+ * The configuration as a place of `bytesMax` bytes takes it. Where it is too long for that its cookie goes apart, in bytes; else `cookie` is
+ * null.
+ */
+export function splitCookie(
+  encoded: Uint8Array,
+  bytesMax: number,
+): { readonly configuration: Uint8Array; readonly cookie: Uint8Array | null } {
+  const configuration = encoded.length <= bytesMax ? null : decodeConfiguration(encoded);
+  if (configuration?.cookie === undefined) return { configuration: encoded, cookie: null };
+  const { cookie, ...rest } = configuration;
+  const text = atob(cookie);
+  return {
+    configuration: encodeConfiguration(rest),
+    cookie: Uint8Array.from(text, (character) => character.charCodeAt(0)),
+  };
+}
+
+/** The reverse of `splitCookie`. */
+export function withCookie(configuration: Configuration, cookie: Uint8Array): Configuration {
+  let text = '';
+  for (const byte of cookie) text += String.fromCharCode(byte);
+  return { ...configuration, cookie: btoa(text) };
 }
 
 /** A member that there is to be: nobody knows its disk yet. */
@@ -46,7 +73,22 @@ export function decodeMemberList(bytes: Uint8Array): readonly ListedMember[] | n
     if (!isMemberId(id) || typeof address !== 'string' || !ADDRESS.test(address)) return null;
     list.push({ id, address });
   }
-  return new Set(list.map(({ id }) => id)).size === list.length ? list : null;
+  if (new Set(list.map(({ id }) => id)).size !== list.length) return null;
+  return memberListBytes(list) > CONFIGURATION_BYTES_MAX ? null : list;
+}
+
+/** What a configuration of these members takes at most, without a cookie. */
+export function memberListBytes(list: readonly ListedMember[]): number {
+  return encodeConfiguration({
+    number: Number.MAX_SAFE_INTEGER,
+    members: list.map(({ id, address }) => ({
+      number: MEMBER_NUMBER_MAX,
+      id,
+      incarnation: '0'.repeat(32),
+      address,
+    })),
+    nextMember: MEMBER_NUMBER_MAX + 1,
+  }).length;
 }
 
 /** Null where the bytes are no configuration. */
@@ -74,10 +116,12 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration | null {
   if (new Set(members.map((member) => member.number)).size !== members.length) return null;
   if (new Set(members.map((member) => member.id)).size !== members.length) return null;
   const { number, nextMember, cookie } = value;
-  if (cookie !== undefined && (typeof cookie !== 'string' || !BASE64.test(cookie))) return null;
-  const configuration = { number, members, nextMember, ...(cookie === undefined ? {} : { cookie }) };
-  // A longer one has no room in the header of a segment, and a contract would stop whoever begins the next one.
-  return encodeConfiguration(configuration).length > CONFIGURATION_BYTES_MAX ? null : configuration;
+  const configuration = { number, members, nextMember };
+  // A longer one has no room in the header of a checkpoint, and a contract would stop whoever makes the next one.
+  if (encodeConfiguration(configuration).length > CONFIGURATION_BYTES_MAX) return null;
+  if (cookie === undefined) return configuration;
+  if (typeof cookie !== 'string' || cookie.length > COOKIE_LENGTH_MAX || !BASE64.test(cookie)) return null;
+  return { ...configuration, cookie };
 }
 
 export function encodeJoin({ id, incarnation, former }: Join): Uint8Array {

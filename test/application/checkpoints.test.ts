@@ -367,3 +367,34 @@ describe('checkpoint()', () => {
     await expect(members[0]!.replica!.checkpoint()).rejects.toBeInstanceOf(SynodError);
   });
 });
+
+describe('a cookie of 8 KiB', () => {
+  it('outlives a restart from a checkpoint, and comes with one that is copied', async () => {
+    const cookie = Buffer.alloc(8192, 0xa7);
+    const { open, close, folder } = await cluster({ checkpoints: { everyBytes: 2 * MEBIBYTE, retain: 1 } });
+    await load(members[0]!, 1);
+    const [leaver] = members.filter(({ replica }) => replica!.role !== 'primary');
+    await close(leaver!);
+    const { replica: primary } = members.find(({ replica }) => replica?.role === 'primary')!;
+    const { members: set } = primary!.configuration!;
+    await expect(primary!.changeConfiguration(set, { cookie: Buffer.alloc(8193) })).rejects.toMatchObject({
+      code: 'ERR_SYNOD_ARGUMENT',
+    });
+    expect(await primary!.changeConfiguration(set, { cookie })).toBe(2);
+    const stayed = members.find(({ replica }) => replica !== null)!;
+    await load(stayed, 900);
+    // Lost, with its disk: it can only get the set with the checkpoint.
+    rmSync(path.dirname(folder(leaver!, 'log')), { recursive: true });
+    await open(leaver!);
+    await until('a checkpoint is copied', () => leaver!.copied.length > 0);
+    await until('it is a member again', () => leaver!.replica!.role === 'secondary');
+    const set3 = leaver!.replica!.configuration!;
+    expect(Buffer.from(set3.cookie!).equals(cookie)).toBe(true);
+    await leaver!.replica!.checkpoint();
+    await close(leaver!);
+    await open(leaver!);
+    await until('it is back', () => leaver!.replica!.configuration !== null);
+    expect(leaver!.machine.restores).toBe(1);
+    expect(Buffer.from(leaver!.replica!.configuration!.cookie!).equals(cookie)).toBe(true);
+  }, 60_000);
+});

@@ -56,14 +56,18 @@ interface Read {
   readonly end: BlockReaderState | 'no header';
   readonly sessions: SessionEntry[];
   readonly state: Buffer;
+  readonly cookies: readonly Buffer[];
 }
 
 function read(bytes: Uint8Array, cuts: readonly number[] = []): Read {
   const reading = readCheckpointHeader(bytes, crc32c);
-  if (reading.kind !== 'valid') return { end: 'no header', sessions: [], state: Buffer.alloc(0) };
+  if (reading.kind !== 'valid')
+    return { end: 'no header', sessions: [], state: Buffer.alloc(0), cookies: [] };
   const found: SessionEntry[] = [];
   const pieces: Buffer[] = [];
+  const cookies: Buffer[] = [];
   const reader = new BlockReader(reading.chain, CHECKPOINT_HEADER_BYTES, crc32c, {
+    onCookie: (bytes) => void cookies.push(Buffer.from(bytes)),
     onSessions: (entries) => void found.push(...entries),
     onState: (state) => void pieces.push(Buffer.from(state)),
   });
@@ -73,7 +77,7 @@ function read(bytes: Uint8Array, cuts: readonly number[] = []): Read {
     reader.push(bytes.subarray(at, cut));
     at = cut;
   }
-  return { end: reader.state, sessions: found, state: Buffer.concat(pieces) };
+  return { end: reader.state, sessions: found, state: Buffer.concat(pieces), cookies };
 }
 
 const join = (pieces: readonly Uint8Array[]): Buffer => Buffer.concat(pieces);
@@ -208,6 +212,43 @@ describe('a header', () => {
     [{ configuration: new Uint8Array(2049) }, 'checkpoint-configuration-length'],
   ])('is not written with %j', (change, contract) => {
     expect(() => writeCheckpointHeader({ ...header, ...change }, crc32c)).toThrow(contract);
+  });
+});
+
+describe('a cookie', () => {
+  const withCookie = (cookie: Uint8Array): Buffer => {
+    const { bytes, chain } = writeCheckpointHeader(header, crc32c);
+    const writer = new BlockWriter(chain, crc32c);
+    const blocks = [...writer.cookie(cookie), ...writer.sessions(sessions), ...writer.end()];
+    return Buffer.concat([bytes, ...blocks]);
+  };
+
+  it.each([1, 8192])('of %i bytes comes before everything else, in whatever pieces', (length) => {
+    const cookie = Buffer.alloc(length, 7);
+    const found = read(withCookie(cookie), [CHECKPOINT_HEADER_BYTES + 5, CHECKPOINT_HEADER_BYTES + 17]);
+    expect(found.end).toEqual({ kind: 'complete', stateBytes: 0 });
+    expect(found.cookies).toEqual([cookie]);
+    expect(found.sessions).toEqual(sessions);
+  });
+
+  it('that is damaged is not handed on', () => {
+    const bytes = withCookie(Buffer.alloc(100, 7));
+    bytes[CHECKPOINT_HEADER_BYTES + 50]! ^= 1;
+    const found = read(bytes);
+    expect(found.end).toMatchObject({ kind: 'damaged', reason: 'a wrong checksum' });
+    expect(found.cookies).toEqual([]);
+  });
+
+  it('is written first and once, and within its bounds', () => {
+    const cookie = new Uint8Array(1);
+    const writer = new BlockWriter(0, crc32c);
+    expect(writer.cookie(null)).toEqual([]);
+    expect(() => writer.cookie(new Uint8Array(0))).toThrow('checkpoint-cookie-length');
+    expect(() => writer.cookie(new Uint8Array(8193))).toThrow('checkpoint-cookie-length');
+    writer.cookie(cookie);
+    expect(() => writer.cookie(cookie)).toThrow('checkpoint-cookie-first');
+    writer.sessions(sessions);
+    expect(() => writer.sessions(sessions)).toThrow('checkpoint-sessions-first');
   });
 });
 

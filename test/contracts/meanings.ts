@@ -171,6 +171,8 @@ export const meanings: Readonly<Record<string, string>> = {
   'checkpoint-field-safe-integer':
     'The header of a checkpoint is written with integers that a number can hold.',
   'checkpoint-identifier-length': 'Names in the header of a checkpoint fit their place.',
+  'checkpoint-cookie-first': 'The cookie of a checkpoint is written before everything else.',
+  'checkpoint-cookie-length': 'A cookie in a checkpoint has 1 to 8,192 bytes.',
   'checkpoint-sessions-first': 'The sessions of a checkpoint are written before its state.',
   'checkpoint-slot': 'The name of a checkpoint is a slot.',
   'deliveries-jump-forward': 'A checkpoint is handed over in the place of decrees that were not.',

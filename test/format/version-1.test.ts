@@ -110,6 +110,7 @@ describe('version 1', () => {
     const pieces: Uint8Array[] = [];
     const found: SessionEntry[] = [];
     const reader = new BlockReader(reading.chain, CHECKPOINT_HEADER_BYTES, crc32c, {
+      onCookie: () => {},
       onSessions: (entries) => void found.push(...entries),
       onState: (bytes) => void pieces.push(bytes.slice()),
     });

@@ -10,6 +10,8 @@ import {
   encodeConfiguration,
   encodeJoin,
   encodeMemberList,
+  splitCookie,
+  withCookie,
 } from '../../src/wire/configuration-codec.js';
 import { configuration } from './arbitraries.js';
 
@@ -46,8 +48,21 @@ describe('configurations', () => {
   const wrong: [string, unknown][] = [
     ['nothing', null],
     [
-      'more than a segment header has room for',
-      { ...valid, cookie: 'A'.repeat(4 * Math.ceil(CONFIGURATION_BYTES_MAX / 4)) },
+      'more members than a header has room for',
+      { ...valid, members: [{ ...member, address: 'h'.repeat(CONFIGURATION_BYTES_MAX) }] },
+    ],
+    [
+      'addresses that together are more than that',
+      {
+        ...valid,
+        members: Array.from({ length: 7 }, (_, at) => ({
+          ...member,
+          number: at + 1,
+          id: `m${at}`,
+          address: 'h'.repeat(261),
+        })),
+        nextMember: 8,
+      },
     ],
     ['a number', 1],
     ['a list', []],
@@ -143,6 +158,30 @@ describe('a request to be let in', () => {
   });
 });
 
+describe('a cookie', () => {
+  const cookie = Uint8Array.from({ length: 8192 }, (_, at) => (at * 7) & 0xff);
+  const long = { ...valid, cookie: Buffer.from(cookie).toString('base64') };
+
+  it('goes apart where it is too long for a place, and comes back', () => {
+    const encoded = encodeConfiguration(long);
+    expect(decodeConfiguration(encoded)).toEqual(long);
+    const { configuration, cookie: apart } = splitCookie(encoded, CONFIGURATION_BYTES_MAX);
+    expect(apart).toEqual(cookie);
+    expect(configuration.length).toBeLessThanOrEqual(CONFIGURATION_BYTES_MAX);
+    expect(withCookie(decodeConfiguration(configuration)!, apart!)).toEqual(long);
+  });
+
+  it('stays where there is room', () => {
+    const short = encodeConfiguration({ ...valid, cookie: 'Y29va2ll' });
+    expect(splitCookie(short, CONFIGURATION_BYTES_MAX)).toEqual({ configuration: short, cookie: null });
+  });
+
+  it('has a bound', () => {
+    const text = JSON.stringify({ ...valid, cookie: 'A'.repeat(10_928) });
+    expect(decodeConfiguration(bytesOf(text))).toBe(null);
+  });
+});
+
 describe('a list of members', () => {
   const list = [
     { id: 'a', address: '127.0.0.1:1' },
@@ -167,6 +206,10 @@ describe('a list of members', () => {
     [
       'too many',
       JSON.stringify(Array.from({ length: 8 }, (_, index) => ({ id: `m${index}`, address: 'h:1' }))),
+    ],
+    [
+      'more than a configuration has room for',
+      JSON.stringify(Array.from({ length: 7 }, (_, at) => ({ id: `m${at}`, address: 'h'.repeat(255) }))),
     ],
   ])('is none with %s', (_, text) => {
     expect(decodeMemberList(new TextEncoder().encode(text))).toBe(null);

@@ -13,6 +13,7 @@ import {
   decodeJoin,
   encodeConfiguration,
   encodeJoin,
+  splitCookie,
 } from '../../../src/wire/configuration-codec.js';
 import { mutateJson } from '../json-mutator.js';
 import { mutateBytes } from '../mutators.js';
@@ -111,7 +112,9 @@ export const hellos: FuzzTarget = {
         Buffer.from(decoded.cookie, 'base64').toString('base64') === decoded.cookie,
         'a cookie that is none',
       );
-    // Else the next segment's header has no room for it, and a contract stops the replica.
-    must(encoded.length <= CONFIGURATION_BYTES_MAX, 'a configuration is too long for a segment header');
+    // Else the next checkpoint's header has no room for it, and a contract stops the replica.
+    const { configuration, cookie } = splitCookie(encoded, CONFIGURATION_BYTES_MAX);
+    must(configuration.length <= CONFIGURATION_BYTES_MAX, 'a configuration is too long for a header');
+    must((cookie?.length ?? 1) >= 1 && (cookie?.length ?? 1) <= 8192, 'a cookie has no room in a block');
   },
 };
