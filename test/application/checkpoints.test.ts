@@ -301,6 +301,57 @@ describe('a replica that was away', () => {
   }, 120_000);
 });
 
+describe('a checkpoint is made by itself', () => {
+  const made = (member: Member): Promise<number> =>
+    new Promise((resolve) => member.replica!.once('checkpoint', ({ slot }) => resolve(slot)));
+
+  it('where the state machine wants one, and again when it wants another', async () => {
+    const machine = new Counter(true);
+    await cluster({ checkpoints: { everyBytes: 1024 * MEBIBYTE } }, () => machine);
+    const wish = { wantsCheckpoint: false };
+    Object.defineProperty(machine, 'wantsCheckpoint', { get: () => wish.wantsCheckpoint });
+    for (let round = 0; round < 2; round += 1) {
+      const first = made(members[0]!);
+      await load(members[0]!, 1);
+      const { applied } = await members[0]!.replica!.status();
+      wish.wantsCheckpoint = true;
+      await load(members[0]!, 1);
+      expect(await first).toBeGreaterThan(applied);
+      wish.wantsCheckpoint = false;
+    }
+  }, 60_000);
+
+  it('from time to time, where something was executed', async () => {
+    await cluster({ checkpoints: { everyBytes: 1024 * MEBIBYTE, everyMs: 1000 } });
+    const all = members.map(made);
+    await load(members[0]!, 1);
+    const slots = await Promise.all(all);
+    for (const slot of slots) expect(slot).toBeGreaterThan(0);
+  }, 60_000);
+
+  it('later, where the state machine makes none for now; who asks for one meanwhile is told so', async () => {
+    const machine = new Counter(true);
+    await cluster({ checkpoints: { everyBytes: MEBIBYTE } }, () => machine);
+    const { takeCheckpoint } = machine;
+    let refusals = 0;
+    machine.takeCheckpoint = (() => {
+      refusals += 1;
+      return null;
+    }) as unknown as Counter['takeCheckpoint'];
+    await load(members[0]!, 350);
+    await until('it was asked, and refused', () => refusals > 0);
+    await expect(members[0]!.replica!.checkpoint()).rejects.toMatchObject({
+      code: 'ERR_SYNOD_STATE_MACHINE',
+      message: expect.stringContaining('makes none now'),
+    });
+    const later = made(members[0]!);
+    machine.takeCheckpoint = takeCheckpoint;
+    // A sixteenth of what is between two is enough for it to be asked again.
+    await load(members[0]!, 50);
+    expect(await later).toBeGreaterThan(0);
+  }, 60_000);
+});
+
 describe('checkpoint()', () => {
   it('makes one at once, of what was executed', async () => {
     await cluster({ checkpoints: { everyBytes: 1024 * MEBIBYTE } });

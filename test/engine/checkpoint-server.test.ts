@@ -1,0 +1,239 @@
+/**
+ * Aim: peers get checkpoints within the budget of bytes, one read at a time; a copy that was begun is gone on with, whatever is made
+ * meanwhile; and the log behind it stays for as long as its peer asks, and no longer. Method: a store, a clock and links of the test's own.
+ */
+
+import { beforeEach, describe, expect, it } from 'vitest';
+import { crc32c } from '../../src/checksum.js';
+import { CheckpointServer, type ServedCheckpoint } from '../../src/engine/checkpoint-server.js';
+import type { Link } from '../../src/engine/links.js';
+import type { CheckpointStore } from '../../src/storage/checkpoint-store.js';
+import { decodeCheckpointChunk, FrameWriter } from '../../src/wire/codec.js';
+import { FrameReader } from '../../src/wire/frame-reader.js';
+import { silentLogger } from '../application/support.js';
+
+const CHUNK_BYTES = 400;
+const BYTES_PER_SECOND = 1000;
+const LEASE_MS = 30_000;
+
+const named = (slot: number, bytes = 3000): ServedCheckpoint => ({
+  slot,
+  nonceLow: slot,
+  nonceHigh: 0,
+  bytes,
+});
+
+let now = 0;
+let opened: number[] = [];
+let closed: number[] = [];
+/** Reads that the disk has not answered. */
+let reads: (() => void)[] = [];
+let up = true;
+let server: CheckpointServer;
+
+/** A link, and the chunks that were sent on it: "slot from-end". */
+function linkOf(): { readonly link: Link; readonly sent: string[] } {
+  const sent: string[] = [];
+  const send = (
+    header: Uint8Array,
+    headerBytes: number,
+    bytes: Uint8Array,
+    from: number,
+    count: number,
+  ): void => {
+    const reader = new FrameReader(crc32c, 10_000, () => {});
+    const whole = Buffer.concat([header.subarray(0, headerBytes), bytes.subarray(from, from + count)]);
+    reader.push(whole, 0, whole.length, 0);
+    const { slot, offset } = decodeCheckpointChunk(reader.next()!);
+    sent.push(`${slot} ${offset}-${offset + count}`);
+  };
+  return { link: { sending: [], connection: { send } } as unknown as Link, sent };
+}
+
+function read(): void {
+  for (const answer of reads.splice(0)) answer();
+}
+
+const ask = (
+  link: Link,
+  { slot, nonceLow, nonceHigh }: ServedCheckpoint,
+  offset: number,
+  bytesMax = 1e6,
+): void => server.serve(link, { slot, nonceLow, nonceHigh, offset, bytesMax });
+
+beforeEach(() => {
+  now = 0;
+  [opened, closed, reads] = [[], [], []];
+  up = true;
+  const store: Pick<CheckpointStore, 'open'> = {
+    open: (slot, callback) => {
+      opened.push(slot);
+      callback(null, {
+        read: (_offset, target, done) => void reads.push(() => done(null, target.length)),
+        close: () => void closed.push(slot),
+      });
+    },
+  };
+  server = new CheckpointServer({
+    ...{ store: store as CheckpointStore, writer: new FrameWriter(crc32c), crc32c, logger: silentLogger },
+    ...{ chunkBytesMax: CHUNK_BYTES, bytesPerSecondMax: BYTES_PER_SECOND },
+    ...{ now: () => now, isUp: () => up, onSent: () => {} },
+  });
+});
+
+describe('a peer that copies a checkpoint', () => {
+  it('is offered the first chunk, and gets what it asks for, no more than a chunk at once', () => {
+    const { link, sent } = linkOf();
+    server.offer(link);
+    expect(opened).toEqual([]);
+    server.newest = named(7, 900);
+    server.offer(link);
+    read();
+    ask(link, named(7), 400, 100);
+    read();
+    ask(link, named(7), 500);
+    read();
+    expect(sent).toEqual(['7 0-400', '7 400-500', '7 500-900']);
+    ask(link, named(7), 900);
+    read();
+    expect(sent.length).toBe(3);
+  });
+
+  it('has one read under way, however often it asks', () => {
+    const { link, sent } = linkOf();
+    server.newest = named(7);
+    server.offer(link);
+    for (let times = 0; times < 5; times += 1) ask(link, named(7), 400);
+    expect(reads.length).toBe(1);
+    read();
+    expect(sent).toEqual(['7 0-400']);
+  });
+
+  it('goes on with the same one where a newer one was made; another peer gets that', () => {
+    const { link, sent } = linkOf();
+    const other = linkOf();
+    server.newest = named(7);
+    server.offer(link);
+    read();
+    server.newest = named(9);
+    ask(link, named(7), 400);
+    server.offer(other.link);
+    read();
+    expect(sent).toEqual(['7 0-400', '7 400-800']);
+    expect(other.sent).toEqual(['9 0-400']);
+    expect(closed).toEqual([]);
+  });
+
+  it('that asks for one that is not known here gets the newest from its beginning', () => {
+    const { link, sent } = linkOf();
+    server.newest = named(9);
+    ask(link, named(7), 1200);
+    read();
+    expect(sent).toEqual(['9 0-400']);
+  });
+
+  it('is sent nothing where its link broke while the disk read, and its file is closed', () => {
+    const { link, sent } = linkOf();
+    server.newest = named(7);
+    server.offer(link);
+    server.onDown(link);
+    expect(closed).toEqual([7]);
+    read();
+    expect(sent).toEqual([]);
+  });
+});
+
+describe('the budget', () => {
+  it('is of one second at most, overdrawn by one chunk, and what is beyond it goes out in its time', () => {
+    const { link, sent } = linkOf();
+    server.newest = named(7);
+    now = 60_000;
+    server.offer(link);
+    read();
+    for (const offset of [400, 800, 1200]) {
+      ask(link, named(7), offset);
+      read();
+    }
+    // 1000 bytes, and the 200 of the third chunk that were overdrawn.
+    expect(sent).toEqual(['7 0-400', '7 400-800', '7 800-1200']);
+    now += 200;
+    server.tick();
+    read();
+    expect(sent.length).toBe(3);
+    now += 1;
+    server.tick();
+    read();
+    expect(sent.at(-1)).toBe('7 1200-1600');
+    expect(sent.length).toBe(4);
+  });
+
+  it('is for all peers together', () => {
+    const links = [linkOf(), linkOf(), linkOf(), linkOf()];
+    server.newest = named(7);
+    for (const { link } of links) server.offer(link);
+    read();
+    expect(links.map(({ sent }) => sent.length)).toEqual([1, 1, 1, 0]);
+    now += 1000;
+    server.tick();
+    read();
+    expect(links.map(({ sent }) => sent.length)).toEqual([1, 1, 1, 1]);
+  });
+
+  it('is not spent on peers that are gone', () => {
+    const links = [linkOf(), linkOf(), linkOf(), linkOf(), linkOf()];
+    server.newest = named(7);
+    for (const { link } of links) server.offer(link);
+    read();
+    server.onDown(links[3]!.link);
+    now += 201;
+    server.tick();
+    read();
+    expect(links.map(({ sent }) => sent.length)).toEqual([1, 1, 1, 0, 1]);
+  });
+});
+
+describe('the log behind a checkpoint that is copied', () => {
+  it('is held for as long as its peer asks, and half a minute longer', () => {
+    const { link } = linkOf();
+    expect(server.heldSlot()).toBe(Number.POSITIVE_INFINITY);
+    server.newest = named(7);
+    server.offer(link);
+    read();
+    server.newest = named(9);
+    now += LEASE_MS - 1;
+    expect(server.heldSlot()).toBe(7);
+    ask(link, named(7), 400);
+    now += LEASE_MS - 1;
+    expect(server.heldSlot()).toBe(7);
+    now += 1;
+    expect(server.heldSlot()).toBe(Number.POSITIVE_INFINITY);
+    expect(closed).toEqual([7]);
+  });
+
+  it('is let go as the peer fetches it', () => {
+    const { link } = linkOf();
+    server.newest = named(7);
+    server.offer(link);
+    read();
+    server.onLogFetch(link, 7);
+    expect(server.heldSlot()).toBe(7);
+    server.onLogFetch(link, 21);
+    expect(server.heldSlot()).toBe(20);
+    // Never back: the log before it may be gone.
+    server.onLogFetch(link, 12);
+    expect(server.heldSlot()).toBe(20);
+  });
+
+  it('is held for the peer that is farthest behind', () => {
+    const [first, second] = [linkOf(), linkOf()];
+    server.newest = named(7);
+    server.offer(first.link);
+    server.newest = named(9);
+    server.offer(second.link);
+    expect(server.heldSlot()).toBe(7);
+    server.onDown(first.link);
+    expect(server.heldSlot()).toBe(9);
+    server.close();
+    expect(server.heldSlot()).toBe(Number.POSITIVE_INFINITY);
+  });
+});
