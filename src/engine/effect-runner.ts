@@ -35,6 +35,8 @@ export interface EffectRunnerOptions {
   readonly leadership: EngineLeadership;
   readonly times: StageTimes;
   readonly firstConfiguration: () => Configuration | null;
+  /** A step that the protocol wanted is due. */
+  readonly onLater: () => void;
   /** It is in force from here on. */
   readonly onConfiguration: (configuration: Configuration) => void;
 }
@@ -89,6 +91,9 @@ export class EffectRunner {
           break;
         case 'ask-to-lead':
           leadership.onAskToLead(effect.request);
+          break;
+        case 'step-later':
+          parts.later(effect.afterMs, this.#options.onLater);
           break;
         case 'read-slot':
           parts.bridge.answerReads(effect.read, effect.slot);

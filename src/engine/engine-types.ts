@@ -115,6 +115,8 @@ export interface EngineParts {
   readonly drawNonce: () => readonly [number, number];
   /** Calls `turn` soon, on this thread. */
   readonly schedule: () => void;
+  /** Calls back on this thread after so many milliseconds, in a turn of its own. */
+  readonly later: (afterMs: number, call: () => void) => void;
   /** Wakes the application. */
   readonly wakeApplication: () => void;
   readonly emit: (event: EngineEvent) => void;

@@ -40,6 +40,8 @@ import { Submitter } from './submitter.js';
 /** Own or forwarded commands on their way, per replica. */
 const FORWARD_BYTES_MAX = 8 * 1024 * 1024;
 const DELIVERY_WINDOW_BYTES = 16 * 1024 * 1024;
+/** Longer than from one command to the next where a caller waits for each; short beside what a read on a secondary takes. */
+const NOTICE_MS = 1;
 
 export class Engine {
   readonly #parts: EngineParts;
@@ -88,6 +90,7 @@ export class Engine {
       {
         electionTimeoutMs,
         heartbeatMs,
+        noticeMs: NOTICE_MS,
         ...options.limits,
         asksToLead: options.leadership.asksToLead ?? false,
       },
@@ -200,6 +203,7 @@ export class Engine {
       times: this.#times,
       firstConfiguration: () => this.#first.genesis,
       onConfiguration: () => this.#setPeers([]),
+      onLater: () => this.tick(),
     });
     this.#first = new FirstConfiguration({
       parts,

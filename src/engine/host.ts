@@ -241,6 +241,7 @@ async function run(
       return [words.readUInt32LE(0), words.readUInt32LE(4)];
     },
     schedule,
+    later: (afterMs, call) => void setTimeout(call, afterMs),
     wakeApplication: ends.wakeApplication,
     emit: (event) => {
       if (event.kind === 'fenced') {

@@ -19,6 +19,11 @@ export interface ProtocolOptions {
   readonly pipelineBytesMax: number;
   /** Bytes of decrees asked for by one fetch. */
   readonly fetchBytesMax: number;
+  /**
+   * Word of what was chosen waits so long for an accept that carries it: one command at a time costs half as many messages.
+   * Default: 0.
+   */
+  readonly noticeMs?: number;
   /** The application is asked before this replica stands for election, or takes over. Default: false. */
   readonly asksToLead?: boolean;
 }

@@ -70,6 +70,8 @@ export class Proposer {
   #round = 0;
   #heartbeatAt = 0;
   #roundIsWanted = false;
+  /** When word of what was chosen goes out that no accept has carried by then; 0 where none waits. */
+  #noticeAt = 0;
 
   constructor(context: Context, acceptor: Acceptor) {
     this.#context = context;
@@ -290,7 +292,7 @@ export class Proposer {
     ensures(this.#openBytes >= 0, 'open-bytes-add-up');
   }
 
-  /** End of step on the primary: accepts that are due, and word of what was chosen where no accept carries it. */
+  /** End of step on the primary: accepts that are due, and word of what was chosen where no accept carries it in time. */
   pump(): void {
     const context = this.#context;
     requires(context.role === 'primary', 'only-the-primary-proposes');
@@ -301,6 +303,10 @@ export class Proposer {
       this.#heartbeatAt = context.now;
       this.#round += 1;
     }
+    const { noticeMs = 0 } = context.options;
+    const waits = noticeMs > 0;
+    const noticeDue = this.#noticeAt > 0 && context.now >= this.#noticeAt;
+    let isWaiting = false;
     context.forEachConnectedMember((member) => {
       const progress = this.#progress.get(member)!;
       if (progress.synchronised && !progress.congested) {
@@ -313,8 +319,15 @@ export class Proposer {
           progress.chosenSent = context.chosen;
         }
       }
-      if (heartbeatDue || progress.chosenSent < context.chosen) this.#sendHeartbeat(member);
+      const isBehind = progress.chosenSent < context.chosen;
+      if (heartbeatDue || (isBehind && (noticeDue || !waits))) this.#sendHeartbeat(member);
+      else if (isBehind) isWaiting = true;
     });
+    if (!isWaiting) this.#noticeAt = 0;
+    else if (this.#noticeAt === 0) {
+      this.#noticeAt = context.now + noticeMs;
+      context.effects.push({ kind: 'step-later', afterMs: noticeMs });
+    }
   }
 
   /** Heartbeats go out at the end of this step. Yields the number that they carry, and no heartbeat before them did. */
@@ -422,6 +435,7 @@ export class Proposer {
       Math.max(this.adopted, this.#context.chosen),
       this.pausedForConfiguration,
       this.pausedForHandOver,
+      this.#noticeAt === 0 ? -1 : Math.max(0, this.#noticeAt - now),
       [...this.#open].map(([slot, decree]) => [slot, plainDecree(decree)]),
       this.#openBytes,
       [...this.#progress].map(([member, { heardAt, ...rest }]) => [

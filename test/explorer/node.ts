@@ -366,6 +366,9 @@ export class Node {
         case 'change-settled':
           this.#onSettled(effect);
           break;
+        // Every step comes at every time here.
+        case 'step-later':
+          break;
         case 'read-slot':
           this.#onReadSlot(effect);
           break;

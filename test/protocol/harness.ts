@@ -84,6 +84,8 @@ export function showEffect(effect: Effect): string {
       return `leadership-refused ${effect.request}: ${effect.reason}`;
     case 'ask-to-lead':
       return `ask-to-lead ${effect.request}`;
+    case 'step-later':
+      return `step later: ${effect.afterMs} ms`;
     case 'read-slot':
       return `read-slot ${effect.read}: ${effect.slot}`;
     case 'status':

@@ -211,6 +211,29 @@ describe('phase 2', () => {
     expect(scene.receive(3, accepted(1, 1))).toContain('chosen 1');
   });
 
+  it('lets word of what is chosen wait for an accept that carries it, but no longer than it may', () => {
+    const scene = new Scene({ options: { noticeMs: 2 } }).toPrimary();
+    scene.propose(decree('x'));
+    scene.durable();
+    expect(scene.receive(2, accepted(1, 1))).toEqual(['chosen 1', 'step later: 2 ms']);
+    expect(scene.receive(3, reply(1, 1))).toEqual([]);
+    expect(scene.wait(1)).toEqual([]);
+    expect(scene.propose(decree('y'))).toEqual([
+      'append 3: accept 1.1 slot 2 y',
+      'send 2: accept 1.1: slot 2 y, chosen 1',
+      'send 3: accept 1.1: slot 2 y, chosen 1',
+    ]);
+    // Nobody waits any more.
+    expect(scene.wait(1)).toEqual([]);
+    scene.durable();
+    expect(scene.receive(3, accepted(2, 2))).toEqual(['chosen 2', 'step later: 2 ms']);
+    expect(scene.wait(2)).toEqual([
+      'send 2: heartbeat 1.1 round 0: chosen 2',
+      'send 3: heartbeat 1.1 round 0: chosen 2',
+    ]);
+    expect(scene.wait(2)).toEqual([]);
+  });
+
   it('says what is chosen with the next accept where there is one', () => {
     const scene = new Scene().toPrimary();
     scene.propose(decree('x'));

@@ -357,6 +357,8 @@ export class SimulatedProcess {
       random: () => random.real(),
       drawNonce: () => [random.word(), random.word()],
       schedule: () => this.#schedule(),
+      later: (afterMs, call) =>
+        this.#options.events.after(clock.worldMs(afterMs), () => this.engineThread.run(call)),
       wakeApplication: () => this.#wakeApplication(),
       emit: (event) => this.#emit(event),
       outbox: (chunk) => this.#outbox.get(chunk)!,
