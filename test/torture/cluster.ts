@@ -14,6 +14,8 @@ export interface ReplicaSetting {
   readonly storage: string;
   readonly transport: string;
   readonly engine: string;
+  /** Of `checkpoints`: small ones, so that many are made. */
+  readonly checkpoints: { readonly everyBytes: number; readonly everyMs?: number; readonly retain: number };
   /** Without the addon: then storage and transport are portable ones. */
   readonly portable: boolean;
 }
@@ -46,6 +48,8 @@ export interface SmallDiskSetting {
   readonly obstacle: string | null;
 }
 
+const MEBIBYTE = 1024 * 1024;
+
 export const replicaIds: readonly string[] = ['a', 'b', 'c', 'd', 'e'];
 
 export function drawSetting({ storages, transports }: Choices, random: Random): ReplicaSetting {
@@ -54,11 +58,19 @@ export function drawSetting({ storages, transports }: Choices, random: Random): 
     transport: random.pick(transports),
     engine: random.pick(['worker', 'worker', 'worker', 'inline']),
     portable: random.below(6) === 0,
+    checkpoints: drawCheckpoints(random),
   };
   const { portable } = setting;
   return portable && storages.includes('file')
     ? { ...setting, storage: 'file', transport: 'tcp' }
     : { ...setting, portable: false };
+}
+
+/** Often one each second, though there is little to drop; or by bytes alone. */
+function drawCheckpoints(random: Random): ReplicaSetting['checkpoints'] {
+  const everyMs = random.pick([1000, 3000, null]);
+  const retain = random.pick([1, 2]);
+  return { everyBytes: MEBIBYTE, ...(everyMs === null ? {} : { everyMs }), retain };
 }
 
 export function describeSetting({ storage, transport, engine, portable }: ReplicaSetting): string {
@@ -116,7 +128,7 @@ export class TortureCluster {
           replica: id,
           members: ids.map((other) => ({ id: other, address: network.addressOf(id, other) })),
           dataDir: join(folder, id),
-          kv: { listen: `${host}:${ports.kvPortOf(id)}` },
+          kv: { listen: `${host}:${ports.kvPortOf(id)}`, administration: 'any' },
         },
       );
       configure(replica, replicaSetting, setting);
@@ -174,13 +186,14 @@ export class TortureCluster {
 /** What holds from the next start of the replica on. */
 export function configure(
   replica: ReplicaProcess,
-  { storage, transport, engine, portable }: ReplicaSetting,
+  { storage, transport, engine, portable, checkpoints }: ReplicaSetting,
   { segmentBytes, clocks }: ClusterSetting,
 ): void {
   replica.config = {
     ...replica.config,
     storage: { kind: storage, segmentBytes, ...(storage === 'pmem' ? { allowVolatile: true } : {}) },
     transport: { kind: transport },
+    checkpoints,
     engine,
   };
   replica.env = {

@@ -3,6 +3,7 @@
 import { clockFaults } from './clocks.js';
 import { diskFaults } from './disks.js';
 import type { FaultKind } from './fault.js';
+import { memberFaults } from './members.js';
 import { networkFaults } from './network.js';
 import { processFaults } from './processes.js';
 
@@ -11,4 +12,5 @@ export const faultKinds: readonly FaultKind[] = [
   ...networkFaults,
   ...diskFaults,
   ...clockFaults,
+  ...memberFaults,
 ];
