@@ -41,6 +41,7 @@ export class Peace {
     const { events, script } = world;
     const { electionTimeoutMs } = script.settings;
     this.#heal();
+    if (script.settings.isBootstrapped) world.bootstraps.persist();
     const before = world.appliedMost;
     const linkedBy = Math.max(events.now, this.#goodBy) + LINKED_MS_MAX + 10 * electionTimeoutMs;
     this.#demand('linked-in-peace', linkedBy, () => this.#isLinked);
@@ -127,7 +128,7 @@ export class Peace {
   }
 
   get #isLinked(): boolean {
-    if (this.#world.events.now < this.#goodBy) return false;
+    if (this.#world.events.now < this.#goodBy || this.#isUnknown) return false;
     return this.#there.every((machine) => {
       if (!machine.isOpen) return false;
       const { peers } = machine.process!.engine!.status();
@@ -139,6 +140,12 @@ export class Peace {
           peers.some(({ id, connected }) => id === other.id && connected),
       );
     });
+  }
+
+  /** Somebody was told of no member set yet, and takes no commands. */
+  get #isUnknown(): boolean {
+    if (!this.#world.script.settings.isBootstrapped) return false;
+    return this.#there.some(({ process }) => process === null || process.side.membership.refusal !== null);
   }
 
   get #isRecovered(): boolean {

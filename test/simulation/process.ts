@@ -12,6 +12,7 @@ import { BLOCK_COUNT, Bridge, CHECKPOINT_DELIVERY, type Delivery } from '../../s
 import { Engine } from '../../src/engine/engine.js';
 import type { LeadershipOrder } from '../../src/engine/engine-leadership.js';
 import type { EngineEvent, EngineOptions } from '../../src/engine/engine-types.js';
+import type { BootstrapOrder, BootstrapOutcome } from '../../src/engine/first-configuration.js';
 import { type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
 import type { SynodError } from '../../src/errors.js';
 import type { Logger } from '../../src/logger.js';
@@ -53,6 +54,7 @@ export interface ProcessOptions {
   readonly onOpened: () => void;
   readonly onOpenFailed: (error: SynodError) => void;
   readonly onFenced: (error: SynodError) => void;
+  readonly onBootstrapSettled: (request: number, outcome: BootstrapOutcome) => void;
   /** The state machine has the state behind this slot. */
   readonly onRestored: (slot: number) => void;
   readonly onCheckpoint: (source: 'made' | 'copied') => void;
@@ -169,6 +171,7 @@ export class SimulatedProcess {
       onFenced: () => {},
       ...this.#checkpointSettings(),
       membership: {
+        startsInactive: options.engine.members.length === 0,
         replica: options.engine.replica,
         send: (change) =>
           events.after(0.01, () => this.engineThread.run(() => this.engine!.changeMembers(change))),
@@ -195,7 +198,7 @@ export class SimulatedProcess {
       cluster: engine.cluster,
       replica: engine.replica,
       index: machine,
-      count: engine.members.length,
+      count: Math.max(1, engine.members.length),
       crc32c,
       logger,
       drawNonce: () => [random.word(), random.word()],
@@ -271,6 +274,13 @@ export class SimulatedProcess {
     if (this.state !== 'open') return;
     this.#options.events.after(this.#crossingMs(), () =>
       this.engineThread.run(() => this.engine!.lead(order)),
+    );
+  }
+
+  bootstrap(order: BootstrapOrder): void {
+    if (this.state !== 'open') return;
+    this.#options.events.after(this.#crossingMs(), () =>
+      this.engineThread.run(() => this.engine!.bootstrap(order)),
     );
   }
 
@@ -464,6 +474,8 @@ export class SimulatedProcess {
     if (event.kind === 'memory' && event.reference.kind === 'shared')
       this.#memories.set(event.segment, new Uint8Array(event.reference.buffer));
     else if (event.kind === 'chunk') this.#memories.set(-1 - event.chunk, new Uint8Array(event.buffer));
+    else if (event.kind === 'bootstrap-settled')
+      this.#options.onBootstrapSettled(event.request, event.outcome);
     else if (event.kind === 'ask-to-lead')
       this.lead({
         kind: 'may-lead',

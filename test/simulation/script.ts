@@ -18,6 +18,8 @@ export interface Settings {
   readonly replicas: number;
   /** Replicas beside the first members. Their places come behind those. */
   readonly spares?: number;
+  /** No replica names any members: they are told by `bootstrap`. */
+  readonly isBootstrapped?: boolean;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
   readonly limits: {
@@ -116,6 +118,13 @@ export type Fault = { readonly at: number } & (
       readonly size: number;
       readonly force: boolean;
     }
+  /** The target is asked to begin a cluster of itself and the places in `order` that come first. */
+  | {
+      readonly kind: 'bootstrap';
+      readonly target: Target;
+      readonly order: readonly number[];
+      readonly size: number;
+    }
   | { readonly kind: 'step-clock'; readonly target: Target; readonly byMs: number }
   | { readonly kind: 'jump-clock'; readonly target: Target; readonly byMs: number }
   | { readonly kind: 'drift-clock'; readonly target: Target; readonly rate: number }
@@ -166,7 +175,36 @@ export function drawScript(seed: number, mode: Mode, reads = 0): Script {
   const deposed = readers === null ? [] : drawDeposed(new Random(seed + 0.875 * 2 ** 31), settings);
   const withheld = asks === null ? [] : drawWithheld(new Random(seed + 0.71875 * 2 ** 31), settings);
   const sorted = [...faults, ...deposed, ...withheld].sort((a, b) => a.at - b.at);
-  return drawChurn(seed, { seed, settings, faults: sorted });
+  return drawBootstraps(seed, drawChurn(seed, { seed, settings, faults: sorted }));
+}
+
+/** What a disk may be lost, or be taken for lost, by. */
+const losing: ReadonlySet<FaultKind> = new Set<FaultKind>(['wipe', 'set-back', 'flip-durable', 'bad-write']);
+
+/**
+ * Some runs begin without any members named. Where liveness is wanted all calls are for the same list; else for any that have a replica
+ * in common, and no disk is lost: a disk that is emptied may take another list, and then there are two clusters.
+ */
+function drawBootstraps(seed: number, script: Script): Script {
+  const random = new Random(seed + 0.3125 * 2 ** 31);
+  const { settings } = script;
+  if (settings.spares !== undefined || random.chance(0.75)) return script;
+  const { replicas, troubleMs, mode } = settings;
+  const count = 1 + random.below(4);
+  const calls = Array.from({ length: count }, (): Fault => {
+    const least = mode === 'recoverable' ? replicas : Math.floor(replicas / 2) + 1;
+    return {
+      at: random.between(0, 0.6) * troubleMs,
+      kind: 'bootstrap',
+      target: random.below(replicas),
+      order: random.shuffled(Array.from({ length: replicas }, (_, index) => index)),
+      size: least + random.below(replicas - least + 1),
+    };
+  });
+  const others =
+    mode === 'recoverable' ? script.faults : script.faults.filter(({ kind }) => !losing.has(kind));
+  const faults = [...others, ...calls].sort((a, b) => a.at - b.at);
+  return { seed, settings: { ...settings, isBootstrapped: true }, faults };
 }
 
 /** Some runs change their members too. By chances of their own: all else in these runs is as it would be without. */

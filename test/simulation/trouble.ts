@@ -109,6 +109,9 @@ export class Trouble {
       case 'change':
         this.#change(fault, target!);
         break;
+      case 'bootstrap':
+        world.bootstraps.ask(target!, fault.order.slice(0, fault.size));
+        break;
       case 'step-clock':
         target!.clock.stepWall(fault.byMs);
         break;

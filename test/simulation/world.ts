@@ -14,6 +14,7 @@ import { DecreeKind } from '../../src/protocol/decree.js';
 import { decodeMessage } from '../../src/wire/codec.js';
 import { FrameKind } from '../../src/wire/frame.js';
 import { Random } from '../properties/random.js';
+import { Bootstraps } from './bootstraps.js';
 import { Calls } from './calls.js';
 import { Changes } from './changes.js';
 import { Client } from './client.js';
@@ -56,6 +57,7 @@ export class World {
   readonly calls = new Calls(this);
   readonly readers: Readers;
   readonly changes = new Changes(this);
+  readonly bootstraps = new Bootstraps(this);
   /** In order of their numbers. */
   readonly configurations: InForce[] = [];
   /** For decisions of the world itself. */
@@ -177,7 +179,7 @@ export class World {
         replica: id,
         // A spare knows of the first members; they know nothing of it.
         members: this.machines
-          .filter((each) => each.index < settings.replicas || each === machine)
+          .filter((each) => !settings.isBootstrapped && (each.index < settings.replicas || each === machine))
           .map((each) => ({ id: each.id, address: Network.address(each.index) })),
         electionTimeoutMs: settings.electionTimeoutMs,
         heartbeatMs: settings.heartbeatMs,
@@ -209,6 +211,7 @@ export class World {
       onOpened: () => this.print(() => `${id} open`),
       onOpenFailed: (error) => isNow() && this.#onOpenFailed(machine, error),
       onFenced: (error) => isNow() && this.#onFenced(machine, error),
+      onBootstrapSettled: (request, outcome) => this.judge(() => this.bootstraps.onSettled(request, outcome)),
       onRestored: (slot) => this.judge(() => this.#onRestored(machine, slot)),
       onCheckpoint: (source) => {
         this.checkpoints[source] += 1;
