@@ -26,8 +26,8 @@ export const checkpoints: readonly Mutant[] = [
     edits: [
       {
         file: 'application/checkpoint-maker.ts',
-        find: '[bytes, ...writer.sessions(basis.sessions)]',
-        put: '[bytes]',
+        find: ', ...writer.sessions(basis.sessions)]',
+        put: ']',
       },
     ],
     killedBy: [{ check: 'simulation', seeds: 200 }],

@@ -1,6 +1,7 @@
 /** All mutants. */
 
 import type { Mutant } from '../mutant.js';
+import { bootstraps } from './bootstrap.js';
 import { checkpoints } from './checkpoints.js';
 import { clients } from './client.js';
 import { elections } from './elections.js';
@@ -35,5 +36,6 @@ export const mutants: readonly Mutant[] = [
   ...checkpoints,
   ...leadership,
   ...membership,
+  ...bootstraps,
   ...clients,
 ];
