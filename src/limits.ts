@@ -107,6 +107,9 @@ export const HEARTBEATS_PER_ELECTION_TIMEOUT_MIN = 2;
 /** Priority of a replica as primary; 0: it does not lead of its own accord. */
 export const priorityBounds: Bounds = { min: 0, max: 255, default: 100 };
 
+/** How far clocks may drift where leases are allowed. */
+export const clockDriftBounds = { min: 0.000_001, max: 0.2 } as const;
+
 /** The cookie of a candidacy. */
 export const COOKIE_BYTES_MAX = 256;
 

@@ -11,6 +11,7 @@ import {
   CONFIGURATION_BYTES_MAX,
   checkpointBounds,
   checkpointEveryMsBounds,
+  clockDriftBounds,
   completeLimits,
   defaultHeartbeatMs,
   electionTimeoutMsBounds,
@@ -111,6 +112,14 @@ export interface LeadershipOptions {
   readonly acceptFrom?: ((member: string, cookie: Uint8Array) => boolean | Promise<boolean>) | undefined;
 }
 
+export interface LeaseOptions {
+  /**
+   * How far a clock of any machine of the cluster may be from the true rate, 0.000001 to 0.2: 0.001 for one part in a thousand. It is
+   * the monotonic clock that counts; whatever stops it for a while (a virtual machine that is paused or moved) is beyond any bound.
+   */
+  readonly clockDriftMax: number;
+}
+
 export interface CheckpointOptions {
   /**
    * A checkpoint is made when so many bytes of commands were executed since the last one, 1 MiB to 1 TiB. Default: 256 MiB. The
@@ -173,6 +182,14 @@ export interface ReplicaOptions {
   /** Who of the members is to lead, where there is a choice. May differ from replica to replica. */
   readonly leadership?: LeadershipOptions | undefined;
   /**
+   * Allows reads with `consistency: 'lease'`, which the primary answers without asking anybody. Members keep their votes back for an election
+   * timeout after they heard a primary, and after a start. On all replicas alike, with the same `electionTimeoutMs`; change either only while
+   * nobody makes such reads. Default: none.
+   *
+   * Danger: where a clock drifts further than was said, such a read may be stale.
+   */
+  readonly leases?: LeaseOptions | undefined;
+  /**
    * When checkpoints are made of a state machine that has `takeCheckpoint` and `restore`. The log behind them is dropped; a
    * replica starts from its newest one, and one that was away for long gets one from a peer.
    */
@@ -213,6 +230,7 @@ export interface ResolvedOptions {
     readonly canBecomePrimary: NonNullable<LeadershipOptions['canBecomePrimary']> | null;
     readonly acceptFrom: NonNullable<LeadershipOptions['acceptFrom']> | null;
   };
+  readonly leases: LeaseOptions | null;
   readonly checkpoints: {
     readonly everyBytes: number;
     readonly everyMs: number | null;
@@ -240,6 +258,7 @@ export const optionKeys: readonly string[] = [
   'electionTimeoutMs',
   'heartbeatMs',
   'leadership',
+  'leases',
   'checkpoints',
   'limits',
   'logger',
@@ -296,6 +315,7 @@ export function validateOptions(input: unknown): ResolvedOptions {
     ) ?? defaultHeartbeatMs(electionTimeoutMs);
 
   const leadership = validateLeadership(check, options.leadership);
+  const leases = validateLeases(check, options.leases);
   const checkpoints = validateCheckpoints(check, options.checkpoints);
   const limits = validateLimits(check, options.limits, storage.segmentBytes);
   const logger = validateLogger(check, options.logger, replica ?? undefined);
@@ -315,6 +335,7 @@ export function validateOptions(input: unknown): ResolvedOptions {
     electionTimeoutMs,
     heartbeatMs,
     leadership: Object.freeze(leadership),
+    leases,
     checkpoints: Object.freeze(checkpoints),
     limits: Object.freeze(limits),
     logger,
@@ -431,6 +452,17 @@ function validateLeadership(check: OptionChecker, value: unknown): ResolvedOptio
     canBecomePrimary: hook('canBecomePrimary') as ResolvedOptions['leadership']['canBecomePrimary'],
     acceptFrom: hook('acceptFrom') as ResolvedOptions['leadership']['acceptFrom'],
   };
+}
+
+function validateLeases(check: OptionChecker, value: unknown): LeaseOptions | null {
+  if (value === undefined) return null;
+  const leases = check.object(value, 'leases', ['clockDriftMax']);
+  const { min, max } = clockDriftBounds;
+  const drift = leases?.clockDriftMax;
+  if (typeof drift === 'number' && drift >= min && drift <= max)
+    return Object.freeze({ clockDriftMax: drift });
+  if (leases !== null) check.report('leases.clockDriftMax', `a number, ${min} to ${max}`, drift);
+  return null;
 }
 
 function validateCheckpoints(check: OptionChecker, value: unknown): ResolvedOptions['checkpoints'] {

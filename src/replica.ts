@@ -83,6 +83,8 @@ export interface ReadOptions extends ReadCallOptions {
    * What the read must see. Default: `'linearizable'`.
    *
    * - `'linearizable'`: all that was executed anywhere in the cluster, and answered, before the call. A majority is asked, and nothing is written.
+   * - `'lease'`: the same, as long as no clock drifts further than `leases` in the options says. The primary answers at once, without asking
+   *   anybody, while a majority has promised to elect nobody else; other replicas ask the primary alone. Else it is like `'linearizable'`.
    * - `{ after: token }`: all that the token stands for. Nobody is asked; it waits until this replica has executed so much.
    * - `{ maxAgeMs }`: all that was executed anywhere up to `maxAgeMs` before the call, 0 or more. A majority is asked only where this
    *   replica has not asked for longer than that; so many such reads cost a question every `maxAgeMs`.
@@ -145,6 +147,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       },
       onApplied: (slot) => this.#leadership.onApplied(slot),
       engineNow: () => this.#engineNow(),
+      allowsLeases: options.leases !== null,
       membership: {
         replica: options.replica,
         startsInactive: options.members.length === 0,

@@ -71,6 +71,8 @@ export interface ApplicationSideOptions<Result> {
   readonly engineNow?: () => number;
   /** Who this replica is, and who hears of changes of the member set. */
   readonly membership: Omit<MembershipOptions, 'onRemoved'>;
+  /** Reads may be answered by a lease. */
+  readonly allowsLeases?: boolean | undefined;
   /** Where the state machine makes and restores checkpoints: how they are kept. */
   readonly checkpoints?: CheckpointSettings;
 }
@@ -148,9 +150,10 @@ export class ApplicationSide<Result> {
   }
 
   #makeReads(): ApplicationReads {
-    const { bridge, stateMachine, afterwards, startTimer, now } = this.#options;
+    const { bridge, stateMachine, afterwards, startTimer, now, allowsLeases } = this.#options;
     return new ApplicationReads({
       bridge,
+      allowsLeases,
       stateMachine: stateMachine as StateMachine<never>,
       isRestoring: () => this.checkpoints?.isRestoring ?? false,
       wakeEngine: () => this.#engine?.wakeEngine(),

@@ -5,7 +5,7 @@
  * number, and an answer holds for all numbers up to its own.
  */
 
-import type { Bridge } from '../engine/bridge.js';
+import type { Bridge, ReadKind } from '../engine/bridge.js';
 import { SynodError } from '../errors.js';
 import type { Slot } from '../protocol/decree.js';
 import type { StateMachine } from '../state-machine.js';
@@ -17,6 +17,7 @@ import { type CallOptions, refusalOf } from './call-options.js';
 /** What a read must see; see `Replica.read`. */
 export type Consistency =
   | 'linearizable'
+  | 'lease'
   | { readonly after: Token; readonly maxAgeMs?: undefined }
   | { readonly maxAgeMs: number; readonly after?: undefined };
 
@@ -39,6 +40,8 @@ export interface Reader<Answer> {
 
 export interface ApplicationReadsOptions {
   readonly bridge: Bridge;
+  /** Reads may be answered by a lease. */
+  readonly allowsLeases?: boolean | undefined;
   readonly stateMachine: StateMachine<never>;
   /** Nothing may be asked of the state machine: it holds half of another state. */
   readonly isRestoring: () => boolean;
@@ -76,13 +79,9 @@ interface Group {
 
 export class ApplicationReads {
   readonly #options: ApplicationReadsOptions;
-  /** Not put to the engine yet. */
-  #gathering: Group | null = null;
-  #isPutSoon = false;
-  #asked = 0;
-  #answered = 0;
-  /** Put to the engine, oldest first. */
-  #open: Group[] = [];
+  readonly #questions: Questions;
+  /** Those that a lease may answer. */
+  readonly #leaseQuestions: Questions;
   /** With the slot that they wait for, least first. */
   #waiting: Group[] = [];
   /** The state machine is at work on them, or they wait. */
@@ -94,6 +93,8 @@ export class ApplicationReads {
 
   constructor(options: ApplicationReadsOptions) {
     this.#options = options;
+    this.#questions = new Questions('read', options);
+    this.#leaseQuestions = new Questions('lease-read', options);
   }
 
   get waiting(): number {
@@ -121,7 +122,7 @@ export class ApplicationReads {
 
   /** Between two decrees: makes the reads that are due. */
   run(): void {
-    this.#takeAnswer();
+    this.#takeAnswers();
     if (this.#options.isRestoring()) return;
     const { applied } = this.#options.bridge;
     let count = 0;
@@ -133,21 +134,23 @@ export class ApplicationReads {
   /** There is something for `run` to do that no decree announces. */
   get isDue(): boolean {
     const { bridge, isRestoring } = this.#options;
-    if (bridge.readsAnswered(this.#answered) > this.#answered) return true;
+    if (this.#questions.hasAnswer || this.#leaseQuestions.hasAnswer) return true;
     return this.#waiting.length > 0 && this.#waiting[0]!.slot <= bridge.applied && !isRestoring();
   }
 
   /** None of the reads will be made. */
   rejectAll(error: SynodError): void {
-    this.#gathering = null;
-    this.#open = [];
+    this.#questions.forget();
+    this.#leaseQuestions.forget();
     this.#waiting = [];
     for (const read of [...this.#live]) this.#settle(read, () => read.caller.reject(error));
   }
 
   /** The group of reads that wait for the same as one of this consistency. Throws `SynodError`. */
   #groupFor(consistency: unknown): Group {
-    if (consistency === 'linearizable') return this.#gather();
+    if (consistency === 'linearizable') return this.#questions.gather();
+    if (consistency === 'lease' && this.#options.allowsLeases === true) return this.#leaseQuestions.gather();
+    if (consistency === 'lease') throw badArgument('consistency: "lease" needs `leases` in the options');
     if (typeof consistency === 'object' && consistency !== null) {
       const { after, maxAgeMs } = consistency as { after?: unknown; maxAgeMs?: unknown };
       if (after !== undefined && maxAgeMs === undefined) return this.#groupAt(parseToken(after));
@@ -155,25 +158,16 @@ export class ApplicationReads {
         return this.#freshGroup(maxAgeMs);
     }
     throw badArgument(
-      'consistency: expected "linearizable", { after: token } or { maxAgeMs: 0 or more milliseconds }',
+      'consistency: expected "linearizable", "lease", { after: token } or { maxAgeMs: 0 or more milliseconds }',
     );
-  }
-
-  /** For reads that see all that was executed until the engine is asked next, which is in a moment. */
-  #gather(): Group {
-    if (this.#gathering === null) {
-      this.#gathering = { reads: new Set(), read: 0, slot: 0, askedAt: 0 };
-      this.#putSoon();
-    }
-    return this.#gathering;
   }
 
   /** For reads that see all that was executed `maxAgeMs` ago. */
   #freshGroup(maxAgeMs: number): Group {
     const since = this.#options.now() - maxAgeMs;
     if (this.#freshAt >= since) return this.#groupAt(this.#freshSlot);
-    const newest = this.#open.at(-1);
-    return newest !== undefined && newest.askedAt >= since ? newest : this.#gather();
+    const { newest } = this.#questions;
+    return newest !== undefined && newest.askedAt >= since ? newest : this.#questions.gather();
   }
 
   #groupAt(slot: Slot): Group {
@@ -240,49 +234,21 @@ export class ApplicationReads {
     tell();
   }
 
-  #putSoon(): void {
-    if (this.#isPutSoon) return;
-    this.#isPutSoon = true;
-    this.#options.afterwards(() => {
-      this.#isPutSoon = false;
-      this.#put();
-    });
-  }
-
-  /** Asks the engine for the reads that were gathered. */
-  #put(): void {
-    const group = this.#gathering;
-    if (group === null || this.#open.length >= QUESTIONS_OPEN_MAX) return;
-    const { bridge, now, wakeEngine } = this.#options;
-    this.#gathering = null;
-    this.#asked += 1;
-    group.read = this.#asked;
-    group.askedAt = now();
-    this.#open.push(group);
-    bridge.askReads(this.#asked);
-    if (bridge.takeEngineAsleep()) wakeEngine();
-  }
-
-  #takeAnswer(): void {
-    const { bridge } = this.#options;
-    const answered = bridge.readsAnswered(this.#answered);
-    if (answered === this.#answered) return;
-    this.#answered = answered;
-    const slot = bridge.readSlot;
-    let count = 0;
-    for (; count < this.#open.length && this.#open[count]!.read <= answered; count += 1) {
-      const { reads, askedAt } = this.#open[count]!;
-      this.#freshAt = askedAt;
-      this.#freshSlot = slot;
-      if (reads.size === 0) continue;
-      const group = this.#groupAt(slot);
-      for (const read of reads) {
-        read.group = group;
-        group.reads.add(read);
-      }
+  #takeAnswers(): void {
+    for (const questions of [this.#questions, this.#leaseQuestions]) {
+      const slot = questions.takeAnswer((group) => {
+        // What a lease says is as true as the clocks are: nothing else goes by it.
+        if (questions === this.#questions) this.#freshAt = group.askedAt;
+        if (group.reads.size === 0) return;
+        const { slot } = group;
+        const waiting = this.#groupAt(slot);
+        for (const read of group.reads) {
+          read.group = waiting;
+          waiting.reads.add(read);
+        }
+      });
+      if (questions === this.#questions && slot !== null) this.#freshSlot = slot;
     }
-    this.#open.splice(0, count);
-    if (this.#gathering !== null) this.#putSoon();
   }
 
   #runSoon(): void {
@@ -309,6 +275,84 @@ export class ApplicationReads {
     }
     if (isPromise(answer)) answer.then(resolve, reject);
     else resolve(answer);
+  }
+}
+
+/** Reads that wait for answers of the engine. Those made in one burst share a question. */
+class Questions {
+  readonly #kind: ReadKind;
+  readonly #options: ApplicationReadsOptions;
+  /** Not put to the engine yet. */
+  #gathering: Group | null = null;
+  #isPutSoon = false;
+  #asked = 0;
+  #answered = 0;
+  /** Put to the engine, oldest first. */
+  #open: Group[] = [];
+
+  constructor(kind: ReadKind, options: ApplicationReadsOptions) {
+    this.#kind = kind;
+    this.#options = options;
+  }
+
+  /** The one that was put last, if it is not answered. */
+  get newest(): Group | undefined {
+    return this.#open.at(-1);
+  }
+
+  get hasAnswer(): boolean {
+    return this.#options.bridge.readsAnswered(this.#answered, this.#kind) > this.#answered;
+  }
+
+  /** For reads that see all that was executed until the engine is asked next, which is in a moment. */
+  gather(): Group {
+    if (this.#gathering === null) {
+      this.#gathering = { reads: new Set(), read: 0, slot: 0, askedAt: 0 };
+      this.#putSoon();
+    }
+    return this.#gathering;
+  }
+
+  /** Shows each group whose answer has come, with its slot; yields that slot, or null where there is none. */
+  takeAnswer(visit: (group: Group) => void): Slot | null {
+    const { bridge } = this.#options;
+    const answered = bridge.readsAnswered(this.#answered, this.#kind);
+    if (answered === this.#answered) return null;
+    this.#answered = answered;
+    const slot = bridge.readSlot(this.#kind);
+    let count = 0;
+    while (count < this.#open.length && this.#open[count]!.read <= answered) count += 1;
+    for (const group of this.#open.splice(0, count)) visit({ ...group, slot });
+    if (this.#gathering !== null) this.#putSoon();
+    return slot;
+  }
+
+  forget(): void {
+    this.#gathering = null;
+    this.#open = [];
+  }
+
+  #putSoon(): void {
+    if (this.#isPutSoon) return;
+    this.#isPutSoon = true;
+    this.#options.afterwards(() => {
+      this.#isPutSoon = false;
+      this.#put();
+    });
+  }
+
+  /** Asks the engine for the reads that were gathered. */
+  #put(): void {
+    const group = this.#gathering;
+    if (group === null || this.#open.length >= QUESTIONS_OPEN_MAX) return;
+    const { bridge, now, wakeEngine } = this.#options;
+    this.#gathering = null;
+    this.#asked += 1;
+    group.read = this.#asked;
+    group.askedAt = now();
+    this.#open.push(group);
+    bridge.askReads(this.#asked, this.#kind);
+    if (bridge.takeEngineAsleep()) wakeEngine();
   }
 }
 

@@ -44,6 +44,8 @@ const Word = {
   deliveryBlocked: 9,
   readsAsked: 10,
   readsAnswered: 11,
+  leaseReadsAsked: 12,
+  leaseReadsAnswered: 13,
 } as const;
 const WORDS = 16;
 
@@ -57,8 +59,19 @@ const Field = {
   promised: 6,
   readSlot: 7,
   lastDecree: 8,
+  leaseReadSlot: 9,
 } as const;
-const FIELDS = 9;
+const FIELDS = 10;
+
+/** Reads that a lease may answer have numbers of their own. */
+export type ReadKind = 'read' | 'lease-read';
+
+export const readKinds: readonly ReadKind[] = ['read', 'lease-read'];
+
+const readWords = {
+  read: { asked: Word.readsAsked, answered: Word.readsAnswered, slot: Field.readSlot },
+  'lease-read': { asked: Word.leaseReadsAsked, answered: Word.leaseReadsAnswered, slot: Field.leaseReadSlot },
+} as const;
 
 const BLOCKS_AT = WORDS * 4 + FIELDS * 8;
 const DELIVERIES_AT = BLOCKS_AT + BLOCKS * BLOCK_WORDS * 4;
@@ -268,24 +281,24 @@ export class Bridge {
 
   // Reads, by number. Both counts wrap at 2^31 in memory; `known` is the full count as it was before.
 
-  readsAsked(known: number): number {
-    return known + ((Atomics.load(this.#words, Word.readsAsked) - known) & 0x7fff_ffff);
+  readsAsked(known: number, kind: ReadKind = 'read'): number {
+    return known + ((Atomics.load(this.#words, readWords[kind].asked) - known) & 0x7fff_ffff);
   }
   /** The application makes reads up to number `read`. */
-  askReads(read: number): void {
-    Atomics.store(this.#words, Word.readsAsked, read % 0x8000_0000);
+  askReads(read: number, kind: ReadKind = 'read'): void {
+    Atomics.store(this.#words, readWords[kind].asked, read % 0x8000_0000);
   }
-  readsAnswered(known: number): number {
-    return known + ((Atomics.load(this.#words, Word.readsAnswered) - known) & 0x7fff_ffff);
+  readsAnswered(known: number, kind: ReadKind = 'read'): number {
+    return known + ((Atomics.load(this.#words, readWords[kind].answered) - known) & 0x7fff_ffff);
   }
   /** Of the reads that were answered last; never less than before. To be asked after `readsAnswered`. */
-  get readSlot(): number {
-    return this.#fields[Field.readSlot]!;
+  readSlot(kind: ReadKind = 'read'): number {
+    return this.#fields[readWords[kind].slot]!;
   }
   /** Reads up to number `read` are to be made once `slot` is applied. The slot is there before the number. */
-  answerReads(read: number, slot: number): void {
-    this.#fields[Field.readSlot] = slot;
-    Atomics.store(this.#words, Word.readsAnswered, read % 0x8000_0000);
+  answerReads(read: number, slot: number, kind: ReadKind = 'read'): void {
+    this.#fields[readWords[kind].slot] = slot;
+    Atomics.store(this.#words, readWords[kind].answered, read % 0x8000_0000);
   }
 
   // Figures. Each has one writer.

@@ -96,7 +96,7 @@ export class EffectRunner {
           parts.later(effect.afterMs, this.#options.onLater);
           break;
         case 'read-slot':
-          parts.bridge.answerReads(effect.read, effect.slot);
+          parts.bridge.answerReads(effect.read, effect.slot, effect.isLease ? 'lease-read' : 'read');
           if (parts.bridge.takeApplicationAsleep()) parts.wakeApplication();
           break;
         case 'status':

@@ -5,6 +5,7 @@ import type { SynodError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import type { Logger } from '../logger.js';
 import type { Role } from '../protocol/effects.js';
+import type { LeaseOptions } from '../protocol/lease.js';
 import type { ChangeOutcome } from '../protocol/reconfiguration.js';
 import type { CheckpointStore } from '../storage/checkpoint-store.js';
 import type { LogMedium, SegmentMemoryReference } from '../storage/log-medium.js';
@@ -87,6 +88,13 @@ export interface EngineOptions {
     readonly asksToVote?: boolean;
   };
   readonly limits: Limits;
+  /** Null or absent: no leases. */
+  readonly leases?: { readonly clockDriftMax: number } | null;
+}
+
+/** A lease is over before any secondary stands for election: a primary that dies is replaced as soon as ever. */
+export function leaseOf({ leases, electionTimeoutMs }: EngineOptions): LeaseOptions | null {
+  return leases == null ? null : { durationMs: electionTimeoutMs, clockDriftMax: leases.clockDriftMax };
 }
 
 export interface EngineParts {

@@ -15,7 +15,7 @@ import { Checkpoints } from './checkpoints.js';
 import { Deliveries } from './deliveries.js';
 import { EffectRunner } from './effect-runner.js';
 import { EngineLeadership, type LeadershipOrder } from './engine-leadership.js';
-import type { EngineParts, EngineStatus } from './engine-types.js';
+import { type EngineParts, type EngineStatus, leaseOf } from './engine-types.js';
 import { FetchServer } from './fetch-server.js';
 import { type BootstrapOrder, FirstConfiguration } from './first-configuration.js';
 import { FrameIntake } from './frame-intake.js';
@@ -32,6 +32,7 @@ import { LogWriter } from './log-writer.js';
 import { MessageSender } from './message-sender.js';
 import { peersOf } from './peer-addresses.js';
 import { PeerTable } from './peer-table.js';
+import { ReadIntake } from './read-intake.js';
 import { segmentsInUse } from './segments-in-use.js';
 import { StageTimes } from './stage-times.js';
 import { engineStatus } from './status.js';
@@ -72,7 +73,7 @@ export class Engine {
   #durableWrite = -1;
   #ready: (() => void) | null = null;
   #startWritten = false;
-  #readsAsked = 0;
+  readonly #reads: ReadIntake;
   /** Looking for memory to give back costs time: once a tick. */
   #releaseDue = false;
   /** Closing: called when more has become durable. */
@@ -86,6 +87,7 @@ export class Engine {
     const { incarnation } = self;
     this.#startNumber = self.start;
     bridge.session = this.#startNumber;
+    this.#reads = new ReadIntake(bridge);
     this.#core = new Replica(
       {
         electionTimeoutMs,
@@ -93,6 +95,7 @@ export class Engine {
         noticeMs: NOTICE_MS,
         ...options.limits,
         asksToLead: options.leadership.asksToLead ?? false,
+        lease: leaseOf(options),
       },
       { id: options.replica, incarnation },
       recovered.protocol,
@@ -349,7 +352,7 @@ export class Engine {
       this.#takeDurable();
       // Before the start number is durable, it must not be told to anyone: the next opening could have the same.
       if (this.#startWritten) this.#intake.read();
-      this.#askReads();
+      this.#reads.take((input) => this.#core.step(input, now()));
       this.#leadership.turn(now());
       this.#effects.carryOut(this.#core.takeEffects());
       this.#settle();
@@ -460,13 +463,6 @@ export class Engine {
     return true;
   }
 
-  #askReads(): void {
-    const read = this.#parts.bridge.readsAsked(this.#readsAsked);
-    if (read === this.#readsAsked) return;
-    this.#readsAsked = read;
-    this.#core.step({ kind: 'read', read }, this.#parts.now());
-  }
-
   #submit(now: number): void {
     if (!this.#startWritten) return;
     const { role } = this.#core;
@@ -492,7 +488,7 @@ export class Engine {
 
   #hasWork(): boolean {
     if (this.#durableWrite >= 0) return true;
-    if (this.#parts.bridge.readsAsked(this.#readsAsked) > this.#readsAsked) return true;
+    if (this.#reads.isDue) return true;
     if (this.#core.role === 'primary')
       return (
         this.#leadership.canPropose &&

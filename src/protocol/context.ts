@@ -7,6 +7,7 @@ import { quorumSize } from './configuration.js';
 import type { Slot } from './decree.js';
 import type { Effect, LogRecord, Role } from './effects.js';
 import type { PeerNumber } from './inputs.js';
+import type { LeaseOptions } from './lease.js';
 import type { Message } from './messages.js';
 
 export interface ProtocolOptions {
@@ -26,6 +27,8 @@ export interface ProtocolOptions {
   readonly noticeMs?: number;
   /** The application is asked before this replica stands for election, or takes over. Default: false. */
   readonly asksToLead?: boolean;
+  /** Null or absent: no leases. */
+  readonly lease?: LeaseOptions | null;
 }
 
 /** Which replica this is, and with which disk. */
@@ -69,9 +72,13 @@ export class Context {
     this.effects.push({ kind: 'send', to, configuration: this.configuration?.number ?? 0, message });
   }
 
-  /** Who is linked, and who gets no vote: for snapshots. */
-  get peers(): readonly (readonly PeerNumber[])[] {
-    return [this.connected, this.withheld].map((peers) => [...peers].sort((a, b) => a - b));
+  /** See `Replica.snapshot`. */
+  snapshot(): readonly unknown[] {
+    const { configuration, self, role, chosen, ballotSeen, effects } = this;
+    const [connected, withheld] = [this.connected, this.withheld].map((peers) =>
+      [...peers].sort((a, b) => a - b),
+    );
+    return [configuration, self, role, chosen, ballotSeen, connected, withheld, effects];
   }
 
   /** A prepare or an accept under `ballot` gets no vote: as if it had been lost, but that the next own ballot is above it. */

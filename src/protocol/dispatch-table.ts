@@ -35,6 +35,11 @@ export const messageScope: Record<MessageKind, 'member' | 'anyone'> = {
   genesis: 'anyone',
   'read-query': 'member',
   'read-reply': 'member',
+  'lease-request': 'member',
+  'lease-grant': 'member',
+  'lease-release': 'member',
+  'lease-query': 'member',
+  'lease-reply': 'member',
 };
 
 const acceptor = {
@@ -50,6 +55,11 @@ const acceptor = {
   genesis: 'ignore',
   'read-query': 'ignore',
   'read-reply': 'handle',
+  'lease-request': 'ignore',
+  'lease-grant': 'ignore',
+  'lease-release': 'handle',
+  'lease-query': 'ignore',
+  'lease-reply': 'handle',
 } as const;
 
 export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
@@ -70,6 +80,11 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
     refuse: 'ignore',
     'read-query': 'ignore',
     'read-reply': 'ignore',
+    'lease-request': 'ignore',
+    'lease-grant': 'ignore',
+    'lease-release': 'ignore',
+    'lease-query': 'ignore',
+    'lease-reply': 'ignore',
     fetch: 'ignore',
     learn: 'ignore',
     'fetch-end': 'ignore',
@@ -94,6 +109,11 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
     refuse: 'ignore',
     'read-query': 'ignore',
     'read-reply': 'ignore',
+    'lease-request': 'ignore',
+    'lease-grant': 'ignore',
+    'lease-release': 'ignore',
+    'lease-query': 'ignore',
+    'lease-reply': 'ignore',
     fetch: 'handle',
     learn: 'handle',
     'fetch-end': 'handle',
@@ -104,6 +124,7 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
   },
   secondary: {
     ...acceptor,
+    'lease-request': 'handle',
     'status-reply': 'ignore',
     'promise-entry': 'ignore',
     promised: 'ignore',
@@ -141,6 +162,8 @@ export const dispatchTable: Record<Role, Record<MessageKind, Disposition>> = {
   primary: {
     ...acceptor,
     'read-query': 'handle',
+    'lease-query': 'handle',
+    'lease-grant': 'handle',
     /** The primary has every chosen decree: what it asked for before it was elected comes too late. */
     learn: 'ignore',
     'status-reply': 'ignore',

@@ -54,7 +54,7 @@ export type Effect =
   /** May this replica lead? `may-lead` answers; where it does not for long, that is a no. */
   | { readonly kind: 'ask-to-lead'; readonly request: number }
   /** The application's reads up to number `read` may be made once every slot up to `slot` is applied. */
-  | { readonly kind: 'read-slot'; readonly read: number; readonly slot: Slot }
+  | { readonly kind: 'read-slot'; readonly read: number; readonly slot: Slot; readonly isLease: boolean }
   /** Whatever happens meanwhile, a step is wanted after so many milliseconds, or a little later. */
   | { readonly kind: 'step-later'; readonly afterMs: number }
   /** The role, or the primary that this replica knows of (0: none), or the configuration changed. */

@@ -57,4 +57,6 @@ export type Input =
   /** What the application says to the `ask-to-lead` of that number. */
   | { readonly kind: 'may-lead'; readonly request: number; readonly may: boolean }
   /** The application makes linearizable reads, up to number `read`. */
-  | { readonly kind: 'read'; readonly read: number };
+  | { readonly kind: 'read'; readonly read: number }
+  /** It makes reads that a lease may answer, up to number `read`; they have numbers of their own. */
+  | { readonly kind: 'lease-read'; readonly read: number };

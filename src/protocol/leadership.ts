@@ -44,6 +44,8 @@ export interface LeadershipActions {
   /** Prepares a ballot, without asking around; for the `promote` of that number, or because `giver` hands over. */
   stand(order: number, giver: MemberNumber): void;
   isAble(): boolean;
+  /** Nobody need wait for the end of this primary's lease. */
+  releaseLease(): void;
 }
 
 /** A hand-over that is wanted. */
@@ -227,6 +229,8 @@ export class Leadership {
     if (wish.isOffered || !proposer.hasEverything(wish.target)) return;
     wish.isOffered = true;
     const { ballot, last } = proposer;
+    // Before the successor hears of it, and to everybody: they keep their word to this primary longer than it takes to prepare.
+    this.#actions.releaseLease();
     requires(proposer.hasEverything(wish.target) && !proposer.canPropose, 'offered-to-who-has-everything');
     this.#context.send(wish.target, { kind: 'hand-over', ballot, last });
   }

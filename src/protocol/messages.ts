@@ -171,6 +171,36 @@ export interface ReadReply {
   readonly slot: Slot;
 }
 
+/** With a heartbeat: promise nobody else anything for so long from the receipt on, by your clock. */
+export interface LeaseRequest {
+  readonly kind: 'lease-request';
+  readonly ballot: Ballot;
+  /** That of the heartbeat. */
+  readonly round: number;
+  readonly durationMs: number;
+}
+
+/** The sender promises nobody else anything, for as long as was asked from when it received that round. */
+export interface LeaseGrant {
+  readonly kind: 'lease-grant';
+  readonly ballot: Ballot;
+  readonly round: number;
+}
+
+/** The sender answers no more by what it was granted under `ballot` so far. */
+export interface LeaseRelease {
+  readonly kind: 'lease-release';
+  readonly ballot: Ballot;
+}
+
+/** Like a read query and its answer, for reads that a lease may answer. */
+export interface LeaseQuery extends Omit<ReadQuery, 'kind'> {
+  readonly kind: 'lease-query';
+}
+export interface LeaseReply extends Omit<ReadReply, 'kind'> {
+  readonly kind: 'lease-reply';
+}
+
 export type Message =
   | StatusQuery
   | StatusReply
@@ -192,6 +222,11 @@ export type Message =
   | Join
   | Genesis
   | ReadQuery
-  | ReadReply;
+  | ReadReply
+  | LeaseRequest
+  | LeaseGrant
+  | LeaseRelease
+  | LeaseQuery
+  | LeaseReply;
 
 export type MessageKind = Message['kind'];

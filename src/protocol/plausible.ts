@@ -16,7 +16,7 @@ import { sameDecree } from './decree.js';
 import type { PeerNumber } from './inputs.js';
 import type { Message } from './messages.js';
 import type { Proposer } from './proposer.js';
-import type { Reads } from './reads.js';
+import type { Reading } from './reading.js';
 
 /** A peer sent what no correct replica sends. Nothing was changed by it: the peer is to be cut off. */
 export class PeerFault extends Error {
@@ -27,7 +27,7 @@ export interface Roles {
   readonly context: Context;
   readonly acceptor: Acceptor;
   readonly proposer: Proposer;
-  readonly reads: Reads;
+  readonly reading: Reading;
 }
 
 /** Throws where `message` is none that a correct peer sends. */
@@ -43,7 +43,7 @@ export function checkPlausible(from: PeerNumber, message: Message, roles: Roles)
 function faultOf(
   from: PeerNumber,
   message: Message,
-  { context, acceptor, proposer, reads }: Roles,
+  { context, acceptor, proposer, reading }: Roles,
 ): string | null {
   const isOwner = (ballot: Ballot): string | null =>
     peerOwes(ownerOf(ballot) === from, 'ballot-owner-proposes') ?? isInBounds(ballot);
@@ -59,6 +59,8 @@ function faultOf(
       );
     case 'heartbeat':
     case 'hand-over':
+    case 'lease-request':
+    case 'lease-release':
     case 'resign':
       return isOwner(message.ballot);
     case 'learn':
@@ -94,7 +96,11 @@ function faultOf(
     case 'refuse':
       return isInBounds(message.promised);
     case 'read-reply':
-      return peerOwes(reads.hasAsked(message), 'answers-what-was-asked');
+    case 'lease-reply':
+      return peerOwes(reading.hasAsked(message), 'answers-what-was-asked');
+    case 'lease-grant':
+      if (message.ballot !== proposer.ballot) return null;
+      return peerOwes(message.round <= proposer.round, 'echoes-what-was-sent');
     case 'fetch':
       return isSlot(message.from);
     default:

@@ -11,11 +11,12 @@ import type { Context } from './context.js';
 import type { Slot } from './decree.js';
 import type { Election } from './election.js';
 import type { PeerNumber } from './inputs.js';
-import type { HeartbeatReply, ReadQuery, ReadReply } from './messages.js';
+import type { Lease } from './lease.js';
+import type { HeartbeatReply, LeaseQuery, LeaseReply, ReadQuery, ReadReply } from './messages.js';
 import type { Proposer } from './proposer.js';
 
 /** The newest read of each member. */
-type Newest = Map<MemberNumber, ReadQuery>;
+type Newest = Map<MemberNumber, ReadQuery | LeaseQuery>;
 
 /** A round of heartbeats: who answers one of them has promised no higher ballot since the round began. */
 interface Round {
@@ -31,6 +32,8 @@ export class Reads {
   readonly #context: Context;
   readonly #proposer: Proposer;
   readonly #election: Election;
+  /** Where these reads may be answered by it. */
+  readonly #lease: Lease | null;
 
   // For the own application.
   /** Tells this process from the ones before it, whose answers may still be under way. 0 before the first read. */
@@ -52,10 +55,11 @@ export class Reads {
   /** The newest round of which an answer came, by member. */
   readonly #echoed: Map<MemberNumber, number> = new Map();
 
-  constructor(context: Context, proposer: Proposer, election: Election) {
+  constructor(context: Context, proposer: Proposer, election: Election, lease: Lease | null = null) {
     this.#context = context;
     this.#proposer = proposer;
     this.#election = election;
+    this.#lease = lease;
   }
 
   /** The own application makes reads up to number `read`. */
@@ -66,20 +70,20 @@ export class Reads {
   }
 
   /** A member that takes this replica for the primary makes reads. */
-  onQuery(from: MemberNumber, query: ReadQuery): void {
+  onQuery(from: MemberNumber, query: ReadQuery | LeaseQuery): void {
     this.#forgetOldBallot();
     this.#waiting.set(from, query);
   }
 
   /** The primary has answered the reads of this replica up to a number. */
-  onReply({ life, read, slot }: ReadReply): void {
+  onReply({ life, read, slot }: ReadReply | LeaseReply): void {
     // It may be for the process that was here before, whose reads were numbered likewise.
     if (life !== this.#life) return;
     this.#answer(read, slot);
   }
 
   /** False for an answer to reads that this process did not make. */
-  hasAsked({ life, read }: ReadReply): boolean {
+  hasAsked({ life, read }: ReadReply | LeaseReply): boolean {
     return life !== this.#life || read <= this.#asked;
   }
 
@@ -100,11 +104,20 @@ export class Reads {
   begin(): void {
     const { chosen, self } = this.#context;
     this.#answerConfirmed();
-    if (this.#round !== null) return;
+    // By a lease at once, and what waits for a round with it: the time of this step is later than any of these reads.
+    const isHeld = this.#lease?.isHeld ?? false;
+    if (this.#round !== null && !isHeld) return;
     // Decrees that an earlier primary proposed may have been chosen long ago, and their callers told. One of them may even
     // have ended this configuration: then what was chosen since is chosen without anybody who could answer here.
     if (chosen < this.#proposer.adopted) return;
     if (this.#asked > this.#answered) this.#waiting.set(self, this.#ownQuery());
+    if (isHeld) {
+      if (this.#round !== null) this.#answerAll(this.#round.reads, chosen);
+      this.#answerAll(this.#waiting, chosen);
+      this.#round = null;
+      this.#waiting = new Map();
+      return;
+    }
     if (this.#waiting.size === 0) return;
     this.#round = { number: this.#proposer.wantRound(), slot: chosen, reads: this.#waiting };
     this.#waiting = new Map();
@@ -132,8 +145,9 @@ export class Reads {
     ];
   }
 
-  #ownQuery(): ReadQuery {
-    return { kind: 'read-query', life: this.#life, read: this.#asked };
+  #ownQuery(): ReadQuery | LeaseQuery {
+    const kind = this.#lease === null ? 'read-query' : 'lease-query';
+    return { kind, life: this.#life, read: this.#asked };
   }
 
   /** Who waits asks the new primary by itself. */
@@ -158,9 +172,14 @@ export class Reads {
     if (confirmed < context.quorum) return;
     ensures(round.slot >= this.#proposer.adopted, 'reads-see-what-was-adopted');
     this.#round = null;
-    for (const [member, { life, read }] of round.reads) {
-      if (member === context.self) this.#answer(read, round.slot);
-      else context.send(member, { kind: 'read-reply', life, read, slot: round.slot });
+    this.#answerAll(round.reads, round.slot);
+  }
+
+  #answerAll(reads: Newest, slot: Slot): void {
+    const kind = this.#lease === null ? 'read-reply' : 'lease-reply';
+    for (const [member, { life, read }] of reads) {
+      if (member === this.#context.self) this.#answer(read, slot);
+      else this.#context.send(member, { kind, life, read, slot });
     }
   }
 
@@ -182,7 +201,12 @@ export class Reads {
     this.#answered = read;
     // A later slot serves as well, and the application looks only at the latest.
     this.#slot = Math.max(this.#slot, slot);
-    this.#context.effects.push({ kind: 'read-slot', read, slot: this.#slot });
+    this.#context.effects.push({
+      kind: 'read-slot',
+      read,
+      slot: this.#slot,
+      isLease: this.#lease !== null,
+    });
   }
 }
 

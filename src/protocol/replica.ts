@@ -25,8 +25,8 @@ import { Learner } from './learner.js';
 import type { Accept, Heartbeat, Learn, Message } from './messages.js';
 import { checkPlausible, type Roles } from './plausible.js';
 import { Proposer } from './proposer.js';
+import { Reading } from './reading.js';
 import { Joining } from './readmission.js';
-import { Reads } from './reads.js';
 import { Reconfiguration } from './reconfiguration.js';
 import type { RecoveredState } from './recovered-state.js';
 import { isInScope } from './scope.js';
@@ -44,12 +44,13 @@ export class Replica {
   readonly #leadership: Leadership;
   readonly #genesis: GenesisRelay;
   readonly #joining: Joining;
-  readonly #reads: Reads;
+  readonly #reading: Reading;
   readonly #reconfiguration: Reconfiguration;
   readonly #roles: Roles;
   #lastStepAt = 0;
   #able = true;
   readonly #report: StatusReport;
+  readonly #stateful: readonly { snapshot(): readonly unknown[] }[];
 
   constructor(
     options: ProtocolOptions,
@@ -83,13 +84,26 @@ export class Replica {
         if (this.#candidacy.ask('prepare', order, giver)) this.#stand();
       },
       isAble: () => this.#able,
+      releaseLease: () => this.#reading.lease.release(),
     });
     this.#report = new StatusReport(context);
     this.#genesis = new GenesisRelay(context);
     this.#joining = new Joining(context);
-    this.#reads = new Reads(context, this.#proposer, this.#election);
+    this.#reading = new Reading(context, this.#acceptor, this.#proposer, this.#election);
     this.#reconfiguration = new Reconfiguration(context, this.#proposer);
-    this.#roles = { context, acceptor: this.#acceptor, proposer: this.#proposer, reads: this.#reads };
+    this.#stateful = [
+      context,
+      this.#acceptor,
+      this.#proposer,
+      this.#learner,
+      this.#election,
+      this.#leadership,
+      this.#candidacy,
+      this.#joining,
+      this.#reconfiguration,
+      this.#reading,
+    ];
+    this.#roles = { context, acceptor: this.#acceptor, proposer: this.#proposer, reading: this.#reading };
     if (recovered.configuration !== null) this.#configure(recovered.configuration);
     this.#election.restart();
   }
@@ -193,7 +207,8 @@ export class Replica {
         this.#leadership.onInput(input);
         break;
       case 'read':
-        this.#reads.ask(input.read);
+      case 'lease-read':
+        this.#reading.ask(input);
         break;
       case 'withhold':
         context.withheld = input.from;
@@ -218,10 +233,11 @@ export class Replica {
     else this.#choose(this.#learner.believable());
     this.#reconfiguration.endTurn();
     if (context.role === 'primary') {
-      this.#reads.begin();
+      this.#reading.begin();
       this.#proposer.pump();
+      this.#reading.lease.ask();
     }
-    this.#reads.finish();
+    this.#reading.finish();
     this.#leadership.endTurn();
     this.#learner.fetch();
     this.#report.tell(this.primary, this.ballot);
@@ -237,22 +253,10 @@ export class Replica {
    * apart; what nothing will read again is left out, and so is what only the status tells. For exploring and comparing states.
    */
   snapshot(): readonly unknown[] {
-    const { configuration, self, role, chosen, ballotSeen, effects, now, options } = this.#context;
-    return [
-      [configuration, self, role, chosen, ballotSeen, ...this.#context.peers, effects],
-      this.#acceptor.snapshot(),
-      this.#proposer.snapshot(),
-      this.#learner.snapshot(),
-      this.#election.snapshot(),
-      this.#leadership.snapshot(),
-      ...this.#candidacy.snapshot(),
-      Math.min(now - this.#lastStepAt, options.electionTimeoutMs / 2 + 1),
-      ...this.#joining.snapshot(),
-      ...this.#reconfiguration.snapshot(),
-      this.#able,
-      this.#genesis.waiting,
-      ...this.#reads.snapshot(),
-    ];
+    const { now, options } = this.#context;
+    const sinceStepMs = Math.min(now - this.#lastStepAt, options.electionTimeoutMs / 2 + 1);
+    const parts = this.#stateful.map((part) => part.snapshot());
+    return [sinceStepMs, this.#able, this.#genesis.waiting, ...parts];
   }
 
   // Time.
@@ -266,6 +270,7 @@ export class Replica {
       this.#election.restart();
       this.#proposer.forgiveSilence();
     }
+    if (this.#reading.lease.takeStand()) this.#stand();
     if (this.#candidacy.isOverdue) this.#onMayLead(this.#candidacy.request, false);
     switch (context.role) {
       case 'inactive':
@@ -287,6 +292,7 @@ export class Replica {
       case 'primary':
         // Nobody is served by a primary without a quorum, and one that goes on sending keeps others from electing.
         if (this.#proposer.membersHeard < context.quorum || !this.#able) {
+          this.#reading.lease.release();
           this.#proposer.resign();
           this.#becomeSecondary();
         }
@@ -301,7 +307,7 @@ export class Replica {
     this.#context.connected.delete(peer);
     this.#proposer.onPeerDown(peer);
     this.#learner.onPeerDown(peer);
-    this.#reads.onPeerDown(peer);
+    this.#reading.onPeerDown(peer);
     this.#reconfiguration.onPeerDown(peer);
     if (wasPrimary) this.#election.hasten();
   }
@@ -319,6 +325,7 @@ export class Replica {
   }
 
   #stand(): void {
+    if (this.#reading.lease.holdsBack()) return;
     this.#election.forgetPrimary();
     this.#becomePreparing();
   }
@@ -344,7 +351,7 @@ export class Replica {
       // Far behind, preparing would only stop the others while this replica learns. It learns first.
       if (this.#election.chosenReported - context.chosen > context.options.pipelineDecreesMax)
         this.#becomeSecondary();
-      else this.#becomePreparing();
+      else if (!this.#reading.lease.isBound) this.#becomePreparing();
       return;
     }
     if (this.#election.takeRetry()) this.#election.query();
@@ -395,7 +402,7 @@ export class Replica {
         break;
       case 'prepare':
         invariant(ownerOf(message.ballot) === from, 'ballot-owner-proposes');
-        if (context.withholds(from, message.ballot)) break;
+        if (context.withholds(from, message.ballot) || this.#reading.lease.defers(message.ballot)) break;
         if (this.#acceptor.prepare(message.ballot, message.from)) {
           this.#yieldTo(message.ballot);
           this.#election.forgetPrimary();
@@ -421,7 +428,7 @@ export class Replica {
       case 'heartbeat-reply':
         this.#learner.hint(from, message.chosen);
         this.#proposer.onHeartbeatReply(from, message);
-        this.#reads.onHeartbeatReply(from, message);
+        this.#reading.onHeartbeatReply(from, message);
         break;
       case 'refuse':
         if (message.promised > context.ballotSeen) context.ballotSeen = message.promised;
@@ -449,12 +456,6 @@ export class Replica {
       case 'defunct':
         this.#learner.hint(from, message.chosen);
         break;
-      case 'read-query':
-        this.#reads.onQuery(from, message);
-        break;
-      case 'read-reply':
-        this.#reads.onReply(message);
-        break;
       case 'join':
         this.#reconfiguration.onJoin(from, message);
         break;
@@ -462,7 +463,7 @@ export class Replica {
         this.#onGenesis(message.configuration);
         break;
       default:
-        unreachable(message);
+        this.#reading.onMessage(from, message);
     }
   }
 

@@ -124,6 +124,27 @@ export class FrameWriter {
         this.#u64(BODY + 8, message.read);
         this.#u64(BODY + 16, message.slot);
         return this.#finish(FrameKind.readReply, 24, configuration, 0, 0);
+      case 'lease-request':
+        this.#u64(BODY, message.ballot);
+        this.#u64(BODY + 8, message.round);
+        view.setUint32(BODY + 16, message.durationMs, true);
+        return this.#finish(FrameKind.leaseRequest, 20, configuration, 0, 0);
+      case 'lease-grant':
+        this.#u64(BODY, message.ballot);
+        this.#u64(BODY + 8, message.round);
+        return this.#finish(FrameKind.leaseGrant, 16, configuration, 0, 0);
+      case 'lease-release':
+        this.#u64(BODY, message.ballot);
+        return this.#finish(FrameKind.leaseRelease, 8, configuration, 0, 0);
+      case 'lease-query':
+        this.#u64(BODY, message.life);
+        this.#u64(BODY + 8, message.read);
+        return this.#finish(FrameKind.leaseQuery, 16, configuration, 0, 0);
+      case 'lease-reply':
+        this.#u64(BODY, message.life);
+        this.#u64(BODY + 8, message.read);
+        this.#u64(BODY + 16, message.slot);
+        return this.#finish(FrameKind.leaseReply, 24, configuration, 0, 0);
     }
   }
 
@@ -239,6 +260,11 @@ const bodyBytes: Record<number, number> = {
   [FrameKind.checkpointFetch]: 28,
   [FrameKind.checkpointChunk]: 32,
   [FrameKind.report]: 28,
+  [FrameKind.leaseRequest]: 20,
+  [FrameKind.leaseGrant]: 16,
+  [FrameKind.leaseRelease]: 8,
+  [FrameKind.leaseQuery]: 16,
+  [FrameKind.leaseReply]: 24,
   [FrameKind.invite]: 0,
   [FrameKind.enrolled]: 0,
   [FrameKind.cookie]: 0,
@@ -474,6 +500,26 @@ export function decodeMessage(frame: Frame): Message {
     case FrameKind.readReply:
       return {
         kind: 'read-reply',
+        life: readU64(view, BODY),
+        read: readU64(view, BODY + 8),
+        slot: readU64(view, BODY + 16),
+      };
+    case FrameKind.leaseRequest:
+      return {
+        kind: 'lease-request',
+        ballot: readU64(view, BODY),
+        round: readU64(view, BODY + 8),
+        durationMs: view.getUint32(BODY + 16, true),
+      };
+    case FrameKind.leaseGrant:
+      return { kind: 'lease-grant', ballot: readU64(view, BODY), round: readU64(view, BODY + 8) };
+    case FrameKind.leaseRelease:
+      return { kind: 'lease-release', ballot: readU64(view, BODY) };
+    case FrameKind.leaseQuery:
+      return { kind: 'lease-query', life: readU64(view, BODY), read: readU64(view, BODY + 8) };
+    case FrameKind.leaseReply:
+      return {
+        kind: 'lease-reply',
         life: readU64(view, BODY),
         read: readU64(view, BODY + 8),
         slot: readU64(view, BODY + 16),

@@ -63,8 +63,13 @@ export const FrameKind = {
   invite: 33,
   enrolled: 34,
   cookie: 35,
+  leaseRequest: 36,
+  leaseGrant: 37,
+  leaseRelease: 38,
   resign: 39,
   report: 40,
+  leaseQuery: 41,
+  leaseReply: 42,
 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 

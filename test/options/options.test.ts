@@ -161,6 +161,7 @@ describe('valid options', () => {
       electionTimeoutMs: true,
       heartbeatMs: true,
       leadership: true,
+      leases: true,
       checkpoints: true,
       limits: true,
       logger: true,

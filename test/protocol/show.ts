@@ -65,6 +65,16 @@ export function showMessage(message: Message): string {
       return `read-query ${message.read}`;
     case 'read-reply':
       return `read-reply ${message.read}: slot ${message.slot}`;
+    case 'lease-request':
+      return `lease-request ${formatBallot(message.ballot)}: round ${message.round}, ${message.durationMs} ms`;
+    case 'lease-grant':
+      return `lease-grant ${formatBallot(message.ballot)}: round ${message.round}`;
+    case 'lease-release':
+      return `lease-release ${formatBallot(message.ballot)}`;
+    case 'lease-query':
+      return `lease-query ${message.read}`;
+    case 'lease-reply':
+      return `lease-reply ${message.read}: slot ${message.slot}`;
     case 'genesis':
       return `genesis ${showMembers(message.configuration)}`;
   }

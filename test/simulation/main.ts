@@ -78,6 +78,7 @@ async function runMany({ seeds, first, minutes, jobs, mode, reads, json }: Argum
         slots: total.slots,
         commandsCommitted: total.committed,
         readsLinearizable: total.readsLinearizable,
+        readsLease: total.readsLease,
         readsAfter: total.readsAfter,
         readsMaxAge: total.readsMaxAge,
         crashes: total.crashes,

@@ -146,7 +146,7 @@ export interface Executed {
   readonly call: number;
 }
 
-export type ReadKind = 'linearizable' | 'after' | 'maxAgeMs';
+export type ReadKind = 'linearizable' | 'lease' | 'after' | 'maxAgeMs';
 
 /** Some reads alike were made on a replica. `query.call` is for the invariant to fill in: the call that they must see. */
 export interface ReadsMade {

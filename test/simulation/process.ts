@@ -167,6 +167,7 @@ export class SimulatedProcess {
       afterwards: (call) => this.applicationThread.afterwards(call),
       later: (call) => events.after(0.01, () => this.applicationThread.run(call)),
       now: () => options.clock.steady,
+      allowsLeases: options.engine.leases != null,
       startTimer: (timeoutMs, call) => this.#startTimer(timeoutMs, call),
       onFenced: () => {},
       ...this.#checkpointSettings(),

@@ -19,7 +19,7 @@ export const CLOCK_RATE_MIN = 0.94;
 
 export class Readers {
   /** Reads that were answered, and judged. */
-  readonly answered: Record<ReadKind, number> = { linearizable: 0, after: 0, maxAgeMs: 0 };
+  readonly answered: Record<ReadKind, number> = { linearizable: 0, lease: 0, after: 0, maxAgeMs: 0 };
   readonly #world: World;
   readonly #random: Random;
   readonly #settings: ReadSettings;
@@ -64,6 +64,7 @@ export class Readers {
     const { machines, script } = this.#world;
     const reader = random.pick(machines);
     this.#read(reader, 'linearizable', 'linearizable', null, 0);
+    if (script.settings.clockDriftMax !== undefined) this.#read(reader, 'lease', 'lease', null, 0);
     const writer = random.pick(machines);
     if (writer.process?.state === 'open') {
       const after = formatToken(writer.process.bridge.applied);

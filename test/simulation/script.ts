@@ -49,6 +49,8 @@ export interface Settings {
   readonly flags?: { readonly exclusive: number; readonly last: number };
   /** Where the application is asked who may lead: with what chance it says no, to candidacies of its own and to others. */
   readonly asks?: { readonly leadNo: number; readonly voteNo: number };
+  /** Where there are leases: how far clocks may drift. */
+  readonly clockDriftMax?: number;
   /** Where there are readers. */
   readonly reads?: ReadSettings;
   /** How long there are faults. */
@@ -154,6 +156,8 @@ export interface Script {
 }
 
 const KIBIBYTE = 1024;
+/** A little more than `drift-clock` draws. */
+export const CLOCK_DRIFT_MAX = 0.06;
 
 /** With `reads` above 0 there are readers, who make so many reads of each kind at once; else in a part of the seeds, and they make few. */
 export function drawScript(seed: number, mode: Mode, reads = 0): Script {
@@ -164,17 +168,20 @@ export function drawScript(seed: number, mode: Mode, reads = 0): Script {
   const flags = drawFlags(new Random(seed + 0.625 * 2 ** 31));
   const asks = drawAsks(new Random(seed + 0.6875 * 2 ** 31));
   const readers = drawReads(new Random(seed + 0.75 * 2 ** 31), drawn.electionTimeoutMs, reads);
+  const hasLeases = readers !== null && new Random(seed + 0.78125 * 2 ** 31).chance(0.6);
   const settings = {
     ...drawn,
     ...(checkpoints === null ? {} : { checkpoints }),
     ...(flags === null ? {} : { flags }),
     ...(asks === null ? {} : { asks }),
     ...(readers === null ? {} : { reads: readers }),
+    ...(hasLeases ? { clockDriftMax: CLOCK_DRIFT_MAX } : {}),
   };
   const faults = drawFaults(random, settings);
   const deposed = readers === null ? [] : drawDeposed(new Random(seed + 0.875 * 2 ** 31), settings);
+  const isWithinBound = ({ kind }: Fault): boolean => !hasLeases || kind !== 'jump-clock';
   const withheld = asks === null ? [] : drawWithheld(new Random(seed + 0.71875 * 2 ** 31), settings);
-  const sorted = [...faults, ...deposed, ...withheld].sort((a, b) => a.at - b.at);
+  const sorted = [...faults.filter(isWithinBound), ...deposed, ...withheld].sort((a, b) => a.at - b.at);
   return drawBootstraps(seed, drawChurn(seed, { seed, settings, faults: sorted }));
 }
 

@@ -24,6 +24,7 @@ export interface Tally {
   changes: number;
   committed: number;
   readsLinearizable: number;
+  readsLease: number;
   readsAfter: number;
   readsMaxAge: number;
   /** The most election timeouts that a run took to choose again, and to recover. */
@@ -48,6 +49,7 @@ export function emptyTally(): Tally {
     changes: 0,
     committed: 0,
     readsLinearizable: 0,
+    readsLease: 0,
     readsAfter: 0,
     readsMaxAge: 0,
     progressInMost: 0,
@@ -72,6 +74,7 @@ export function addRun(tally: Tally, run: RunResult): void {
     changes: run.changesChosen,
     committed: run.committed,
     readsLinearizable: run.reads.linearizable,
+    readsLease: run.reads.lease,
     readsAfter: run.reads.after,
     readsMaxAge: run.reads.maxAgeMs,
     progressInMost: run.peace?.progressIn ?? 0,
@@ -95,6 +98,7 @@ export function add(tally: Tally, more: Tally): void {
   tally.changes += more.changes;
   tally.committed += more.committed;
   tally.readsLinearizable += more.readsLinearizable;
+  tally.readsLease += more.readsLease;
   tally.readsAfter += more.readsAfter;
   tally.readsMaxAge += more.readsMaxAge;
   tally.progressInMost = Math.max(tally.progressInMost, more.progressInMost);

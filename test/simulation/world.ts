@@ -189,6 +189,7 @@ export class World {
           asksToLead: settings.asks !== undefined,
           asksToVote: settings.asks !== undefined,
         },
+        leases: settings.clockDriftMax === undefined ? null : { clockDriftMax: settings.clockDriftMax },
         limits: { commandBytesMax: 4096, checkpointBytesPerSecondMax: 65_536, ...settings.limits },
       },
       checkpoints: settings.checkpoints ?? null,

@@ -165,6 +165,15 @@ export const sentByKind: Record<MessageKind, fc.Arbitrary<Sent>> = {
   'read-reply': bare(
     fc.record({ kind: fc.constant('read-reply' as const), life: u64, read: u64, slot: u64 }),
   ),
+  'lease-request': bare(
+    fc.record({ kind: fc.constant('lease-request' as const), ballot: u64, round: u64, durationMs: u32 }),
+  ),
+  'lease-grant': bare(fc.record({ kind: fc.constant('lease-grant' as const), ballot: u64, round: u64 })),
+  'lease-release': bare(fc.record({ kind: fc.constant('lease-release' as const), ballot: u64 })),
+  'lease-query': bare(fc.record({ kind: fc.constant('lease-query' as const), life: u64, read: u64 })),
+  'lease-reply': bare(
+    fc.record({ kind: fc.constant('lease-reply' as const), life: u64, read: u64, slot: u64 }),
+  ),
 };
 
 export const anySent: fc.Arbitrary<Sent> = fc.oneof(...Object.values(sentByKind));

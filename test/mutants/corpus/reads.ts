@@ -82,8 +82,8 @@ export const reads: readonly Mutant[] = [
     edits: [
       {
         file: APPLICATION,
-        find: "if (consistency === 'linearizable') return this.#gather();",
-        put: "if (consistency === 'linearizable') return this.#open.at(-1) ?? this.#gather();",
+        find: "if (consistency === 'linearizable') return this.#questions.gather();",
+        put: "if (consistency === 'linearizable') return this.#questions.newest ?? this.#questions.gather();",
       },
     ],
     killedBy: [readers],
@@ -113,5 +113,70 @@ export const reads: readonly Mutant[] = [
       },
     ],
     killedBy: [unit],
+  },
+  {
+    name: 'lease-runs-from-the-answer',
+    fault: 'reads',
+    mimics: 'a lease that is counted from when the answer came, and not from when it was asked for',
+    edits: [
+      {
+        file: 'protocol/lease.ts',
+        find: 'Math.max(this.#granted.get(from) ?? NEVER, sentAt)',
+        put: 'this.#context.now',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
+  },
+  {
+    name: 'clocks-are-taken-for-equal',
+    fault: 'reads',
+    mimics: 'd-engine#191: a lease by clocks that are taken for right',
+    edits: [
+      {
+        file: 'protocol/lease.ts',
+        find: '(lease.durationMs * (1 - lease.clockDriftMax)) / (1 + lease.clockDriftMax)',
+        put: 'lease.durationMs',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
+  },
+  {
+    name: 'lease-forgotten-by-who-granted-it',
+    fault: 'reads',
+    mimics: 'a voter that elects another leader while the lease of the first runs',
+    edits: [
+      {
+        file: 'protocol/lease.ts',
+        find: 'if (isBound) this.#defer(ballot);',
+        put: 'if (isBound) return false;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
+  },
+  {
+    name: 'lease-forgotten-in-a-restart',
+    fault: 'reads',
+    mimics: 'a voter that was restarted votes at once, though it had promised not to',
+    edits: [
+      {
+        file: 'protocol/lease.ts',
+        find: 'lease == null ? NEVER : context.now + lease.durationMs',
+        put: 'lease == null ? NEVER : context.now',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
+  },
+  {
+    name: 'lease-counts-after-it-was-given-back',
+    fault: 'reads',
+    mimics: 'a leader that hands over and counts confirmations from before',
+    edits: [
+      {
+        file: 'protocol/lease.ts',
+        find: 'ballot !== this.#ballot || round <= this.#releasedThrough',
+        put: 'ballot !== this.#ballot',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
   },
 ];

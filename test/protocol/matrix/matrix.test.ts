@@ -60,6 +60,12 @@ describe('the dispatch table', () => {
       'resign',
       'read-query',
       'read-reply',
+      // Leases are off here.
+      'lease-request',
+      'lease-grant',
+      'lease-release',
+      'lease-query',
+      'lease-reply',
     ]);
     for (const role of roles) {
       for (const kind of kinds) {

@@ -257,6 +257,41 @@ export const shapes: Record<MessageKind, Shape> = {
     note: 'for reads of another process',
     make: (_, slot) => ({ kind: 'read-reply', life: 1, read: 1, slot }),
   },
+  'lease-request': {
+    slot: false,
+    ballot: true,
+    note: 'leases are off',
+    make: (role, _, ballot) => ({
+      kind: 'lease-request',
+      ballot: proposing(role, ballot),
+      round: 1,
+      durationMs: 100,
+    }),
+  },
+  'lease-grant': {
+    slot: false,
+    ballot: true,
+    note: 'leases are off',
+    make: (role, _, ballot) => ({ kind: 'lease-grant', ballot: replying(role, ballot), round: 0 }),
+  },
+  'lease-release': {
+    slot: false,
+    ballot: true,
+    note: 'leases are off',
+    make: (role, _, ballot) => ({ kind: 'lease-release', ballot: proposing(role, ballot) }),
+  },
+  'lease-query': {
+    slot: false,
+    ballot: false,
+    note: '',
+    make: () => ({ kind: 'lease-query', life: 1, read: 1 }),
+  },
+  'lease-reply': {
+    slot: true,
+    ballot: false,
+    note: 'for reads of another process',
+    make: (_, slot) => ({ kind: 'lease-reply', life: 1, read: 1, slot }),
+  },
 };
 
 interface Variant {
