@@ -27,6 +27,34 @@ const at = (replica: TestReplica): string[] => ['--config', replica.configPath];
 const place = ({ id, peerPort }: TestReplica): string => `${id}=127.0.0.1:${peerPort}`;
 
 describe('the command line', () => {
+  it('begins a cluster of replicas that know nobody', async () => {
+    const cluster = await TestCluster.plan({ replicas: 3, storage: { kind: 'file' } });
+    for (const { config, peerPort } of cluster.replicas) {
+      delete config.members;
+      config.listen = `127.0.0.1:${peerPort}`;
+    }
+    const [a, b, c] = cluster.replicas as [TestReplica, TestReplica, TestReplica];
+    await Promise.all([a, b].map((replica) => replica.start()));
+    expect((await b.status()).role).toBe('inactive');
+    await expect(b.ask('SET', 'k', 'v')).rejects.toThrow(/ERR_SYNOD_INACTIVE/);
+    const members = cluster.replicas.map(place);
+    const asked = synod('bootstrap', ...members, ...at(b), '--json');
+    await c.start();
+    const begun = await asked;
+    expect(begun).toMatchObject({ code: 0, stderr: expect.not.stringContaining('unknown') });
+    expect(JSON.parse(begun.stdout)).toMatchObject({ number: 1, changed: true });
+    await cluster.untilReady();
+    expect(await c.ask('SET', 'k', 'v')).toBe('OK');
+    expect((await synod('bootstrap', ...members, ...at(a))).stdout).toMatch(/^member set 1, as it was/);
+    const other = await synod('bootstrap', place(a), place(b), ...at(a));
+    expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('ERR_SYNOD_BOOTSTRAPPED') });
+    // Their disks know the cluster now: nobody has to be told again.
+    await Promise.all(cluster.replicas.map((replica) => replica.kill()));
+    await cluster.startAll();
+    await cluster.untilReady();
+    expect(await b.ask('GET', 'k')).toBe('v');
+  });
+
   it('adds, replaces and removes members under load, and moves the primaryship', async () => {
     const cluster = await TestCluster.plan({ replicas: 5, storage: { kind: 'file' } });
     const [a, b, c, d, e] = cluster.replicas as [
