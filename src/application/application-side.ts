@@ -354,6 +354,9 @@ export class ApplicationSide<Result> {
         this.checkpoints?.onFirstConfiguration(event.bytes);
         this.membership.onExecuted(event.bytes);
         break;
+      case 'checkpoint-damaged':
+        this.checkpoints?.onDamaged(event.slot, this.#options.bridge.applied);
+        break;
       case 'configuration':
         this.membership.onEngine(event.bytes, event.recovered);
         break;

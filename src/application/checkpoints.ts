@@ -205,6 +205,16 @@ export class ApplicationCheckpoints {
     });
   }
 
+  /** The engine found it damaged when a peer copied it. Another one is made at once: `applied` is the last slot that was executed. */
+  onDamaged(slot: Slot, applied: Slot): void {
+    const one = this.#kept.find((stored) => stored.slot === slot);
+    if (one === undefined) return;
+    this.#kept = this.#kept.filter((stored) => stored !== one);
+    this.#damaged = [...this.#damaged, one];
+    // Why it could not be made is in the log, and the next one is made when it is due.
+    this.request(applied, () => {});
+  }
+
   /** What is being made is given up; whoever waits is told so. Calls back once nothing of it is under way any more. */
   close(done: () => void = () => {}): void {
     this.#isClosed = true;

@@ -12,6 +12,7 @@ import type { Logger } from '../logger.js';
 import type { Slot } from '../protocol/decree.js';
 import type { CheckpointReader, CheckpointStore } from '../storage/checkpoint-store.js';
 import type { CheckpointFetch, CheckpointName, FrameWriter } from '../wire/codec.js';
+import { CheckpointCheck } from './checkpoint-check.js';
 import type { Link } from './links.js';
 
 /** A checkpoint that is durable here. */
@@ -30,6 +31,8 @@ export interface CheckpointServerOptions {
   readonly bytesPerSecondMax: number;
   readonly now: () => number;
   readonly isUp: (link: Link) => boolean;
+  /** The newest one cannot be read as it was written: another is needed. */
+  readonly onDamaged: (slot: Slot) => void;
   /** Something was sent outside of a turn. */
   readonly onSent: () => void;
 }
@@ -40,6 +43,7 @@ const LEASE_MS = 30_000;
 /** What a peer is copying. */
 interface Lease {
   readonly checkpoint: ServedCheckpoint;
+  readonly check: CheckpointCheck;
   /** Null until the file is open. */
   reader: CheckpointReader | null;
   /** One read at a time: a peer that asks faster than the disk reads gets what it asked for last. */
@@ -64,6 +68,8 @@ export class CheckpointServer {
   readonly #leases: Map<Link, Lease> = new Map();
   /** Beyond the budget, oldest first. */
   #delayed: Chunk[] = [];
+  /** Of those, one that is not to be sent any more. */
+  #damaged: ServedCheckpoint | null = null;
   #credit: number;
   #creditAt: number;
 
@@ -75,9 +81,10 @@ export class CheckpointServer {
 
   /** Sends the first chunk; the peer asks for the rest. */
   offer(link: Link): void {
-    const { store, now } = this.#options;
+    const { store, now, crc32c } = this.#options;
     const { newest } = this;
-    if (newest === null) return;
+    // Nothing is as good as what was damaged, for a peer that can ask others.
+    if (newest === null || newest === this.#damaged) return;
     const before = this.#leases.get(link);
     if (before !== undefined && before.checkpoint === newest) {
       this.#request(link, before, 0, this.#options.chunkBytesMax);
@@ -86,6 +93,7 @@ export class CheckpointServer {
     this.onDown(link);
     const lease: Lease = {
       checkpoint: newest,
+      check: new CheckpointCheck(newest.bytes, crc32c),
       reader: null,
       isReading: false,
       slot: newest.slot,
@@ -180,12 +188,24 @@ export class CheckpointServer {
         logger.error({ error, slot: checkpoint.slot, offset, count }, 'checkpoint cannot be read');
         return;
       }
+      const damage = lease.check.take(offset, target);
+      if (damage !== null) return this.#onDamage(checkpoint, damage);
       const checksum = crc32c(target, 0, length, 0);
       const headerBytes = writer.checkpointChunk({ ...checkpoint, offset }, length, checksum);
       link.sending.push(-1);
       link.connection.send(writer.bytes, headerBytes, target, 0, length);
       onSent();
     });
+  }
+
+  #onDamage(checkpoint: ServedCheckpoint, reason: string): void {
+    const { slot } = checkpoint;
+    this.#options.logger.error({ slot, reason }, 'checkpoint is damaged');
+    for (const [link, lease] of [...this.#leases]) if (lease.checkpoint === checkpoint) this.onDown(link);
+    // One that was replaced already has a better one behind it.
+    if (this.newest !== checkpoint) return;
+    this.#damaged = checkpoint;
+    this.#options.onDamaged(slot);
   }
 
   /** False where the budget is spent. It is one second's worth at most, and may be overdrawn by one chunk. */

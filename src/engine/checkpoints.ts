@@ -75,6 +75,7 @@ export class Checkpoints {
       bytesPerSecondMax: limits.checkpointBytesPerSecondMax,
       now,
       isUp,
+      onDamaged: (slot) => parts.emit({ kind: 'checkpoint-damaged', slot }),
       onSent: schedule,
     });
     this.#installer = new CheckpointInstaller({

@@ -38,6 +38,8 @@ export type EngineEvent =
   | { readonly kind: 'peer'; readonly id: string; readonly connected: boolean }
   /** Before any decree is handed over. */
   | { readonly kind: 'first-configuration'; readonly bytes: Uint8Array }
+  /** The newest checkpoint, which is of this slot, was found damaged when a peer copied it. */
+  | { readonly kind: 'checkpoint-damaged'; readonly slot: number }
   /** In force here from now on; `recovered` is the number of the one that was when the replica was opened. */
   | { readonly kind: 'configuration'; readonly bytes: Uint8Array; readonly recovered: number }
   | { readonly kind: 'bootstrap-settled'; readonly request: number; readonly outcome: BootstrapOutcome }

@@ -261,6 +261,27 @@ describe('a replica that was away', () => {
     await untilEqual();
   }, 120_000);
 
+  it('gets a checkpoint also where those of all others are damaged: they make new ones', async () => {
+    const { open, close, folder } = await cluster({
+      checkpoints: { everyBytes: 1024 * MEBIBYTE, retain: 1 },
+    });
+    await load(members[0]!, 10);
+    await untilEqual();
+    await close(members[2]!);
+    await load(members[0]!, 600);
+    await dropLogs(folder, [0, 1]);
+    for (const member of members.slice(0, 2)) {
+      const [name] = filesIn(folder(member, 'checkpoints'));
+      const file = path.join(folder(member, 'checkpoints'), name!);
+      const bytes = readFileSync(file);
+      bytes[bytes.length - 1]! ^= 1;
+      writeFileSync(file, bytes);
+    }
+    await open(members[2]!);
+    await until('c has a checkpoint', () => members[2]!.copied.length > 0, 60_000);
+    await untilEqual();
+  }, 120_000);
+
   it('with its disk lost gets a checkpoint and is let in again', async () => {
     const { root, open, close, folder } = await cluster();
     await load(members[0]!, 1500);

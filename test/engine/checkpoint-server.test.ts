@@ -4,6 +4,8 @@
  */
 
 import { beforeEach, describe, expect, it } from 'vitest';
+import { BlockWriter } from '../../src/checkpoint/blocks.js';
+import { writeCheckpointHeader } from '../../src/checkpoint/header.js';
 import { crc32c } from '../../src/checksum.js';
 import { CheckpointServer, type ServedCheckpoint } from '../../src/engine/checkpoint-server.js';
 import type { Link } from '../../src/engine/links.js';
@@ -29,7 +31,12 @@ let closed: number[] = [];
 /** Reads that the disk has not answered. */
 let reads: (() => void)[] = [];
 let up = true;
+/** Slots of checkpoints that were found damaged. */
+let damaged: number[] = [];
+/** What is in the files. */
+let file: Uint8Array = new Uint8Array(0);
 let server: CheckpointServer;
+let serverOf: (chunkBytesMax: number, bytesPerSecondMax: number) => CheckpointServer;
 
 /** A link, and the chunks that were sent on it: "slot from-end". */
 function linkOf(): { readonly link: Link; readonly sent: string[] } {
@@ -41,7 +48,7 @@ function linkOf(): { readonly link: Link; readonly sent: string[] } {
     from: number,
     count: number,
   ): void => {
-    const reader = new FrameReader(crc32c, 10_000, () => {});
+    const reader = new FrameReader(crc32c, 20_000, () => {});
     const whole = Buffer.concat([header.subarray(0, headerBytes), bytes.subarray(from, from + count)]);
     reader.push(whole, 0, whole.length, 0);
     const { slot, offset } = decodeCheckpointChunk(reader.next()!);
@@ -63,22 +70,29 @@ const ask = (
 
 beforeEach(() => {
   now = 0;
-  [opened, closed, reads] = [[], [], []];
+  [opened, closed, reads, damaged] = [[], [], [], []];
+  file = new Uint8Array(3000);
   up = true;
   const store: Pick<CheckpointStore, 'open'> = {
     open: (slot, callback) => {
       opened.push(slot);
       callback(null, {
-        read: (_offset, target, done) => void reads.push(() => done(null, target.length)),
+        read: (offset, target, done) =>
+          void reads.push(() => {
+            target.set(file.subarray(offset, offset + target.length));
+            done(null, target.length);
+          }),
         close: () => void closed.push(slot),
       });
     },
   };
-  server = new CheckpointServer({
-    ...{ store: store as CheckpointStore, writer: new FrameWriter(crc32c), crc32c, logger: silentLogger },
-    ...{ chunkBytesMax: CHUNK_BYTES, bytesPerSecondMax: BYTES_PER_SECOND },
-    ...{ now: () => now, isUp: () => up, onSent: () => {} },
-  });
+  serverOf = (chunkBytesMax, bytesPerSecondMax) =>
+    new CheckpointServer({
+      ...{ store: store as CheckpointStore, writer: new FrameWriter(crc32c), crc32c, logger: silentLogger },
+      ...{ chunkBytesMax, bytesPerSecondMax, now: () => now, isUp: () => up, onSent: () => {} },
+      onDamaged: (slot) => void damaged.push(slot),
+    });
+  server = serverOf(CHUNK_BYTES, BYTES_PER_SECOND);
 });
 
 describe('a peer that copies a checkpoint', () => {
@@ -189,6 +203,86 @@ describe('the budget', () => {
     server.tick();
     read();
     expect(links.map(({ sent }) => sent.length)).toEqual([1, 1, 1, 0, 1]);
+  });
+});
+
+describe('a checkpoint that the disk has damaged', () => {
+  const CHUNK = 10_000;
+
+  /** Of slot 7, with so many bytes of state. */
+  function write(stateBytes: number): ServedCheckpoint {
+    const configuration = Buffer.from('{}');
+    const names = {
+      slot: 7,
+      ballot: 1,
+      nonceLow: 7,
+      nonceHigh: 0,
+      createdAtMs: 1,
+      cluster: 'test',
+      replica: 'a',
+    };
+    const header = { ...names, configuration, firstConfiguration: configuration };
+    const { bytes, chain } = writeCheckpointHeader(header, crc32c);
+    const writer = new BlockWriter(chain, crc32c);
+    file = Buffer.concat([bytes, ...writer.state(new Uint8Array(stateBytes).fill(5)), ...writer.end()]);
+    server = serverOf(CHUNK, 1e9);
+    server.newest = named(7, file.length);
+    return server.newest;
+  }
+
+  /** Asks as a peer does, until nothing comes any more. */
+  function copy(link: Link, sent: readonly string[], checkpoint: ServedCheckpoint): void {
+    server.offer(link);
+    for (let before = -1; before < sent.length; ) {
+      before = sent.length;
+      read();
+      ask(link, checkpoint, sent.length * CHUNK);
+    }
+  }
+
+  it('is sent whole where it is none', () => {
+    const checkpoint = write(50_000);
+    const { link, sent } = linkOf();
+    copy(link, sent, checkpoint);
+    expect(sent.at(-1)).toBe(`7 50000-${file.length}`);
+    expect(damaged).toEqual([]);
+  });
+
+  it.each([
+    ['in its header', 100, 0],
+    ['in a block', 30_000, 5],
+    ['at its end', -1, 5],
+  ])('is not sent to its end, %s, and another one is asked for, once', (_where, at, chunks) => {
+    const checkpoint = write(50_000);
+    file[at < 0 ? file.length + at : at]! ^= 1;
+    const { link, sent } = linkOf();
+    const other = linkOf();
+    copy(link, sent, checkpoint);
+    expect(sent.length).toBe(chunks);
+    expect(damaged).toEqual([7]);
+    expect(closed).toEqual([7]);
+    copy(other.link, other.sent, checkpoint);
+    expect(other.sent).toEqual([]);
+    expect(damaged).toEqual([7]);
+    // The next one has other bytes, be it of the same slot.
+    server.newest = { ...write(100), nonceHigh: 1 };
+    server.offer(other.link);
+    read();
+    expect(other.sent.length).toBe(1);
+  });
+
+  it('that was replaced meanwhile is given up, and no other asked for', () => {
+    const checkpoint = write(50_000);
+    file[30_000]! ^= 1;
+    const { link, sent } = linkOf();
+    server.offer(link);
+    server.newest = named(9);
+    for (let chunk = 0; chunk < 7; chunk += 1) {
+      read();
+      ask(link, checkpoint, (chunk + 1) * CHUNK);
+    }
+    expect(sent.every((one) => one.startsWith('7 '))).toBe(false);
+    expect(damaged).toEqual([]);
   });
 });
 
