@@ -4,6 +4,8 @@ import type { Mutant } from '../mutant.js';
 
 const ENGINE = 'engine/checkpoints.ts';
 const REPLICA = 'protocol/replica.ts';
+const SERVER = 'engine/checkpoint-server.ts';
+const served = { check: 'unit', file: 'test/engine/checkpoint-server.test.ts' } as const;
 
 export const checkpoints: readonly Mutant[] = [
   {
@@ -113,5 +115,72 @@ export const checkpoints: readonly Mutant[] = [
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/storage/checkpoint-store.test.ts' }],
+  },
+  {
+    name: 'damaged-checkpoint-sent-on',
+    fault: 'storage',
+    mimics: 'ZOOKEEPER-3231: the newest snapshot is kept and given away, though it is not sound',
+    edits: [
+      {
+        file: SERVER,
+        find: 'if (damage !== null) return this.#onDamage(checkpoint, damage);',
+        put: '',
+      },
+    ],
+    killedBy: [served],
+  },
+  {
+    name: 'another-checkpoint-in-the-middle-of-a-copy',
+    fault: 'learning',
+    mimics: 'etcd#18055, scylladb#15222: two snapshots in a short time, and the copy is of both',
+    edits: [
+      {
+        file: SERVER,
+        find: 'lease !== undefined && isSame(lease.checkpoint, { slot, nonceLow, nonceHigh })',
+        put: 'lease !== undefined && slot + nonceLow + nonceHigh === 0',
+      },
+    ],
+    killedBy: [served],
+  },
+  {
+    name: 'log-behind-a-copy-is-dropped',
+    fault: 'learning',
+    mimics:
+      'openraft#1828: what a follower needs next is purged while it takes a snapshot, and it never arrives',
+    edits: [{ file: SERVER, find: 'else held = Math.min(held, slot);', put: '' }],
+    killedBy: [served],
+  },
+  {
+    name: 'peer-that-is-gone-holds-the-log-for-ever',
+    fault: 'back-pressure',
+    mimics: 'a follower that never comes back keeps the log of the others from being dropped',
+    edits: [
+      {
+        file: SERVER,
+        find: 'if (until <= now) this.onDown(link);\n      else held',
+        put: 'if (until <= 0) this.onDown(link);\n      else held',
+      },
+    ],
+    killedBy: [served],
+  },
+  {
+    name: 'checkpoints-sent-as-fast-as-they-are-asked-for',
+    fault: 'back-pressure',
+    mimics: 'redpanda#3245: snapshots are sent again and again, as fast as the network takes them',
+    edits: [{ file: SERVER, find: 'if (this.#credit <= 0) return false;', put: '' }],
+    killedBy: [served],
+  },
+  {
+    name: 'state-machine-that-made-no-checkpoint-is-asked-no-more',
+    fault: 'storage',
+    mimics: 'a snapshot that was refused once is never taken, and the log grows',
+    edits: [
+      {
+        file: 'application/checkpoint-schedule.ts',
+        find: 'this.#dueAtBytes = bytesExecuted + Math.ceil(everyBytes / RETRY_PART);',
+        put: '',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/checkpoint-schedule.test.ts' }],
   },
 ];
