@@ -22,7 +22,7 @@ export class Learner {
   #claim: Slot = 0;
   /** What each linked peer is known to have chosen. */
   #peers: Map<PeerNumber, Slot> = new Map();
-  #fetching: { peer: PeerNumber; from: Slot; deadline: number } | null = null;
+  #fetching: { peer: PeerNumber; from: Slot; isUrgent: boolean; deadline: number } | null = null;
   #lastPeer: PeerNumber = 0;
   /** Gave no answer of use in all the time it had: another one is asked next, whatever is known of it. */
   #silent: PeerNumber = 0;
@@ -93,15 +93,16 @@ export class Learner {
 
   /** A chunk is arriving: the peer is at work. */
   onLearn(peer: PeerNumber): void {
-    if (this.#fetching?.peer === peer)
-      this.#fetching.deadline = this.#context.now + this.#context.options.electionTimeoutMs * 4;
+    if (this.#fetching?.peer === peer) this.#fetching.deadline = this.#deadline(false);
   }
 
   /** End of step: asks a peer for what is missing and does not come by itself. */
   fetch(): void {
     const context = this.#context;
+    const isUrgent = context.role === 'preparing';
     if (this.#fetching !== null) {
-      if (context.now < this.#fetching.deadline) return;
+      // Who was asked before the primary fell silent may be gone with it: whoever cannot lead without an answer asks another.
+      if (context.now < this.#fetching.deadline && (this.#fetching.isUrgent || !isUrgent)) return;
       this.#lastPeer = this.#fetching.peer;
       this.#silent = this.#fetching.peer;
       this.#fetching = null;
@@ -112,7 +113,7 @@ export class Learner {
     this.#lastPeer = peer;
     const from = context.chosen + 1;
     ensures(context.connected.has(peer), 'fetch-from-who-is-linked');
-    this.#fetching = { peer, from, deadline: context.now + context.options.electionTimeoutMs * 4 };
+    this.#fetching = { peer, from, isUrgent, deadline: this.#deadline(isUrgent) };
     context.send(peer, { kind: 'fetch', from, bytesMax: context.options.fetchBytesMax });
   }
 
@@ -125,11 +126,19 @@ export class Learner {
       this.#claimBallot,
       Math.max(this.#claim, chosen),
       [...this.#peers].filter(([, through]) => through > chosen).sort(([a], [b]) => a - b),
-      fetching === null ? null : [fetching.peer, fetching.from, Math.max(0, fetching.deadline - now)],
+      fetching === null
+        ? null
+        : [fetching.peer, fetching.from, fetching.isUrgent, Math.max(0, fetching.deadline - now)],
       this.#lastPeer,
       this.#silent,
       Math.min(now - this.#progressAt, 2 * options.heartbeatMs + 1),
     ];
+  }
+
+  /** Where a quorum waits for it to lead, a replica asks twice before the others give it up. */
+  #deadline(isUrgent: boolean): number {
+    const { now, options } = this.#context;
+    return now + options.electionTimeoutMs * (isUrgent ? 0.5 : 4);
   }
 
   #isMissing(): boolean {

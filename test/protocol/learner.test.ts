@@ -243,6 +243,23 @@ describe('fetch', () => {
     expect(fetches(1100)).toEqual([]);
   });
 
+  it('goes to another one at once, and again before long, where a candidate waits for it', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    expect(scene.receive(2, heartbeat(1, 2, 2))).toContain('send 2: fetch from 1');
+    const fetches: string[] = [];
+    const noted = (effects: string[]): void =>
+      void fetches.push(...effects.filter((line) => line.includes('fetch')));
+    while (scene.role !== 'candidate') noted(scene.wait(10));
+    noted(
+      scene.receive(3, { kind: 'status-reply', round: 1, promised: b(1, 2), chosen: 0, primaryAlive: false }),
+    );
+    expect([scene.role, fetches]).toEqual(['preparing', ['send 3: fetch from 1']]);
+    noted(scene.wait(149));
+    expect(fetches.length).toBe(1);
+    noted(scene.wait(1));
+    expect(fetches.at(1)).toBe('send 2: fetch from 1');
+  });
+
   it('is not repeated to a peer that had nothing to give', () => {
     const scene = new Scene().toSecondaryOf(2);
     expect(scene.receive(2, accept(1, 2, 5, 'five', 4))).toContain('send 2: fetch from 1');
