@@ -156,8 +156,9 @@ describe.each(['inline', 'worker'] as const)('a replica that is alone, engine %s
     const add = vi.spyOn(signal, 'addEventListener');
     const remove = vi.spyOn(signal, 'removeEventListener');
     await Promise.all(Array.from({ length: 20 }, () => replica.replicate(bytesOf('x'), { signal })));
-    expect(add).toHaveBeenCalledTimes(20);
-    expect(remove).toHaveBeenCalledTimes(20);
+    // All share one, or Node.js warns of a leak.
+    expect(add).toHaveBeenCalledTimes(1);
+    expect(remove).toHaveBeenCalledTimes(1);
   });
 
   it('has results within timeoutMs', async () => {

@@ -36,7 +36,8 @@ test.each(['recoverable', 'unbounded'] as const)(
     expect(sums.checkpointsCopied).toBeGreaterThan(0);
     expect(sums.segmentsDropped / SEEDS).toBeGreaterThan(0.5);
     expect(sums.primaries / SEEDS).toBeGreaterThan(1);
-    expect(sums.configurations / SEEDS).toBeGreaterThan(1);
+    // Calls that bootstrap may never come to one, where no fault is held back.
+    expect(sums.configurations / SEEDS).toBeGreaterThan(mode === 'unbounded' ? 0.7 : 1);
     expect(sums.injections / SEEDS).toBeGreaterThan(mode === 'unbounded' ? 1 : 0.1);
   },
 );
