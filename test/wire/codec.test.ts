@@ -125,7 +125,7 @@ describe('refused', () => {
   const query: Sent = { message: { kind: 'status-query', round: 1 }, payload: new Uint8Array(0) };
 
   it('a kind that this version does not know', () => {
-    for (const kind of [0, 4, 9, 34, 99, 255]) {
+    for (const kind of [0, 4, 9, 43, 99, 255]) {
       const frame = readOne(forge(query, (view) => view.setUint8(FrameField.kind, kind)));
       expect(() => checkFrame(frame)).toThrow(FrameError);
       expect(() => decodeMessage(frame)).toThrow(FrameError);
@@ -136,8 +136,8 @@ describe('refused', () => {
     const known = Object.values(FrameKind);
     for (const kind of known) {
       const frame = readOne(forge(query, (view) => view.setUint8(FrameField.kind, kind)));
-      const { defunct, handOverDeclined, join, resign, statusQuery } = FrameKind;
-      const fits: number[] = [statusQuery, defunct, join, handOverDeclined, resign];
+      const { defunct, handOverDeclined, join, leaseRelease, resign, statusQuery } = FrameKind;
+      const fits: number[] = [statusQuery, defunct, join, handOverDeclined, resign, leaseRelease];
       if (fits.includes(kind)) checkFrame(frame);
       else expect(() => checkFrame(frame)).toThrow(FrameError);
     }
