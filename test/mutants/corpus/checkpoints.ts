@@ -40,7 +40,7 @@ export const checkpoints: readonly Mutant[] = [
     mimics:
       'found here by the simulator (seed 2000382): a log that was jumped over still served what it had accepted there',
     edits: [{ file: 'engine/log-writer.ts', find: 'this.#options.index.dropBelow(slot + 1);', put: '' }],
-    killedBy: [{ check: 'unit', file: 'test/simulation/seeds.test.ts' }],
+    killedBy: [{ check: 'unit', file: 'test/engine/log-ending.test.ts' }],
   },
   {
     name: 'jump-forgotten-by-a-restart',

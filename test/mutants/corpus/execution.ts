@@ -171,10 +171,7 @@ export const execution: readonly Mutant[] = [
         put: 'if (!this.#open) return;',
       },
     ],
-    killedBy: [
-      { check: 'simulation', seeds: 200 },
-      { check: 'unit', file: 'test/engine/interleavings.test.ts' },
-    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/interleavings.test.ts' }],
   },
   {
     name: 'memory-of-a-revoked-burst-given-away',
