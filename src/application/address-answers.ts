@@ -5,6 +5,7 @@ import type { EngineEvent } from '../engine/engine-types.js';
 import type { Logger } from '../logger.js';
 import type { ResolveMember } from '../options.js';
 import { parseAddress } from '../transport/address.js';
+import { Answers } from './answers.js';
 
 export interface AddressAnswersOptions {
   readonly resolve: ResolveMember;
@@ -16,9 +17,7 @@ export class AddressAnswers {
   /** What was logged last of each member: a directory that is down is asked many times a second. */
   readonly #logged: Map<string, string> = new Map();
 
-  /** Before the engine can be told. */
-  #untold: AddressAnswer[] = [];
-  #tell: ((answer: AddressAnswer) => void) | null = null;
+  readonly #answers = new Answers<AddressAnswer>();
 
   constructor(options: AddressAnswersOptions) {
     this.#options = options;
@@ -26,8 +25,7 @@ export class AddressAnswers {
 
   /** The engine asks while it is being opened already. */
   open(tell: (answer: AddressAnswer) => void): void {
-    this.#tell = tell;
-    for (const answer of this.#untold.splice(0)) tell(answer);
+    this.#answers.open(tell);
   }
 
   async onAsked({ request, id, address }: Extract<EngineEvent, { kind: 'resolve' }>): Promise<void> {
@@ -38,22 +36,17 @@ export class AddressAnswers {
       await null;
       found = await resolve({ id, address });
     } catch (error) {
-      this.#answer({ request, address: null, reason: this.#fail(id, error) });
+      this.#answers.give({ request, address: null, reason: this.#fail(id, error) });
       return;
     }
     const parsed = typeof found === 'string' ? parseAddress(found) : null;
     if (parsed === null || parsed.port === 0) {
       const reason = this.#fail(id, `expected host:port, got ${String(found).slice(0, 100)}`);
-      this.#answer({ request, address: null, reason });
+      this.#answers.give({ request, address: null, reason });
       return;
     }
     this.#logged.delete(id);
-    this.#answer({ request, address: parsed, reason: '' });
-  }
-
-  #answer(answer: AddressAnswer): void {
-    if (this.#tell === null) this.#untold.push(answer);
-    else this.#tell(answer);
+    this.#answers.give({ request, address: parsed, reason: '' });
   }
 
   #fail(id: string, error: unknown): string {

@@ -8,6 +8,7 @@ import type { EngineEvent } from '../engine/engine-types.js';
 import { COOKIE_BYTES_MAX } from '../limits.js';
 import type { Logger } from '../logger.js';
 import type { LeadershipOptions } from '../options.js';
+import { Answers } from './answers.js';
 
 export interface LeadershipHooksOptions {
   readonly canBecomePrimary: NonNullable<LeadershipOptions['canBecomePrimary']> | null;
@@ -19,8 +20,7 @@ const noCookie = new Uint8Array(0);
 
 export class LeadershipHooks {
   readonly #options: LeadershipHooksOptions;
-  #untold: LeadershipOrder[] = [];
-  #tell: ((answer: LeadershipOrder) => void) | null = null;
+  readonly #answers = new Answers<LeadershipOrder>();
 
   constructor(options: LeadershipHooksOptions) {
     this.#options = options;
@@ -35,8 +35,7 @@ export class LeadershipHooks {
 
   /** The engine asks while it is being opened already. */
   open(tell: (answer: LeadershipOrder) => void): void {
-    this.#tell = tell;
-    for (const answer of this.#untold.splice(0)) tell(answer);
+    this.#answers.open(tell);
   }
 
   async onAskToLead({ request }: Extract<EngineEvent, { kind: 'ask-to-lead' }>): Promise<void> {
@@ -49,7 +48,7 @@ export class LeadershipHooks {
       this.#options.logger.warn({ hook: 'canBecomePrimary', error }, 'hook failed');
     }
     const cookie = typeof answer === 'boolean' ? noCookie : answer;
-    this.#answer({ kind: 'may-lead', request, may: answer !== false, cookie });
+    this.#answers.give({ kind: 'may-lead', request, may: answer !== false, cookie });
   }
 
   async onAskToVote({ request, id, cookie }: Extract<EngineEvent, { kind: 'ask-to-vote' }>): Promise<void> {
@@ -62,12 +61,7 @@ export class LeadershipHooks {
     } catch (error) {
       this.#options.logger.warn({ hook: 'acceptFrom', peer: id, error }, 'hook failed');
     }
-    this.#answer({ kind: 'may-vote', request, may });
-  }
-
-  #answer(answer: LeadershipOrder): void {
-    if (this.#tell === null) this.#untold.push(answer);
-    else this.#tell(answer);
+    this.#answers.give({ kind: 'may-vote', request, may });
   }
 }
 
