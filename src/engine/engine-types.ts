@@ -60,19 +60,27 @@ export type EngineEvent =
 
 export interface EngineStatus {
   readonly role: Role;
+  /** Id of the primary that this replica knows of, or null. */
   readonly primary: string | null;
+  /** `round.member` of the ballot that the primary proposes under; `-` where none is known. */
   readonly ballot: string;
+  /** Number of the configuration in force; 0 before the first. */
   readonly configuration: number;
+  /** Every slot up to this is known to be chosen. */
   readonly chosen: number;
   readonly storage: { readonly kind: string; readonly reason: string; readonly durable: boolean };
   readonly transport: { readonly kind: string; readonly reason: string };
+  /** `lag`: slots that the peer has not acknowledged yet; null on replicas that do not know (only the primary does). */
   readonly peers: readonly {
     readonly id: string;
     readonly connected: boolean;
     readonly lag: number | null;
   }[];
+  /** Payload bytes copied on their way from callers' and receive buffers into the log. */
   readonly bytesCopied: number;
+  /** Payload bytes put in the log. */
   readonly bytesLogged: number;
+  /** Times that the log was made durable. */
   readonly persists: number;
 }
 
