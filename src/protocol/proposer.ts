@@ -304,8 +304,7 @@ export class Proposer {
       this.#round += 1;
     }
     const { noticeMs = 0 } = context.options;
-    const waits = noticeMs > 0;
-    const noticeDue = this.#noticeAt > 0 && context.now >= this.#noticeAt;
+    const noticeDue = noticeMs === 0 || (this.#noticeAt > 0 && context.now >= this.#noticeAt);
     let isWaiting = false;
     context.forEachConnectedMember((member) => {
       const progress = this.#progress.get(member)!;
@@ -320,7 +319,7 @@ export class Proposer {
         }
       }
       const isBehind = progress.chosenSent < context.chosen;
-      if (heartbeatDue || (isBehind && (noticeDue || !waits))) this.#sendHeartbeat(member);
+      if (heartbeatDue || (isBehind && noticeDue)) this.#sendHeartbeat(member);
       else if (isBehind) isWaiting = true;
     });
     if (!isWaiting) this.#noticeAt = 0;
