@@ -101,11 +101,14 @@ Napi::Value MapSegment(const Napi::CallbackInfo& info) {
   return result;
 }
 
+std::uint32_t ReadRegionName(const Napi::Value& value) {
+  return static_cast<std::uint32_t>(ReadSize(value, "region", UINT32_MAX));
+}
+
 // openRegion(region): bytes or null
 Napi::Value OpenRegion(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const std::size_t name = ReadSize(info[0], "region", UINT32_MAX);
-  auto region = RegionNames::OfProcess().Find(static_cast<std::uint32_t>(name));
+  auto region = RegionNames::OfProcess().Find(ReadRegionName(info[0]));
   if (region == nullptr) return env.Null();
   // One thread with two buffers on the same memory: the end of one would be taken for that of the other.
   if (Environment::Of(env).mapped()->contains(region->bytes().data())) return env.Null();
@@ -114,7 +117,7 @@ Napi::Value OpenRegion(const Napi::CallbackInfo& info) {
 
 // keepRegion(region)
 void KeepRegion(const Napi::CallbackInfo& info) {
-  const auto name = static_cast<std::uint32_t>(ReadSize(info[0], "region", UINT32_MAX));
+  const auto name = ReadRegionName(info[0]);
   auto region = RegionNames::OfProcess().Find(name);
   if (region == nullptr) throw Napi::TypeError::New(info.Env(), "region must be one that is mapped");
   Environment::Of(info.Env()).kept_regions()[name] = std::move(region);
@@ -122,7 +125,7 @@ void KeepRegion(const Napi::CallbackInfo& info) {
 
 // dropRegion(region)
 void DropRegion(const Napi::CallbackInfo& info) {
-  const auto name = static_cast<std::uint32_t>(ReadSize(info[0], "region", UINT32_MAX));
+  const auto name = ReadRegionName(info[0]);
   Environment::Of(info.Env()).kept_regions().erase(name);
 }
 
