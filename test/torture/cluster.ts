@@ -49,6 +49,8 @@ export interface SmallDiskSetting {
 }
 
 const MEBIBYTE = 1024 * 1024;
+/** The most that there may be between two checkpoints: no run comes so far. */
+const CHECKPOINT_BYTES_NEVER = 1024 * 1024 * MEBIBYTE;
 
 export const replicaIds: readonly string[] = ['a', 'b', 'c', 'd', 'e'];
 
@@ -193,7 +195,8 @@ export function configure(
     ...replica.config,
     storage: { kind: storage, segmentBytes, ...(storage === 'pmem' ? { allowVolatile: true } : {}) },
     transport: { kind: transport },
-    checkpoints,
+    // What keeps nothing must not be kept alive by its checkpoints.
+    checkpoints: storage === 'memory' ? { everyBytes: CHECKPOINT_BYTES_NEVER, retain: 1 } : checkpoints,
     engine,
   };
   replica.env = {
