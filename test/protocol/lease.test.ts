@@ -3,11 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/protocol/messages.js';
 import { b, decree, Scene } from './harness.js';
+import { beat, grant, holding, lease, leasing } from './lease-scenes.js';
 
-/** Drift so that of 300 ms the holder uses 300 * 0.9 / 1.1, a little more than 245. */
-const lease = { durationMs: 300, clockDriftMax: 0.1 };
 const USABLE_MS = 245;
-const leasing = { options: { lease } };
 const read = (number: number) => ({ kind: 'lease-read', read: number }) as const;
 const answers = (effects: readonly string[]): string[] =>
   effects.filter((line) => line.includes('read-slot'));
@@ -18,12 +16,6 @@ const request = (round: number, primary = 2): Message => ({
   durationMs: 300,
 });
 const prepare = (round: number, from = 3): Message => ({ kind: 'prepare', ballot: b(round, from), from: 1 });
-
-/** The last round that leases were asked for with, after a heartbeat. */
-function beat(scene: Scene): number {
-  const lines = scene.wait(60).filter((line) => line.startsWith('send 2: lease-request'));
-  return Number(/round (\d+)/.exec(lines.at(-1)!)![1]);
-}
 
 /** A quorum hears it, or it would resign; that is no grant. */
 function hear(scene: Scene): void {
@@ -36,30 +28,6 @@ function hear(scene: Scene): void {
     chosen: 0,
     standing: 0,
   });
-}
-
-const grant = (scene: Scene, from: number, round: number, ballot = b(1, 1)): string[] =>
-  scene.receive(from, { kind: 'lease-grant', ballot, round });
-
-/** Primary of three, that has been granted a lease by the second in this very round. */
-function holding(): Scene {
-  const scene = new Scene(leasing);
-  scene.wait(400);
-  // The grants of an earlier life are over; an election may begin.
-  const primary = scene.role === 'candidate' ? scene : scene.toCandidate();
-  for (const peer of [2, 3])
-    primary.receive(peer, {
-      kind: 'status-reply',
-      round: 1,
-      promised: 0,
-      chosen: 0,
-      primaryAlive: false,
-    });
-  primary.durable();
-  primary.receive(2, { kind: 'promised', ballot: b(1, 1), entries: 0, chosen: 0 });
-  expect(primary.role).toBe('primary');
-  grant(primary, 2, beat(primary));
-  return primary;
 }
 
 describe('a primary with a lease', () => {

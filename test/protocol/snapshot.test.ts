@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { b, configurationOf, decree, Scene } from './harness.js';
+import { holding, leasing } from './lease-scenes.js';
 
 const accept = { kind: 'accept', ballot: b(5, 2), slot: 1, chosen: 0, decree: decree('x') } as const;
 const reply = { kind: 'status-reply', round: 1, promised: 0, chosen: 0, primaryAlive: false } as const;
@@ -84,7 +85,43 @@ const states: readonly (readonly [name: string, make: () => Scene])[] = [
       return scene;
     },
   ],
+  ['that may be bound by a lease of an earlier life', () => new Scene(leasing)],
+  ['that has granted a lease', granting],
+  [
+    'that has granted a lease, and was asked for a promise since',
+    () => {
+      const scene = granting();
+      scene.receive(3, { kind: 'prepare', ballot: b(6, 3), from: 1 });
+      return scene;
+    },
+  ],
+  ['primary with a lease', holding],
+  [
+    'primary that gave its lease back',
+    () => {
+      const scene = holding();
+      scene.feed({ kind: 'relinquish', request: 1, to: 0 });
+      return scene;
+    },
+  ],
+  [
+    'whose application is asked whether it may stand',
+    () => {
+      const scene = new Scene({ options: { asksToLead: true } });
+      expect(scene.wait(300)).toEqual(['ask-to-lead 1']);
+      return scene;
+    },
+  ],
 ];
+
+/** A secondary that no grant of an earlier life binds. */
+function granting(): Scene {
+  const scene = new Scene(leasing);
+  scene.wait(700);
+  scene.receive(2, { kind: 'heartbeat', ballot: b(5, 2), chosen: 0, round: 1 });
+  scene.receive(2, { kind: 'lease-request', ballot: b(5, 2), round: 1, durationMs: 300 });
+  return scene;
+}
 
 describe('a snapshot', () => {
   it.each(states)('of a replica is plain data, and that of any other with the same past: %s', (_, make) => {
