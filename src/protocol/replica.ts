@@ -10,10 +10,9 @@ import type { Ballot, MemberNumber } from './ballot.js';
 import { ownerOf } from './ballot.js';
 import { Candidacy } from './candidacy.js';
 import type { Configuration } from './configuration.js';
-import { givesNumbersOnce, memberById, memberByNumber } from './configuration.js';
 import type { Identity, ProtocolOptions } from './context.js';
 import { Context } from './context.js';
-import type { Acceptance, DecreeReference, Slot } from './decree.js';
+import type { Acceptance, Slot } from './decree.js';
 import { dispatchTable } from './dispatch-table.js';
 import type { Effect, Role } from './effects.js';
 import { Election } from './election.js';
@@ -24,11 +23,13 @@ import { Leadership } from './leadership.js';
 import { Learner } from './learner.js';
 import type { Accept, Heartbeat, Learn, Message } from './messages.js';
 import { checkPlausible, type Roles } from './plausible.js';
+import { Progress } from './progress.js';
 import { Proposer } from './proposer.js';
 import { Reading } from './reading.js';
 import { Joining } from './readmission.js';
 import { Reconfiguration } from './reconfiguration.js';
 import type { RecoveredState } from './recovered-state.js';
+import { RoleChanges } from './role-changes.js';
 import { isInScope } from './scope.js';
 import { StatusReport } from './status-report.js';
 
@@ -46,6 +47,8 @@ export class Replica {
   readonly #joining: Joining;
   readonly #reading: Reading;
   readonly #reconfiguration: Reconfiguration;
+  readonly #roleChanges: RoleChanges;
+  readonly #progress: Progress;
   readonly #roles: Roles;
   #lastStepAt = 0;
   #able = true;
@@ -81,7 +84,7 @@ export class Replica {
     this.#candidacy = new Candidacy(context, this.#acceptor);
     this.#leadership = new Leadership(context, this.#acceptor, this.#proposer, this.#learner, {
       stand: (order, giver) => {
-        if (this.#candidacy.ask('prepare', order, giver)) this.#stand();
+        if (this.#candidacy.ask('prepare', order, giver)) this.#roleChanges.stand();
       },
       isAble: () => this.#able,
       releaseLease: () => this.#reading.lease.release(),
@@ -91,6 +94,23 @@ export class Replica {
     this.#joining = new Joining(context);
     this.#reading = new Reading(context, this.#acceptor, this.#proposer, this.#election);
     this.#reconfiguration = new Reconfiguration(context, this.#proposer);
+    this.#roleChanges = new RoleChanges({
+      context,
+      election: this.#election,
+      candidacy: this.#candidacy,
+      leadership: this.#leadership,
+      proposer: this.#proposer,
+      reading: this.#reading,
+    });
+    this.#progress = new Progress({
+      context,
+      acceptor: this.#acceptor,
+      proposer: this.#proposer,
+      learner: this.#learner,
+      election: this.#election,
+      reconfiguration: this.#reconfiguration,
+      roleChanges: this.#roleChanges,
+    });
     this.#stateful = [
       context,
       this.#acceptor,
@@ -104,7 +124,7 @@ export class Replica {
       this.#reading,
     ];
     this.#roles = { context, acceptor: this.#acceptor, proposer: this.#proposer, reading: this.#reading };
-    if (recovered.configuration !== null) this.#configure(recovered.configuration);
+    if (recovered.configuration !== null) this.#progress.configure(recovered.configuration);
     this.#election.restart();
   }
 
@@ -186,7 +206,7 @@ export class Replica {
         this.#learner.onLearn(input.peer);
         break;
       case 'installed':
-        this.#onInstalled(input.slot, input.configuration);
+        this.#progress.install(input.slot, input.configuration);
         break;
       case 'change':
         this.#reconfiguration.ask(input.change);
@@ -214,7 +234,7 @@ export class Replica {
         context.withheld = input.from;
         break;
       case 'may-lead':
-        this.#onMayLead(input.request, input.may);
+        this.#roleChanges.settle(input.request, input.may);
         break;
       default:
         unreachable(input);
@@ -228,9 +248,9 @@ export class Replica {
   takeEffects(): Effect[] {
     const context = this.#context;
     this.#acceptor.reply();
-    if (context.role === 'preparing' && this.#proposer.isPrepared) this.#becomePrimary();
-    if (context.role === 'primary') this.#choose(this.#proposer.chosenByQuorum());
-    else this.#choose(this.#learner.believable());
+    if (context.role === 'preparing' && this.#proposer.isPrepared) this.#roleChanges.becomePrimary();
+    if (context.role === 'primary') this.#progress.choose(this.#proposer.chosenByQuorum());
+    else this.#progress.choose(this.#learner.believable());
     this.#reconfiguration.endTurn();
     if (context.role === 'primary') {
       this.#reading.begin();
@@ -270,36 +290,8 @@ export class Replica {
       this.#election.restart();
       this.#proposer.forgiveSilence();
     }
-    if (this.#reading.lease.takeStand()) this.#stand();
-    if (this.#candidacy.isOverdue) this.#onMayLead(this.#candidacy.request, false);
-    switch (context.role) {
-      case 'inactive':
-        break;
-      case 'learner':
-        this.#joining.tick();
-        break;
-      case 'secondary':
-        if (this.#isDue && this.#candidacy.ask('ask-around')) this.#becomeCandidate();
-        break;
-      case 'candidate':
-        if (this.#election.isDue) this.#becomeSecondary();
-        else this.#advanceCandidate();
-        break;
-      case 'preparing':
-        if (this.#election.isDue) this.#becomeSecondary();
-        else if (this.#election.takeRetry()) this.#proposer.sendPrepare();
-        break;
-      case 'primary':
-        // Nobody is served by a primary without a quorum, and one that goes on sending keeps others from electing.
-        if (this.#proposer.membersHeard < context.quorum || !this.#able) {
-          this.#reading.lease.release();
-          this.#proposer.resign();
-          this.#becomeSecondary();
-        }
-        break;
-      default:
-        unreachable(context.role);
-    }
+    this.#roleChanges.tick(this.#able);
+    if (context.role === 'learner') this.#joining.tick();
   }
 
   #onPeerDown(peer: PeerNumber): void {
@@ -310,77 +302,6 @@ export class Replica {
     this.#reading.onPeerDown(peer);
     this.#reconfiguration.onPeerDown(peer);
     if (wasPrimary) this.#election.hasten();
-  }
-
-  // Roles.
-
-  /** The application says whether this replica may lead. Much may have happened since it was asked. */
-  #onMayLead(request: number, may: boolean): void {
-    const asked = this.#candidacy.settle(request, may);
-    if (asked === null) return;
-    const { role } = this.#context;
-    if (!may) this.#election.restart();
-    else if (asked === 'ask-around' && role === 'secondary' && this.#isDue) this.#becomeCandidate();
-    else if (asked === 'prepare' && (role === 'secondary' || role === 'candidate')) this.#stand();
-  }
-
-  #stand(): void {
-    if (this.#reading.lease.holdsBack()) return;
-    this.#election.forgetPrimary();
-    this.#becomePreparing();
-  }
-
-  get #isDue(): boolean {
-    return this.#election.isDue && this.#leadership.standing > 0;
-  }
-
-  #becomeCandidate(): void {
-    this.#context.role = 'candidate';
-    this.#election.forgetPrimary();
-    this.#election.startRound();
-    this.#advanceCandidate();
-  }
-
-  #advanceCandidate(): void {
-    const context = this.#context;
-    if (this.#election.isDenied) {
-      this.#becomeSecondary();
-      return;
-    }
-    if (this.#election.isGranted) {
-      // Far behind, preparing would only stop the others while this replica learns. It learns first.
-      if (this.#election.chosenReported - context.chosen > context.options.pipelineDecreesMax)
-        this.#becomeSecondary();
-      else if (!this.#reading.lease.isBound) this.#becomePreparing();
-      return;
-    }
-    if (this.#election.takeRetry()) this.#election.query();
-  }
-
-  #becomePreparing(): void {
-    this.#context.role = 'preparing';
-    this.#election.restart();
-    this.#election.takeRetry();
-    this.#proposer.prepare();
-  }
-
-  #becomePrimary(): void {
-    this.#context.role = 'primary';
-    this.#election.forgetPrimary();
-    this.#proposer.becomePrimary();
-  }
-
-  #becomeSecondary(): void {
-    this.#context.role = 'secondary';
-    this.#election.restart();
-  }
-
-  /** Someone else has promised, or proposes under, `ballot`, and it is above what this replica leads under. */
-  #yieldTo(ballot: Ballot): void {
-    const { role } = this.#context;
-    if ((role === 'primary' || role === 'preparing') && ballot > this.#proposer.ballot)
-      this.#becomeSecondary();
-    else if (role === 'candidate') this.#becomeSecondary();
   }
 
   // Messages.
@@ -398,13 +319,13 @@ export class Replica {
         this.#learner.hint(from, message.chosen);
         if (message.promised > context.ballotSeen) context.ballotSeen = message.promised;
         this.#election.onReply(from, message);
-        this.#advanceCandidate();
+        this.#roleChanges.advanceCandidate();
         break;
       case 'prepare':
         invariant(ownerOf(message.ballot) === from, 'ballot-owner-proposes');
         if (context.withholds(from, message.ballot) || this.#reading.lease.defers(message.ballot)) break;
         if (this.#acceptor.prepare(message.ballot, message.from)) {
-          this.#yieldTo(message.ballot);
+          this.#roleChanges.yieldTo(message.ballot);
           this.#election.forgetPrimary();
           this.#election.restart();
         }
@@ -432,7 +353,7 @@ export class Replica {
         break;
       case 'refuse':
         if (message.promised > context.ballotSeen) context.ballotSeen = message.promised;
-        if (message.ballot === this.#proposer.ballot) this.#yieldTo(message.promised);
+        if (message.ballot === this.#proposer.ballot) this.#roleChanges.yieldTo(message.promised);
         break;
       case 'hand-over':
         this.#leadership.onHandOver(from, message);
@@ -489,10 +410,10 @@ export class Replica {
 
   #followPrimary(from: MemberNumber, ballot: Ballot, chosen: Slot): void {
     if (ballot > this.#context.ballotSeen) this.#context.ballotSeen = ballot;
-    this.#yieldTo(ballot);
+    this.#roleChanges.yieldTo(ballot);
     this.#election.heardPrimary(ballot);
     this.#learner.onClaim(from, ballot, chosen);
-    this.#choose(this.#learner.believable());
+    this.#progress.choose(this.#learner.believable());
   }
 
   #onLearn(from: PeerNumber, message: Learn): void {
@@ -501,100 +422,15 @@ export class Replica {
     this.#learner.onLearn(from);
     if (message.slot !== context.chosen + 1) return;
     this.#acceptor.learn(message.slot, message.ballot, message.decree);
-    this.#choose(message.slot);
+    this.#progress.choose(message.slot);
     // Accepts that came behind the gap may have been waiting for just this slot.
-    this.#choose(this.#learner.believable());
+    this.#progress.choose(this.#learner.believable());
   }
 
   #onGenesis(configuration: Configuration): void {
     requires(this.#context.configuration === null && this.#context.chosen === 0, 'genesis-once');
     this.#genesis.record(configuration);
-    this.#configure(configuration);
+    this.#progress.configure(configuration);
     this.#election.restart();
-  }
-
-  // What is chosen.
-
-  #choose(through: Slot): void {
-    const context = this.#context;
-    const from = context.chosen + 1;
-    if (through < from) return;
-    let last = through;
-    let configuration: Configuration | null = null;
-    for (let slot = from; slot <= last; slot += 1) {
-      const decree: DecreeReference | undefined = this.#acceptor.accepted.get(slot)?.decree;
-      invariant(decree !== undefined, 'chosen-is-in-the-log', () => `slot ${slot}`);
-      if (decree.configuration !== null) {
-        configuration = decree.configuration;
-        // The next slot belongs to another configuration; whoever claimed it under the old one did not know that.
-        last = slot;
-      }
-    }
-    context.chosen = last;
-    this.#reconfiguration.onChosen(last, this.#acceptor.accepted);
-    this.#acceptor.settle(from, last);
-    this.#proposer.settle(from, last);
-    this.#learner.onProgress();
-    if (last > this.#learner.known) this.#learner.known = last;
-    context.effects.push({ kind: 'chosen', through: last });
-    if (configuration !== null) this.#onConfigurationChosen(configuration);
-  }
-
-  /** Like learning every slot up to `slot`: whoever made the checkpoint had applied them. */
-  #onInstalled(slot: Slot, configuration: Configuration): void {
-    const context = this.#context;
-    this.#learner.onInstalled();
-    const from = context.chosen + 1;
-    if (slot < from) return;
-    if (context.role === 'primary') this.#becomeSecondary(); // Another one was elected meanwhile.
-    context.chosen = slot;
-    // An acceptance that lost lies in the log like one that won: without this, both would be given to peers as chosen.
-    context.append({ kind: 'jump', slot });
-    this.#reconfiguration.onInstalled(slot, configuration);
-    this.#acceptor.settle(from, slot);
-    this.#proposer.settle(from, slot);
-    this.#learner.onProgress();
-    if (slot > this.#learner.known) this.#learner.known = slot;
-    context.effects.push({ kind: 'chosen', through: slot });
-    // Configurations in between were in force and are over: nothing is left to do under them.
-    if (configuration.number > (context.configuration?.number ?? 0)) this.#configure(configuration);
-  }
-
-  #onConfigurationChosen(configuration: Configuration): void {
-    const context = this.#context;
-    const current = context.configuration!;
-    invariant(configuration.number === current.number + 1, 'configurations-one-by-one');
-    requires(givesNumbersOnce(current, configuration), 'member-numbers-given-once');
-    const led = context.role === 'primary';
-    if (led) {
-      // Its word still counts with the old members, perhaps for the last time. Newcomers hear that there is something to fetch.
-      this.#proposer.announce();
-      for (const peer of context.connected)
-        if (!context.isMember(peer)) context.send(peer, { kind: 'defunct', chosen: context.chosen });
-    }
-    this.#configure(configuration);
-    // Slots from here on need promises from a quorum of the new members (rule 7).
-    if (led && context.self !== 0) this.#becomePreparing();
-  }
-
-  #configure(configuration: Configuration): void {
-    const context = this.#context;
-    const { id, incarnation } = context.identity;
-    const member = memberById(configuration, id);
-    context.configuration = configuration;
-    const wasMember = context.self !== 0;
-    if (wasMember) context.former = context.self;
-    context.self = member !== undefined && member.incarnation === incarnation ? member.number : 0;
-    if (context.self === 0) context.role = 'learner';
-    else if (context.role === 'inactive' || context.role === 'learner') context.role = 'secondary';
-    else if (context.role === 'candidate' || context.role === 'preparing') context.role = 'secondary';
-    // Whoever has just become a member hears the others out first.
-    if (!wasMember) this.#election.restart();
-    const { primary } = this.#election;
-    if (primary !== 0 && memberByNumber(configuration, primary) === undefined) {
-      this.#election.forgetPrimary();
-      this.#election.hasten();
-    }
-    context.effects.push({ kind: 'configuration', configuration, self: context.self });
   }
 }

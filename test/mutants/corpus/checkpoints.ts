@@ -3,7 +3,7 @@
 import type { Mutant } from '../mutant.js';
 
 const ENGINE = 'engine/checkpoints.ts';
-const REPLICA = 'protocol/replica.ts';
+const PROGRESS = 'protocol/progress.ts';
 const SERVER = 'engine/checkpoint-server.ts';
 const served = { check: 'unit', file: 'test/engine/checkpoint-server.test.ts' } as const;
 
@@ -55,7 +55,7 @@ export const checkpoints: readonly Mutant[] = [
     mimics: 'openraft 674e78aa: a snapshot is installed while the log that it replaces remains',
     edits: [
       {
-        file: REPLICA,
+        file: PROGRESS,
         find: 'this.#reconfiguration.onInstalled(slot, configuration);\n    this.#acceptor.settle(from, slot);',
         put: 'this.#reconfiguration.onInstalled(slot, configuration);',
       },
@@ -68,8 +68,8 @@ export const checkpoints: readonly Mutant[] = [
     mimics: 'NuRaft#566: the member set of a snapshot is not the one that is in force',
     edits: [
       {
-        file: REPLICA,
-        find: 'if (configuration.number > (context.configuration?.number ?? 0)) this.#configure(configuration);',
+        file: PROGRESS,
+        find: 'if (configuration.number > (context.configuration?.number ?? 0)) this.configure(configuration);',
         put: '',
       },
     ],

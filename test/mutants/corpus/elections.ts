@@ -4,6 +4,7 @@ import type { Mutant } from '../mutant.js';
 
 const ELECTION = 'protocol/election.ts';
 const REPLICA = 'protocol/replica.ts';
+const ROLES = 'protocol/role-changes.ts';
 
 export const elections: readonly Mutant[] = [
   {
@@ -36,9 +37,9 @@ export const elections: readonly Mutant[] = [
       'OmniPaxos and the Cloudflare outage of 2020: partial connectivity, and a leader that reaches nobody',
     edits: [
       {
-        file: REPLICA,
-        find: 'if (this.#proposer.membersHeard < context.quorum || !this.#able)',
-        put: 'if (!this.#able)',
+        file: ROLES,
+        find: 'if (this.#proposer.membersHeard < this.#context.quorum || !able)',
+        put: 'if (!able)',
       },
     ],
     killedBy: [{ check: 'properties', seeds: 500 }],
@@ -49,9 +50,9 @@ export const elections: readonly Mutant[] = [
     mimics: 'hashicorp/raft#503: the disk of the leader stalls while its heartbeats go on',
     edits: [
       {
-        file: REPLICA,
-        find: 'if (this.#proposer.membersHeard < context.quorum || !this.#able)',
-        put: 'if (this.#proposer.membersHeard < context.quorum)',
+        file: ROLES,
+        find: 'if (this.#proposer.membersHeard < this.#context.quorum || !able)',
+        put: 'if (this.#proposer.membersHeard < this.#context.quorum)',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/election.test.ts' }],
@@ -158,7 +159,7 @@ export const elections: readonly Mutant[] = [
     name: 'primary-steps-down-without-a-word',
     fault: 'election',
     mimics: 'OmniPaxos: whoever still hears of a leader that gave up keeps the others from electing',
-    edits: [{ file: REPLICA, find: '          this.#proposer.resign();\n', put: '' }],
+    edits: [{ file: ROLES, find: '          this.#proposer.resign();\n', put: '' }],
     killedBy: [
       { check: 'unit', file: 'test/golden/golden.test.ts' },
       { check: 'unit', file: 'test/simulation/leadership.test.ts', name: 'its disk stalls' },

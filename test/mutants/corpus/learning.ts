@@ -5,6 +5,7 @@ import type { Mutant } from '../mutant.js';
 const LEARNER = 'protocol/learner.ts';
 const PROPOSER = 'protocol/proposer.ts';
 const REPLICA = 'protocol/replica.ts';
+const PROGRESS = 'protocol/progress.ts';
 
 export const learning: readonly Mutant[] = [
   {
@@ -132,7 +133,7 @@ export const learning: readonly Mutant[] = [
       {
         file: REPLICA,
         find: 'if (!isPassedOver && !this.#acceptor.accept(message.ballot, message.slot, message.decree)) return;',
-        put: 'if (!this.#acceptor.accept(message.ballot, message.slot, message.decree)) return;\n    if (message.decree.configuration !== null) this.#configure(message.decree.configuration);',
+        put: 'if (!this.#acceptor.accept(message.ballot, message.slot, message.decree)) return;\n    if (message.decree.configuration !== null) this.#progress.configure(message.decree.configuration);',
       },
     ],
     killedBy: [
@@ -150,7 +151,7 @@ export const learning: readonly Mutant[] = [
         find: 'if (decree.kind === DecreeKind.configuration) this.pausedForConfiguration = true;',
         put: '',
       },
-      { file: REPLICA, find: '        last = slot;\n', put: '' },
+      { file: PROGRESS, find: '        last = slot;\n', put: '' },
     ],
     killedBy: [
       { check: 'simulation', seeds: 50 },
@@ -167,7 +168,11 @@ export const learning: readonly Mutant[] = [
         find: 'const progress = this.#progress.get(member)!;\n      if (progress.synchronised',
         put: 'const progress = this.#progress.get(member);\n      if (progress === undefined) return;\n      if (progress.synchronised',
       },
-      { file: REPLICA, find: 'if (led && context.self !== 0) this.#becomePreparing();', put: '' },
+      {
+        file: PROGRESS,
+        find: 'if (led && context.self !== 0) this.#roleChanges.becomePreparing();',
+        put: '',
+      },
     ],
     killedBy: [
       { check: 'simulation', seeds: 50 },
@@ -206,7 +211,7 @@ export const learning: readonly Mutant[] = [
     mimics: 'tigerbeetle#2767: a node that lost its disk acts as if it had never promised',
     edits: [
       {
-        file: REPLICA,
+        file: PROGRESS,
         find: 'member !== undefined && member.incarnation === incarnation ? member.number : 0;',
         put: 'member !== undefined ? member.number : 0;',
       },

@@ -5,6 +5,7 @@ import type { Mutant } from '../mutant.js';
 const RECONFIGURATION = 'protocol/reconfiguration.ts';
 const CONFIGURATION = 'protocol/configuration.ts';
 const REPLICA = 'protocol/replica.ts';
+const PROGRESS = 'protocol/progress.ts';
 const unit = { check: 'unit', file: 'test/protocol/reconfiguration.test.ts' } as const;
 const explorer = (scope: string) => ({ check: 'explorer', scope, statesMax: 500_000 }) as const;
 
@@ -124,14 +125,14 @@ export const membership: readonly Mutant[] = [
     mimics: 'omnipaxos#68: the message that a configuration was decided is lost for those who are out',
     edits: [
       {
-        file: REPLICA,
-        find: '    this.#configure(configuration);\n    // Slots from here on',
+        file: PROGRESS,
+        find: '    this.configure(configuration);\n    // Slots from here on',
         put: '    if (led) this.#proposer.announce();\n    // Slots from here on',
       },
       {
-        file: REPLICA,
+        file: PROGRESS,
         find: '      this.#proposer.announce();\n',
-        put: '      this.#configure(configuration);\n',
+        put: '      this.configure(configuration);\n',
       },
     ],
     killedBy: [unit],

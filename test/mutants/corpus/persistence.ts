@@ -227,8 +227,8 @@ export const persistence: readonly Mutant[] = [
     edits: [
       {
         file: REPLICA,
-        find: 'this.#configure(configuration);\n    this.#election.restart();\n  }',
-        put: 'this.#configure(configuration);\n    this.#election.restart();\n    this.#genesis.onDurable(Number.POSITIVE_INFINITY);\n  }',
+        find: 'this.#progress.configure(configuration);\n    this.#election.restart();\n  }',
+        put: 'this.#progress.configure(configuration);\n    this.#election.restart();\n    this.#genesis.onDurable(Number.POSITIVE_INFINITY);\n  }',
       },
     ],
     killedBy: [

@@ -316,8 +316,8 @@ export const proposing: readonly Mutant[] = [
         put: 'const progress = this.#progress.get(member);\n      if (progress === undefined) return;\n      if (progress.synchronised',
       },
       {
-        file: 'protocol/replica.ts',
-        find: 'if (led && context.self !== 0) this.#becomePreparing();',
+        file: 'protocol/progress.ts',
+        find: 'if (led && context.self !== 0) this.#roleChanges.becomePreparing();',
         put: 'if (led) this.#proposer.pausedForConfiguration = false;',
       },
     ],
