@@ -25,7 +25,7 @@ import { Health, type MemberHealth } from './health.js';
 import { describeSelf } from './hello.js';
 import type { Link } from './links.js';
 import { handshakeTimeoutMs, Links } from './links.js';
-import { beginLog, continuedLog, endLog } from './log-ending.js';
+import { beginLog, continuedLog } from './log-ending.js';
 import { LogKeeper } from './log-keeper.js';
 import { LogReader } from './log-reader.js';
 import { LogWriter } from './log-writer.js';
@@ -33,7 +33,8 @@ import { MessageSender } from './message-sender.js';
 import { peersOf } from './peer-addresses.js';
 import { PeerTable } from './peer-table.js';
 import { ReadIntake } from './read-intake.js';
-import { segmentsInUse } from './segments-in-use.js';
+import { SegmentRelease } from './segment-release.js';
+import { Shutdown } from './shutdown.js';
 import { StageTimes } from './stage-times.js';
 import { engineStatus } from './status.js';
 import { Submitter } from './submitter.js';
@@ -66,18 +67,15 @@ export class Engine {
   readonly #writer: FrameWriter;
   readonly #times: StageTimes;
   readonly #health: Health;
+  readonly #shutdown: Shutdown;
+  readonly #segments: SegmentRelease;
   readonly #startNumber: number;
   #fenced: SynodError | null = null;
-  #closing = false;
   #inTurn = false;
   #durableWrite = -1;
   #ready: (() => void) | null = null;
   #startWritten = false;
   readonly #reads: ReadIntake;
-  /** Looking for memory to give back costs time: once a tick. */
-  #releaseDue = false;
-  /** Closing: called when more has become durable. */
-  #onIdle: (() => void) | null = null;
 
   constructor(parts: EngineParts) {
     const { options, recovered, medium, crc32c, bridge } = parts;
@@ -152,6 +150,13 @@ export class Engine {
       bridge.statistics,
     );
     this.#grants = new Grants(bridge, this.#log, options.limits.decreeBytesMax);
+    this.#shutdown = new Shutdown({
+      parts,
+      log: this.#log,
+      grants: this.#grants,
+      chosen: () => this.#core.chosen,
+      guard: (action) => this.#guard(action),
+    });
     this.#submitter = new Submitter({
       log: this.#log,
       grants: this.#grants,
@@ -252,6 +257,15 @@ export class Engine {
       slowMs: options.electionTimeoutMs,
       now: parts.now,
     });
+    this.#segments = new SegmentRelease({
+      log: this.#log,
+      keeper: this.#keeper,
+      grants: this.#grants,
+      deliveries: this.#deliveries,
+      reader: this.#reader,
+      links: this.#links,
+      open: () => this.#core.accepted,
+    });
     this.#intake = new FrameIntake({
       links: this.#links,
       hasRoom: (bytes, records) => this.#log.hasRoom(bytes, records),
@@ -286,12 +300,12 @@ export class Engine {
   onPersisted(ticket: number): void {
     const write = this.#log.onPersisted(ticket);
     if (write > this.#durableWrite) this.#durableWrite = write;
-    if (this.#onIdle !== null) this.#onIdle();
+    if (this.#shutdown.isBegun) this.#shutdown.onDurable();
     else if (!this.#inTurn) this.#parts.schedule();
   }
 
   onConnection(connection: Connection): void {
-    if (this.#closing || this.#fenced !== null) connection.close('this replica is closing');
+    if (this.#shutdown.isBegun || this.#fenced !== null) connection.close('this replica is closing');
     else this.#links.onConnection(connection);
   }
 
@@ -317,7 +331,7 @@ export class Engine {
 
   /** Time has passed. */
   tick(): void {
-    if (this.#closing || this.#fenced !== null) return;
+    if (this.#shutdown.isBegun || this.#fenced !== null) return;
     if (!this.#startWritten) {
       // The log cannot be written to yet, so nothing may happen; but where the disk is full, space is asked for again.
       this.#keeper.tick(this.#parts.now());
@@ -333,7 +347,7 @@ export class Engine {
       this.#links.tick(now);
       this.#keeper.tick(now);
       this.#links.checkCongestion(now);
-      this.#releaseDue = true;
+      this.#segments.isDue = true;
       this.checkpoints?.tick();
       this.#health.tick(now);
       this.#keeper.mark(now);
@@ -344,7 +358,7 @@ export class Engine {
 
   /** One turn: everything that has happened is dealt with, and everything that is due goes out. */
   turn(): void {
-    if (this.#inTurn || this.#fenced !== null || this.#closing) return;
+    if (this.#inTurn || this.#fenced !== null || this.#shutdown.isBegun) return;
     this.#inTurn = true;
     const { bridge, transport, now } = this.#parts;
     bridge.setEngineAsleep(false);
@@ -367,7 +381,7 @@ export class Engine {
       bridge.promised = this.#core.promised;
       if (this.#deliveries.advance(this.#core.chosen) && bridge.takeApplicationAsleep())
         this.#parts.wakeApplication();
-      this.#releaseSegments();
+      this.#segments.release();
     });
     transport.flush();
     for (const link of this.#links.up.values()) link.reader.releaseSpent();
@@ -387,7 +401,7 @@ export class Engine {
     if (this.#fenced !== null) return;
     this.#fenced = error;
     this.checkpoints?.stop();
-    this.#onIdle?.();
+    this.#shutdown.onDurable();
     this.#parts.logger.fatal({ error }, 'replica fenced');
     this.#parts.transport.close(() => {});
     this.#parts.emit({ kind: 'fenced', error });
@@ -396,26 +410,9 @@ export class Engine {
   /** What was written becomes durable, then a mark that says so, then everything is closed. */
   close(callback: () => void): void {
     this.checkpoints?.stop();
-    const finish = (): void => this.#parts.transport.close(() => this.#parts.medium.close(() => callback()));
-    if (this.#closing || this.#fenced !== null || !this.#startWritten) {
-      this.#closing = true;
-      finish();
-      return;
-    }
-    this.#closing = true;
-    const isEnded = endLog(this.#log, () => this.#core.chosen);
-    const proceed = (): void =>
-      this.#guard(() => {
-        if (this.#onIdle === null || (this.#fenced === null && !isEnded())) return;
-        this.#onIdle = null;
-        finish();
-      });
-    this.#onIdle = proceed;
-    this.#guard(() => {
-      this.#grants.revoke();
-      this.#log.flush();
-    });
-    proceed();
+    const isClean = !this.#shutdown.isBegun && this.#fenced === null && this.#startWritten;
+    if (isClean) this.#shutdown.clean(() => this.#fenced !== null, callback);
+    else this.#shutdown.now(callback);
   }
 
   /** What is known of each member. */
@@ -437,7 +434,7 @@ export class Engine {
   }
 
   #order(action: () => void): void {
-    if (this.#fenced !== null || this.#closing) return;
+    if (this.#fenced !== null || this.#shutdown.isBegun) return;
     this.#guard(action);
     this.#parts.schedule();
   }
@@ -535,7 +532,7 @@ export class Engine {
       onProgress: (link) => this.#core.step({ kind: 'catching-up', peer: link.number }, now()),
       onInstalled: ({ slot, configuration }) =>
         this.#guard(() => {
-          if (this.#fenced !== null || this.#closing || slot <= this.#core.chosen) return;
+          if (this.#fenced !== null || this.#shutdown.isBegun || slot <= this.#core.chosen) return;
           this.#core.step({ kind: 'installed', slot, configuration }, now());
           this.#deliveries.jump(slot);
           this.#effects.carryOut(this.#core.takeEffects());
@@ -552,7 +549,7 @@ export class Engine {
 
   /** The first segment opens the log; the others are made ahead. */
   #onSegment(error: SynodError | null): void {
-    if (this.#fenced !== null || this.#closing) return;
+    if (this.#fenced !== null || this.#shutdown.isBegun) return;
     if (error !== null && error.code !== 'ERR_SYNOD_STORAGE_FULL') {
       this.fence(error);
       return;
@@ -562,23 +559,6 @@ export class Engine {
       this.#guard(() => beginLog(this.#log, this.#startNumber, this.#core.chosen));
     }
     this.#parts.schedule();
-  }
-
-  /**
-   * Gives back the memory of segments that nothing refers to, also those behind one that is still in use: a peer that does
-   * not read, or an application that lags, holds what it waits for and not everything since.
-   */
-  #releaseSegments(): void {
-    if (!this.#releaseDue || this.#log.resident.size <= 1) return;
-    this.#releaseDue = false;
-    const used = segmentsInUse(
-      this.#grants,
-      this.#deliveries,
-      this.#core.accepted,
-      this.#reader,
-      this.#links,
-    );
-    this.#keeper.release(this.#log.persistedBelow, used);
   }
 
   /** A broken contract, or any other surprise, fences this replica and nothing else. */

@@ -1,0 +1,66 @@
+/** The end of an engine: what was written becomes durable, a mark says so, then transport and medium are closed. */
+
+import type { Slot } from '../protocol/decree.js';
+import type { EngineParts } from './engine-types.js';
+import type { Grants } from './grants.js';
+import { endLog } from './log-ending.js';
+import type { LogWriter } from './log-writer.js';
+
+export interface ShutdownOptions {
+  readonly parts: EngineParts;
+  readonly log: LogWriter;
+  readonly grants: Grants;
+  readonly chosen: () => Slot;
+  /** Runs the action; what it throws fences the replica. */
+  readonly guard: (action: () => void) => void;
+}
+
+export class Shutdown {
+  readonly #options: ShutdownOptions;
+  #isBegun = false;
+  /** Called when more has become durable, or nothing will any more. */
+  #proceed: (() => void) | null = null;
+
+  constructor(options: ShutdownOptions) {
+    this.#options = options;
+  }
+
+  /** Nothing but the end of the log is dealt with any more. */
+  get isBegun(): boolean {
+    return this.#isBegun;
+  }
+
+  /** More has become durable, or, where the replica is fenced, nothing will. */
+  onDurable(): void {
+    this.#proceed?.();
+  }
+
+  /** Without a word in the log: it was not begun, or must not be written to. */
+  now(callback: () => void): void {
+    this.#isBegun = true;
+    this.#finish(callback);
+  }
+
+  clean(isFenced: () => boolean, callback: () => void): void {
+    const { log, grants, chosen, guard } = this.#options;
+    this.#isBegun = true;
+    const isEnded = endLog(log, chosen);
+    const proceed = (): void =>
+      guard(() => {
+        if (this.#proceed === null || (!isFenced() && !isEnded())) return;
+        this.#proceed = null;
+        this.#finish(callback);
+      });
+    this.#proceed = proceed;
+    guard(() => {
+      grants.revoke();
+      log.flush();
+    });
+    proceed();
+  }
+
+  #finish(callback: () => void): void {
+    const { transport, medium } = this.#options.parts;
+    transport.close(() => medium.close(() => callback()));
+  }
+}
