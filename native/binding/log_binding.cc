@@ -33,6 +33,9 @@ CopyArguments ReadCopyArguments(const Napi::CallbackInfo& info) {
   return {target.subspan(target_start, source.size()), source};
 }
 
+// Raised with each change of what the addon exports, or of what an argument or a result means; src/native/build-check.ts has the same.
+constexpr int kInterfaceVersion = 1;
+
 // copy(target, targetStart, source, start, end)
 void Copy(const Napi::CallbackInfo& info) {
   const auto [target, source] = ReadCopyArguments(info);
@@ -63,5 +66,6 @@ void RegisterLog(Napi::Env env, Napi::Object exports) {
   for (const format::Constant& constant : format::kConstants) {
     constants.Set(constant.name, Napi::Number::New(env, constant.value));
   }
-  exports.Set("format", constants);
+  constants.Set("INTERFACE_VERSION", Napi::Number::New(env, kInterfaceVersion));
+  exports.Set("constants", constants);
 }

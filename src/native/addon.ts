@@ -11,7 +11,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SynodError } from '../errors.js';
-import { compareFormat } from './format-check.js';
+import { compareBuild } from './build-check.js';
 import type { UringAddon } from './uring.js';
 
 /** An event that this thread's loop waits for. Lives until `close`, or until the thread ends. */
@@ -59,8 +59,8 @@ export interface NativeAddon extends UringAddon {
   /** What the addon did in this thread; index it by `counterIndex`. Only grows. */
   readonly counters: Float64Array;
   readonly counterIndex: CounterIndex;
-  /** Constants of the log format that the addon was built with; compared at load. */
-  readonly format: Readonly<Record<string, number>>;
+  /** The log format and the version of this interface that the addon was built with; compared at load. */
+  readonly constants: Readonly<Record<string, number>>;
 
   /**
    * Maps the first `bytes` bytes of a file, which must be that long. `sync` tells whether a flushed cache line is
@@ -158,10 +158,10 @@ function load(setting: string): AddonState {
   try {
     const { addon, file } =
       setting === '' || setting === '1' ? loadFromPackage() : loadFromFile(path.resolve(setting));
-    const difference = compareFormat(addon.format);
+    const difference = compareBuild(addon.constants);
     if (difference !== null) {
       return unavailable(
-        `the native addon was built for another log format (${difference}): run ${buildCommand}`,
+        `the native addon was built from another version of synod (${difference}): run ${buildCommand}`,
       );
     }
     return { addon, path: file, reason: `native addon, ${platformName()}, CRC-32C by ${addon.checksumKind}` };

@@ -7,7 +7,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadAddon, type NativeAddon, platformName, requireAddon } from '../../src/native/addon.js';
-import { compareFormat } from '../../src/native/format-check.js';
+import { compareBuild, INTERFACE_VERSION } from '../../src/native/build-check.js';
 import { makeScratch } from '../storage/driver.js';
 
 const { addon: loaded, reason } = loadAddon();
@@ -32,21 +32,59 @@ test('the loader says what it has, or why not and how to get it', () => {
   }
 });
 
-test('an addon of another log format is refused with the difference', () => {
-  expect(compareFormat(undefined)).toMatch(/no format constants/);
-  expect(compareFormat({})).toMatch(/FORMAT_VERSION is 1 here and undefined there/);
+test('an addon of another version is refused with the difference', () => {
+  expect(compareBuild(undefined)).toMatch(/no constants/);
+  expect(compareBuild({})).toMatch(/INTERFACE_VERSION is \d+ here and undefined there/);
   if (loaded === null) return;
-  expect(compareFormat(loaded.format)).toBe(null);
-  expect(compareFormat({ ...loaded.format, RECORD_HEADER_BYTES: 72 })).toBe(
+  const { constants } = loaded;
+  expect(compareBuild(constants)).toBe(null);
+  expect(compareBuild({ ...constants, RECORD_HEADER_BYTES: 72 })).toBe(
     'RECORD_HEADER_BYTES is 80 here and 72 there',
   );
-  expect(compareFormat({ ...loaded.format, more: 1 })).toMatch(/more is undefined here/);
+  expect(compareBuild({ ...constants, INTERFACE_VERSION: 0 })).toMatch(
+    /INTERFACE_VERSION is \d+ here and 0 there/,
+  );
+  expect(compareBuild({ ...constants, more: 1 })).toMatch(/more is undefined here/);
 });
 
 if (loaded === null) console.log(`tests of the addon's calls do not run: ${reason}`);
 else describeAddon(loaded);
 
 function describeAddon(addon: NativeAddon): void {
+  test('what it exports has a version: where this fails, raise it in both languages', () => {
+    const names = Object.keys(addon).filter((name) => name !== 'path'); // Which `bindings` puts there.
+    expect({ version: INTERFACE_VERSION, names: names.sort() }).toMatchInlineSnapshot(`
+      {
+        "names": [
+          "addressModulo",
+          "checksumKind",
+          "constants",
+          "copy",
+          "copyAndChecksum",
+          "counterIndex",
+          "counters",
+          "crc32c",
+          "createEvent",
+          "createUring",
+          "dropRegion",
+          "flushInstruction",
+          "flushRange",
+          "keepRegion",
+          "lockFile",
+          "mapSegment",
+          "openEventSender",
+          "openRegion",
+          "populate",
+          "probeUring",
+          "readDirectIoAlignment",
+          "unmapSegment",
+          "uringConstants",
+        ],
+        "version": 1,
+      }
+    `);
+  });
+
   const scratch = { path: '', dispose: (): void => {} };
   beforeAll(() => Object.assign(scratch, makeScratch(fs.existsSync('/dev/shm') ? '/dev/shm' : undefined)));
   afterAll(() => scratch.dispose());

@@ -1,11 +1,15 @@
 /**
- * Compares the log format that the addon was built with to this one. An addon left over from another version would
- * otherwise write or accept bytes that this code reads differently.
+ * Compares what the addon was built from to this code: the log format, and the version of the addon's functions. An addon left over from
+ * another version would otherwise write or accept bytes that this code reads differently, or take its arguments for others.
  */
 
 import * as format from '../log/format.js';
 
+/** Raised with each change of what the addon exports, or of what an argument or a result means; native/binding/log_binding.cc has the same. */
+export const INTERFACE_VERSION = 1;
+
 const own: Readonly<Record<string, number>> = {
+  INTERFACE_VERSION,
   FORMAT_VERSION: format.FORMAT_VERSION,
   SEGMENT_HEADER_BYTES: format.SEGMENT_HEADER_BYTES,
   SEGMENT_MAGIC_LOW: format.SEGMENT_MAGIC_LOW,
@@ -25,11 +29,11 @@ const own: Readonly<Record<string, number>> = {
 };
 
 /** Null where both agree, else the first difference, in words. */
-export function compareFormat(addonFormat: Readonly<Record<string, number>> | undefined): string | null {
-  if (typeof addonFormat !== 'object' || addonFormat === null) return 'it exports no format constants';
-  const names = new Set([...Object.keys(own), ...Object.keys(addonFormat)]);
+export function compareBuild(built: Readonly<Record<string, number>> | undefined): string | null {
+  if (typeof built !== 'object' || built === null) return 'it exports no constants';
+  const names = new Set([...Object.keys(own), ...Object.keys(built)]);
   for (const name of names) {
-    if (own[name] !== addonFormat[name]) return `${name} is ${own[name]} here and ${addonFormat[name]} there`;
+    if (own[name] !== built[name]) return `${name} is ${own[name]} here and ${built[name]} there`;
   }
   return null;
 }
