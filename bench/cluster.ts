@@ -25,6 +25,8 @@ const values = readArguments('bench:cluster', {
   batch: { kind: 'number', value: 0, min: 0, max: 65_536 },
   form: { kind: 'word', value: 'packed', words: ['packed', 'array'] },
   log: { kind: 'word', value: 'trim', words: ['trim', 'keep'] },
+  /** Megabytes; 0: as Node has it. */
+  'semi-space': { kind: 'number', value: 0, min: 0, max: 512 },
   seconds: { kind: 'number', value: 5, min: 0.1, max: 3600 },
   warmup: { kind: 'number', value: 1, min: 0, max: 600 },
   runs: { kind: 'number', value: 1, min: 1, max: 101 },
@@ -44,6 +46,7 @@ const settings: ClusterSettings = {
   ...values,
   form: values.form as ClusterSettings['form'],
   log: values.log as ClusterSettings['log'],
+  semiSpace: values['semi-space'],
   dir,
 };
 const limited = {

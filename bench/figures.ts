@@ -58,6 +58,7 @@ export function labelOf(settings: ClusterSettings, run: Run): Figures['label'] {
     topology: `${replicas} replica processes on one machine, ${where}, ${how}`,
     engine: settings.engine,
     log: settings.log === 'keep' ? 'kept whole' : 'dropped behind checkpoints',
+    semiSpace: settings.semiSpace === 0 ? 'as Node has it' : `--max-semi-space-size=${settings.semiSpace}`,
     ...machineLabel(),
   };
 }

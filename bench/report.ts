@@ -35,6 +35,7 @@ const base: ClusterSettings = {
   batch: 0,
   form: 'packed',
   log: 'trim',
+  semiSpace: 0,
   dir: '',
 };
 
