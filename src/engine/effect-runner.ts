@@ -14,6 +14,7 @@ import type { EngineLeadership } from './engine-leadership.js';
 import type { EngineParts } from './engine-types.js';
 import type { FetchServer } from './fetch-server.js';
 import type { Grants } from './grants.js';
+import { LaterStep } from './later-step.js';
 import type { LogKeeper } from './log-keeper.js';
 import type { LogWriter } from './log-writer.js';
 import type { MessageSender } from './message-sender.js';
@@ -43,12 +44,15 @@ export interface EffectRunnerOptions {
 
 export class EffectRunner {
   readonly #options: EffectRunnerOptions;
+  readonly #laterStep: LaterStep;
   #role: Role = 'inactive';
   #primary: MemberNumber = 0;
   #ballot: Ballot = 0;
 
   constructor(options: EffectRunnerOptions) {
     this.#options = options;
+    const { now, later } = options.parts;
+    this.#laterStep = new LaterStep({ now, later, onDue: options.onLater });
   }
 
   /** As the protocol told last. */
@@ -93,7 +97,7 @@ export class EffectRunner {
           leadership.onAskToLead(effect.request);
           break;
         case 'step-later':
-          parts.later(effect.afterMs, this.#options.onLater);
+          this.#laterStep.want(effect.afterMs);
           break;
         case 'read-slot':
           parts.bridge.answerReads(effect.read, effect.slot, effect.isLease ? 'lease-read' : 'read');

@@ -379,11 +379,12 @@ export class Engine {
         this.#submit(now());
       }
       bridge.promised = this.#core.promised;
+      // Before the application is told: the peers wait for this, and it waits for them.
+      transport.flush();
       if (this.#deliveries.advance(this.#core.chosen) && bridge.takeApplicationAsleep())
         this.#parts.wakeApplication();
       this.#segments.release();
     });
-    transport.flush();
     for (const link of this.#links.up.values()) link.reader.releaseSpent();
     this.#inTurn = false;
     bridge.setEngineAsleep(true);

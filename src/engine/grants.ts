@@ -63,7 +63,8 @@ export class Grants {
   /** The next batch, if it is ready: from now on the engine's. In granted memory it lies at the tail. */
   take(): OwnBatch | null {
     if (!this.#bridge.changeBlockState(this.#next, BlockState.ready, BlockState.sealed)) return null;
-    const batch: OwnBatch = { ...this.#bridge.readBlock(this.#next), index: this.#next, submitted: 0 };
+    const { memory, offset, bytes, count, first, flags } = this.#bridge.readBlock(this.#next);
+    const batch: OwnBatch = { memory, offset, bytes, count, first, flags, index: this.#next, submitted: 0 };
     invariant(batch.first === this.#nextFirst && batch.count >= 1, 'batches-in-order');
     this.#nextFirst = batch.first + batch.count;
     this.#next += 1;

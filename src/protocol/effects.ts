@@ -55,7 +55,7 @@ export type Effect =
   | { readonly kind: 'ask-to-lead'; readonly request: number }
   /** The application's reads up to number `read` may be made once every slot up to `slot` is applied. */
   | { readonly kind: 'read-slot'; readonly read: number; readonly slot: Slot; readonly isLease: boolean }
-  /** Whatever happens meanwhile, a step is wanted after so many milliseconds, or a little later. */
+  /** Whatever happens meanwhile, a step is wanted after so many milliseconds, or a little later; instead of one wanted before. */
   | { readonly kind: 'step-later'; readonly afterMs: number }
   /** The role, or the primary that this replica knows of (0: none), or the configuration changed. */
   | { readonly kind: 'status'; readonly role: Role; readonly primary: MemberNumber; readonly ballot: Ballot }
