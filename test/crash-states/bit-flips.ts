@@ -125,7 +125,7 @@ export function flipBits(log: FlipLog, from: number, to: number, crc32c: Crc32c,
 
     function judgeFlip(): string | null {
       const isMeant = meaning.get(segment)![offset] === 1;
-      const recovery = recoverSegments(segments, crc32c);
+      const recovery = recoverSegments(segments, history.checkpoint, crc32c);
       if (recovery.kind === 'refused') {
         counts.refused += 1;
         if (!isMeant) return `refused for a byte that means nothing: ${recovery.error.message}`;

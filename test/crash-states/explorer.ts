@@ -89,7 +89,7 @@ export class Explorer {
     });
     const possible = this.random.pick([...images]);
     const history = world.history.fork();
-    const recovery = recoverSegments(segmentsOf(possible.image), this.#crc32c);
+    const recovery = recoverSegments(segmentsOf(possible.image), history.checkpoint, this.#crc32c);
     if (recovery.kind === 'refused') return null;
     history.reopen(recovery.recovered);
     return new World(world.options, possible.image, history);
@@ -123,7 +123,7 @@ export class Explorer {
       for (const { image, describe } of images) {
         this.counts.images += 1;
         const segments = segmentsOf(image);
-        const recovery = recoverSegments(segments, this.#crc32c);
+        const recovery = recoverSegments(segments, world.history.checkpoint, this.#crc32c);
         if (recovery.kind === 'refused') {
           this.#report(world, `refused: ${recovery.error.message}`, describe());
           continue;

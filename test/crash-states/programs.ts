@@ -126,6 +126,8 @@ const randomSteps: readonly { readonly name: string; readonly weight: number; re
   { name: 'again', weight: 1, step: again },
   { name: 'learn', weight: 1, step: (world) => world.session.learn(shapes[world.options.kind].smallBytes) },
   { name: 'promise', weight: 1, step: (world) => world.session.promise() },
+  { name: 'jump', weight: 1, step: (world, { random }) => world.session.jump(1 + random.below(4)) },
+  { name: 'list', weight: 1, step: (world, { random }) => world.session.list(1 + random.below(200)) },
   { name: 'mark', weight: 1, step: (world) => world.session.mark() },
   { name: 'abandon', weight: 1, step: (world, { random }) => world.session.abandon(1 + random.below(300)) },
   { name: 'flush', weight: 6, step: alphabet.flush! },

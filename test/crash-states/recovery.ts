@@ -1,7 +1,7 @@
 /** Recovers from images in memory by the code that recovers from media. */
 
 import type { Crc32c } from '../../src/checksum.js';
-import { type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
+import { type RecoveredLog, type RestoredCheckpoint, recoverLog } from '../../src/engine/recover.js';
 import type { SynodError } from '../../src/errors.js';
 import { parseSegmentName } from '../../src/storage/directory.js';
 import type { Callback, LogMedium, SegmentSummary } from '../../src/storage/log-medium.js';
@@ -35,13 +35,18 @@ function readOnlyMedium(segments: ReadonlyMap<number, Uint8Array>): LogMedium {
   return { read, harden } as LogMedium;
 }
 
-export function recoverSegments(segments: ReadonlyMap<number, Uint8Array>, crc32c: Crc32c): Recovery {
+/** `checkpoint`: the newest that is durable beside the log. */
+export function recoverSegments(
+  segments: ReadonlyMap<number, Uint8Array>,
+  checkpoint: RestoredCheckpoint | null,
+  crc32c: Crc32c,
+): Recovery {
   const summaries: SegmentSummary[] = [...segments].map(([segment, { length }]) => ({
     segment,
     bytes: length,
   }));
   let recovery: Recovery | null = null;
-  recoverLog(readOnlyMedium(segments), summaries, identity, crc32c, (error, recovered) => {
+  recoverLog(readOnlyMedium(segments), summaries, { ...identity, checkpoint }, crc32c, (error, recovered) => {
     recovery = error === null ? { kind: 'recovered', recovered: recovered! } : { kind: 'refused', error };
   });
   if (recovery === null) throw new Error('recovery did not end');

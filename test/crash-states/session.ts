@@ -11,12 +11,14 @@ import { HeapPlace } from '../../src/engine/places.js';
 import { type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
 import { RecordKind } from '../../src/log/format.js';
 import { silentLogger } from '../../src/logger.js';
+import type { Configuration } from '../../src/protocol/configuration.js';
 import { DecreeKind, type DecreeReference } from '../../src/protocol/decree.js';
 import type { LogRecord } from '../../src/protocol/effects.js';
 import { createFileMedium } from '../../src/storage/file/file-medium.js';
 import type { LogMedium, SegmentSummary } from '../../src/storage/log-medium.js';
 import { createPmemMedium } from '../../src/storage/pmem/pmem-medium.js';
 import { createUringMedium } from '../../src/storage/uring/uring-medium.js';
+import { encodeMemberList } from '../../src/wire/configuration-codec.js';
 import type { History } from './history.js';
 import { cachedImage } from './images.js';
 import { identity, segmentsOf } from './recovery.js';
@@ -27,6 +29,12 @@ export const mediumKinds: readonly MediumKind[] = ['file', 'uring', 'pmem'];
 
 /** Where the log lies in the simulated file system. */
 export const logPath: readonly string[] = ['data', 'log'];
+
+const members: Configuration = {
+  number: 1,
+  members: [{ id: 'a', number: 1, incarnation: '07'.repeat(16), address: '127.0.0.1:7101' }],
+  nextMember: 2,
+};
 
 /** Errors of the writer itself, to see that they are caught. */
 export type WriterBreakage = 'unused-removed-early' | 'durability-overstated' | 'checksums-missing';
@@ -130,7 +138,8 @@ export class Session {
     queue.runAll();
     if (this.#failed) return;
     let recovered: RecoveredLog | null = null;
-    recoverLog(this.#medium, summaries!, identity, this.#options.crc32c, (error, found) => {
+    const owner = { ...identity, checkpoint: history.checkpoint };
+    recoverLog(this.#medium, summaries!, owner, this.#options.crc32c, (error, found) => {
       if (error === null) recovered = found!;
       else this.fail(`refused: ${error.message}`);
     });
@@ -193,6 +202,30 @@ export class Session {
     return true;
   }
 
+  /** A checkpoint of the slots up to one that is `by` beyond what is known chosen was copied: what was accepted there is void. */
+  jump(by: number): boolean {
+    const { history } = this.#options;
+    const log = this.#log!;
+    if (!log.hasRoom(0)) return false;
+    const slot = history.chosenMax + by;
+    // It is durable before the log says that it goes on behind it.
+    history.checkpoint = { slot, configuration: members, firstConfiguration: members };
+    history.chosenMax = slot;
+    history.nextSlot = Math.max(history.nextSlot, slot + 1);
+    this.#append({ kind: 'jump', slot }, RecordKind.jump, slot, new Uint8Array(0));
+    log.chosen = slot;
+    return true;
+  }
+
+  /** The list of members that the first configuration is to be drawn up for. */
+  list(hostBytes: number): boolean {
+    const log = this.#log!;
+    const payload = encodeMemberList([{ id: 'a', address: `${'h'.repeat(hostBytes)}:7101` }]);
+    if (!log.hasRoom(payload.length)) return false;
+    this.#note(RecordKind.list, 0, 0, payload, (write) => log.append(RecordKind.list, write, 0, 0, payload));
+    return true;
+  }
+
   /** What was put behind the tail ahead of its record is given up. */
   abandon(bytes: number): boolean {
     const log = this.#log!;
@@ -242,7 +275,7 @@ export class Session {
       nextSequence: verdict.nextSequence,
       chain: verdict.chain,
       promised: protocol.promised,
-      chosen: protocol.chosen,
+      chosen: state.chosenThrough,
       drawNonce,
       now: () => 0,
       onSegment: (error) => {
@@ -252,6 +285,12 @@ export class Session {
         this.#note(RecordKind.start, 0, startNumber, new Uint8Array(0), (write) =>
           log.append(RecordKind.start, write, 0, startNumber, null),
         );
+        if (protocol.chosen > log.chosen) {
+          this.#note(RecordKind.jump, 0, protocol.chosen, new Uint8Array(0), (write) =>
+            log.appendJump(write, protocol.chosen),
+          );
+          log.chosen = protocol.chosen;
+        }
         log.flush();
       },
       onMemory: () => this.#keeper!.onRolled(),
