@@ -59,6 +59,10 @@ export type ErrorCode =
   | 'ERR_SYNOD_NOT_PROMOTED'
   /** `relinquish` found nobody to take over; the message says why. This replica leads on, where it can. */
   | 'ERR_SYNOD_NOT_RELINQUISHED'
+  /** `copyCheckpoint`: whoever was asked has no checkpoint. */
+  | 'ERR_SYNOD_NO_CHECKPOINT'
+  /** `copyCheckpoint` copied nothing; the message says why, and which peer it concerns. Nothing was changed. */
+  | 'ERR_SYNOD_NOT_COPIED'
   /** The replica met a fault it must not continue from; `cause` is the fault. Open it again after repair. */
   | 'ERR_SYNOD_FENCED'
   /** The state machine threw from `apply`; `cause` is what it threw. The replica is fenced. */

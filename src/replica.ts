@@ -6,7 +6,6 @@ import { AddressAnswers } from './application/address-answers.js';
 import {
   ApplicationSide,
   type ApplicationSideOptions,
-  type CallOptions,
   type CheckpointSettings,
 } from './application/application-side.js';
 import {
@@ -14,6 +13,7 @@ import {
   type BootstrapOptions,
   type BootstrapResult,
 } from './application/bootstrap-calls.js';
+import { CheckpointCopies, type CheckpointCopy } from './application/checkpoint-copies.js';
 import type { ApplicationCheckpoints, RestoredState } from './application/checkpoints.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
 import { LeadershipCalls } from './application/leadership-calls.js';
@@ -25,7 +25,14 @@ import type {
   MemberSetChange,
 } from './application/membership.js';
 import type { MappedReference } from './application/memory-map.js';
-import type { Consistency, ReadCallOptions, ReadResult } from './application/reads.js';
+import type { ReadResult } from './application/reads.js';
+import type {
+  CopyOptions,
+  PromoteOptions,
+  ReadOptions,
+  RelinquishOptions,
+  ReplicateOptions,
+} from './application/replica-calls.js';
 import type { ReplicaEvents } from './application/replica-events.js';
 import type { ReplicaRole, ReplicaStatus } from './application/replica-status.js';
 import { crc32c as portableCrc32c } from './checksum.js';
@@ -47,54 +54,18 @@ import { formatToken, type Token } from './token.js';
 import { loadTls, type TlsOptions } from './transport/tls.js';
 
 export type { BootstrapOptions, BootstrapResult } from './application/bootstrap-calls.js';
+export type { CheckpointCopy } from './application/checkpoint-copies.js';
 export type { Consistency, ReadResult } from './application/reads.js';
+export type {
+  CopyOptions,
+  PromoteOptions,
+  ReadOptions,
+  RelinquishOptions,
+  ReplicateOptions,
+} from './application/replica-calls.js';
 export type { ReplicaEvents } from './application/replica-events.js';
 export type { ReplicaRole, ReplicaStatus } from './application/replica-status.js';
 export type { ChangeOptions, ConfigurationMember, MemberSet, MemberSetChange };
-
-export interface ReplicateOptions extends CallOptions {
-  /** Given to this replica's own state machine with the command (`decree.context(index)`), and to no other: it is not sent. */
-  readonly context?: unknown;
-  /** Gives the command a decree of its own: nothing stands beside it there, whoever proposes it. Default: false. */
-  readonly exclusive?: boolean | undefined;
-  /**
-   * The primary that proposes the command proposes nothing behind it, and hands over once it has executed it, to whoever is fit; if nobody
-   * is, it goes on. Commands that wait behind it go to the next primary and do not fail. Implies `exclusive`. Default: false.
-   */
-  readonly last?: boolean | undefined;
-  /** Gives up waiting. Once submitted, the command may be executed all the same: the outcome is `unknown`. */
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds to wait, 1 to 2^31 - 1. Default: without end. */
-  readonly timeoutMs?: number | undefined;
-}
-
-export interface PromoteOptions {
-  /** Also where it has more to learn or to execute first: the cluster waits for it. Default: false. */
-  readonly evenIfBehind?: boolean | undefined;
-}
-
-export interface RelinquishOptions {
-  /** Id of the member that is to lead. Default: whoever is fit. */
-  readonly to?: string | undefined;
-}
-
-export interface ReadOptions extends ReadCallOptions {
-  /**
-   * What the read must see. Default: `'linearizable'`.
-   *
-   * - `'linearizable'`: all that was executed anywhere in the cluster, and answered, before the call. A majority is asked, and nothing is written.
-   * - `'lease'`: the same, as long as no clock drifts further than `leases` in the options says. The primary answers at once, without asking
-   *   anybody, while a majority has promised to elect nobody else; other replicas ask the primary alone. Else it is like `'linearizable'`.
-   * - `{ after: token }`: all that the token stands for. Nobody is asked; it waits until this replica has executed so much.
-   * - `{ maxAgeMs }`: all that was executed anywhere up to `maxAgeMs` before the call, 0 or more. A majority is asked only where this
-   *   replica has not asked for longer than that; so many such reads cost a question every `maxAgeMs`.
-   */
-  readonly consistency?: Consistency | undefined;
-  /** Gives up waiting. */
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds to wait, 1 to 2^31 - 1. Default: without end. */
-  readonly timeoutMs?: number | undefined;
-}
 
 export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   extends EventEmitter<ReplicaEvents>
@@ -111,6 +82,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   });
   readonly #addresses: AddressAnswers | null;
   readonly #bootstraps: BootstrapCalls;
+  readonly #copies: CheckpointCopies;
   readonly #hooks: LeadershipHooks;
   #link: EngineLink | null = null;
   #role: ReplicaRole = 'inactive';
@@ -124,6 +96,13 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     this.#options = options;
     this.#stateMachine = stateMachine;
     this.#bootstraps = new BootstrapCalls(options.replica);
+    this.#copies = new CheckpointCopies({
+      replica: options.replica,
+      checkpoints: () => this.#side.checkpoints,
+      applied: () => this.#bridge.applied,
+      send: (order) => this.#link?.copyCheckpoint(order),
+      startTimer,
+    });
     const { resolve, logger, leadership } = options;
     this.#hooks = new LeadershipHooks({ ...leadership, logger });
     this.#addresses = resolve === null ? null : new AddressAnswers({ resolve, logger });
@@ -136,13 +115,11 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       afterwards: queueMicrotask,
       later: (call) => void setImmediate(call),
       now: () => performance.now(),
-      startTimer: (timeoutMs, call) => {
-        const timer = setTimeout(call, timeoutMs);
-        return () => clearTimeout(timer);
-      },
+      startTimer,
       onFenced: (error) => {
         this.#leadership.rejectAll(error);
         this.#bootstraps.rejectAll(error);
+        this.#copies.rejectAll(new SynodError('ERR_SYNOD_FENCED', error.message, { cause: error }));
         this.#tell('fenced', error);
       },
       onApplied: (slot) => this.#leadership.onApplied(slot),
@@ -336,6 +313,20 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     );
   }
 
+  /**
+   * Copies the newest checkpoint of a peer, if there is none as new here, and resolves with what is here then: durable, executed up to
+   * its slot, and kept like those that are made here. The state machine is not asked, and goes on. One copy at a time.
+   *
+   * Rejects with `ERR_SYNOD_NO_CHECKPOINT` (whoever was asked has none); `ERR_SYNOD_NOT_COPIED`: no peer is linked, none sent anything of use
+   * for 5 seconds, its checkpoint is damaged, another copy is under way, or this replica catches up by a checkpoint, which goes first;
+   * `ERR_SYNOD_STORAGE_FULL` or `ERR_SYNOD_STORAGE_FAILED`; `ERR_SYNOD_STATE_MACHINE` (this replica keeps none); `ERR_SYNOD_ARGUMENT`,
+   * `ERR_SYNOD_TIMEOUT`, `ERR_SYNOD_ABORTED`, `ERR_SYNOD_CLOSED`, `ERR_SYNOD_FENCED`. The replica goes on all the same, but for the last two.
+   */
+  async copyCheckpoint(options: CopyOptions = {}): Promise<CheckpointCopy> {
+    void this.#openLink;
+    return await this.#copies.copy(options);
+  }
+
   /** What this replica knows and did. Rejects with `ERR_SYNOD_CLOSED`. */
   async status(): Promise<ReplicaStatus> {
     const link = this.#link;
@@ -526,6 +517,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     const closed = new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed', { outcome: 'unknown' });
     this.#leadership.rejectAll(closed);
     this.#bootstraps.rejectAll(closed);
+    this.#copies.rejectAll(new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed'));
     // Whoever opens the folder next must not meet a writer.
     await isIdle;
     this.#side.endClose();
@@ -542,6 +534,9 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
         break;
       case 'resolve':
         void this.#addresses?.onAsked(event);
+        break;
+      case 'copy-settled':
+        this.#copies.onSettled(event);
         break;
       case 'bootstrap-settled':
         this.#bootstraps.onSettled(event);
@@ -576,6 +571,11 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       });
     }
   }
+}
+
+function startTimer(timeoutMs: number, call: () => void): () => void {
+  const timer = setTimeout(call, timeoutMs);
+  return () => clearTimeout(timer);
 }
 
 function restoreNewest(checkpoints: ApplicationCheckpoints): Promise<RestoredState | null> {

@@ -367,6 +367,7 @@ export class ApplicationSide<Result> {
         this.#primary = event.primary;
         break;
       case 'resolve':
+      case 'copy-settled':
       case 'bootstrap-settled':
       case 'ask-to-lead':
       case 'ask-to-vote':

@@ -71,6 +71,12 @@ export interface RestoredState {
   readonly notice: CheckpointNotice;
 }
 
+/** One that the application asked for, and whom to tell once it is kept. */
+interface Adoption {
+  readonly copy: ServedCheckpoint;
+  readonly done: (kept: DurableCheckpoint) => void;
+}
+
 /** A checkpoint that somebody waits for. */
 type Waiting = (error: SynodError | null, slot?: Slot) => void;
 
@@ -85,6 +91,7 @@ export class ApplicationCheckpoints {
   #configuration: Uint8Array | null = null;
   #firstConfiguration: Uint8Array | null = null;
   #waiting: Waiting[] = [];
+  #adoptions: readonly Adoption[] = [];
   /** A checkpoint that was copied is being restored: nothing is executed before that is done. */
   #isRestoring = false;
   #isClosed = false;
@@ -170,6 +177,7 @@ export class ApplicationCheckpoints {
   /** Between two decrees: the state is that behind `slot`. */
   afterDecrees(slot: Slot): void {
     const { executor, stateMachine } = this.#options;
+    if (this.#adoptions.length > 0) this.#adopt(slot);
     if (this.#maker.isAtWork || this.#isRestoring || this.#isClosed || slot === 0) return;
     if (slot === this.#kept[0]?.slot) {
       this.#settle(null, slot);
@@ -177,6 +185,37 @@ export class ApplicationCheckpoints {
     }
     const isAsked = this.#waiting.length > 0 || stateMachine.wantsCheckpoint === true;
     if (isAsked || this.#schedule.isDue(executor.bytesExecuted)) this.#begin(slot);
+  }
+
+  /**
+   * The application asked for this one, and it is durable. It is kept once everything up to its slot is executed here, `applied` of it
+   * by now: the log before it is needed until then. Calls back with it, or with one that is newer by then.
+   */
+  adopt(copy: ServedCheckpoint, applied: Slot, done: (kept: DurableCheckpoint) => void): void {
+    this.#adoptions = [...this.#adoptions, { copy, done }];
+    this.#adopt(applied);
+  }
+
+  #adopt(applied: Slot): void {
+    if (this.#isClosed || this.#isRestoring) return;
+    const due = this.#adoptions.filter(({ copy }) => copy.slot <= applied);
+    this.#adoptions = this.#adoptions.filter((adoption) => !due.includes(adoption));
+    for (const { copy, done } of due) {
+      const { slot, bytes } = copy;
+      const [newest] = this.#kept;
+      if (newest !== undefined && newest.slot > slot) {
+        // Made here, or caught up by, while this one was copied.
+        if (!this.#kept.some((stored) => stored.slot === slot)) this.#remove(slot);
+        done({ ...newest, source: 'made' });
+        continue;
+      }
+      this.#keep({ slot, bytes });
+      this.#options.logger.info({ slot, bytes }, 'copied checkpoint kept');
+      this.#options.onNotice({ newest: copy, keptFrom: this.#kept.at(-1)!.slot });
+      const kept = { slot, bytes, source: 'copied' } as const;
+      this.#options.onDurable(kept);
+      done(kept);
+    }
   }
 
   /** The engine copied the checkpoint: everything else waits until it is restored. */
@@ -286,10 +325,14 @@ export class ApplicationCheckpoints {
     if (error !== null) {
       if (error.code !== 'ERR_SYNOD_CLOSED') logger.error({ error, slot }, 'checkpoint not made');
       this.#settle(error);
-    } else if (this.#isRestoring || slot <= (this.#kept[0]?.slot ?? 0)) {
+    } else if (this.#isRestoring) {
       // A newer one was copied meanwhile, and the log behind this one was never here.
       this.#remove(slot);
       this.#settle(new SynodError('ERR_SYNOD_CLOSED', 'a newer checkpoint was copied meanwhile'));
+    } else if (slot < (this.#kept[0]?.slot ?? 0)) {
+      // The one that was copied meanwhile has everything that this one has.
+      this.#remove(slot);
+      this.#settle(null, this.#kept[0]!.slot);
     } else {
       const { bytes } = made!;
       logger.info({ slot, bytes, ms: now() - began }, 'checkpoint made');
@@ -303,7 +346,8 @@ export class ApplicationCheckpoints {
 
   #keep(made: StoredCheckpoint): void {
     const { retain } = this.#options.policy;
-    const all = [made, ...this.#kept];
+    // One of the same slot has the same name: it took the place of the file that there was.
+    const all = [made, ...this.#kept.filter(({ slot }) => slot !== made.slot)];
     const gone = [...all.slice(retain), ...this.#damaged.filter(({ slot }) => slot !== made.slot)];
     this.#kept = all.slice(0, retain);
     this.#damaged = [];

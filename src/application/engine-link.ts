@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { AddressAnswer } from '../engine/address-resolver.js';
 import type { Bridge } from '../engine/bridge.js';
+import type { CopyOrder } from '../engine/checkpoint-demand.js';
 import type { CheckpointNotice } from '../engine/checkpoints.js';
 import type { LeadershipOrder } from '../engine/engine-leadership.js';
 import type { EngineEvent, EngineStatus } from '../engine/engine-types.js';
@@ -39,6 +40,7 @@ export interface EngineLink {
   status(): Promise<EngineStatus>;
   health(): Promise<readonly MemberHealth[]>;
   onCheckpoint(notice: CheckpointNotice): void;
+  copyCheckpoint(order: CopyOrder): void;
   lead(order: LeadershipOrder): void;
   setTls(material: TlsMaterial): void;
   onAddress(answer: AddressAnswer): void;
@@ -80,6 +82,7 @@ export async function openInline(
     status: async () => host.engine.status(),
     health: async () => host.engine.health,
     onCheckpoint: (notice) => host.onCheckpoint(notice),
+    copyCheckpoint: (order) => host.copyCheckpoint(order),
     lead: (order) => host.engine.lead(order),
     setTls: (material) => host.setTls(material),
     onAddress: (answer) => host.onAddress(answer),
@@ -196,6 +199,10 @@ class WorkerLink implements EngineLink {
 
   onCheckpoint(notice: CheckpointNotice): void {
     this.#post({ kind: 'checkpoint', notice });
+  }
+
+  copyCheckpoint(order: CopyOrder): void {
+    this.#post({ kind: 'copy', order });
   }
 
   lead(order: LeadershipOrder): void {

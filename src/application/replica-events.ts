@@ -23,7 +23,10 @@ export interface ReplicaEvents {
   peer: [peer: { readonly id: string; readonly connected: boolean }];
   /** The storage has no space for another segment (the replica waits, and does not lead), or has space again. */
   storageFull: [full: boolean];
-  /** A checkpoint of the state behind `slot` is durable: made by this replica, or copied from a peer and restored. */
+  /**
+   * A checkpoint of the state behind `slot` is durable: made by this replica, or copied from a peer: because it was
+   * asked for (`copyCheckpoint`), or to catch up, and then it is restored too.
+   */
   checkpoint: [
     checkpoint: { readonly slot: number; readonly bytes: number; readonly source: 'made' | 'copied' },
   ];

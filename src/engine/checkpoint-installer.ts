@@ -7,8 +7,9 @@ import { BlockReader } from '../checkpoint/blocks.js';
 import { CHECKPOINT_HEADER_BYTES } from '../checkpoint/format.js';
 import { readCheckpointHeader } from '../checkpoint/header.js';
 import type { Crc32c } from '../checksum.js';
-import type { SynodError } from '../errors.js';
+import { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import type { Slot } from '../protocol/decree.js';
 import type { CheckpointFile, CheckpointStore } from '../storage/checkpoint-store.js';
 import type { CheckpointChunk, CheckpointFetch, CheckpointName } from '../wire/codec.js';
 import { decodeConfiguration, withCookie } from '../wire/configuration-codec.js';
@@ -16,23 +17,28 @@ import { isSame, type ServedCheckpoint } from './checkpoint-server.js';
 import type { Link } from './links.js';
 import type { RestoredCheckpoint } from './recover.js';
 
-/** The name of the unfinished copy in the store. */
+/** Names of unfinished copies in the store: of one that this replica catches up by, and of one that the application asked for. */
 export const COPY_NAME = 'copy';
+export const ASKED_NAME = 'asked';
 
 export interface CheckpointInstallerOptions {
   readonly store: CheckpointStore;
+  /** Of the unfinished copy. */
+  readonly name: string;
   readonly crc32c: Crc32c;
   readonly logger: Logger;
   readonly cluster: string;
   /** Bytes of one chunk to ask for. */
   readonly chunkBytesMax: number;
-  /** Every slot up to this is known chosen here: an older checkpoint is of no use. */
-  readonly chosen: () => number;
+  /** Whether a checkpoint of that slot is to be copied. */
+  readonly isWanted: (slot: Slot) => boolean;
   readonly ask: (link: Link, fetch: CheckpointFetch) => void;
   readonly isUp: (link: Link) => boolean;
   /** A chunk of use arrived from the peer. */
   readonly onProgress: (link: Link) => void;
   readonly onInstalled: (checkpoint: RestoredCheckpoint, served: ServedCheckpoint) => void;
+  /** The copy came to nothing: the peer's is damaged, or it cannot be stored here. */
+  readonly onLost: (error: SynodError) => void;
 }
 
 interface Copy extends CheckpointName {
@@ -47,6 +53,9 @@ export class CheckpointInstaller {
   #copy: Copy | null = null;
   /** The store is at work: what arrives meanwhile is passed over, and asked for again. */
   #busy = false;
+  /** The copy that the store is at work for is to be deleted. */
+  #isGivenUp = false;
+  #isCommitting = false;
 
   constructor(options: CheckpointInstallerOptions) {
     this.#options = options;
@@ -56,9 +65,30 @@ export class CheckpointInstaller {
     return this.#copy !== null;
   }
 
+  /** Nothing is being copied, nor deleted. */
+  get isIdle(): boolean {
+    return this.#copy === null && !this.#busy;
+  }
+
+  /** All of it has arrived, and is becoming durable: it cannot be given up any more. */
+  get isCommitting(): boolean {
+    return this.#isCommitting;
+  }
+
+  isCopyOf(name: CheckpointName): boolean {
+    return this.#copy !== null && isSame(this.#copy, name);
+  }
+
+  /** Nothing more of it is wanted. What is whole by now stays, and is told of. */
+  giveUp(): void {
+    if (this.#isCommitting) return;
+    if (this.#busy) this.#isGivenUp = true;
+    else if (this.#copy !== null) this.#drop(this.#copy);
+  }
+
   /** `payload` stays as it is. */
   onChunk(link: Link, chunk: CheckpointChunk, payload: Uint8Array): void {
-    if (this.#busy || chunk.slot <= this.#options.chosen()) return;
+    if (this.#busy || !this.#options.isWanted(chunk.slot)) return;
     const copy = this.#copy;
     if (copy !== null && isSame(copy, chunk)) {
       this.#options.onProgress(link);
@@ -72,16 +102,18 @@ export class CheckpointInstaller {
   }
 
   #begin(link: Link, chunk: CheckpointChunk, payload: Uint8Array): void {
-    const { store, logger } = this.#options;
+    const { store, logger, name } = this.#options;
     const { slot, nonceLow, nonceHigh, bytes } = chunk;
     this.#busy = true;
     const create = (): void =>
-      store.create(slot, COPY_NAME, (error, file) => {
+      store.create(slot, name, (error, file) => {
         this.#busy = false;
         if (error !== null) return this.#fail(null, error);
+        const copy = { slot, nonceLow, nonceHigh, bytes, file: file!, reader: null, restored: null };
+        if (this.#isDropped(copy)) return;
         logger.info({ slot, bytes, peer: link.peer?.id }, 'copying a checkpoint');
-        this.#copy = { slot, nonceLow, nonceHigh, bytes, file: file!, reader: null, restored: null };
-        this.#append(link, this.#copy, payload);
+        this.#copy = copy;
+        this.#append(link, copy, payload);
       });
     const before = this.#copy;
     this.#copy = null;
@@ -99,6 +131,7 @@ export class CheckpointInstaller {
     copy.file.append(payload, (error) => {
       this.#busy = false;
       if (error !== null) return this.#fail(copy, error);
+      if (this.#isDropped(copy)) return;
       if (copy.file.bytes < copy.bytes) return this.#ask(link, copy);
       if (copy.reader?.state.kind !== 'complete') return this.#refuse(link, copy, 'it has no end');
       this.#commit(copy);
@@ -136,8 +169,10 @@ export class CheckpointInstaller {
   #commit(copy: Copy): void {
     const { slot, nonceLow, nonceHigh, bytes } = copy;
     this.#busy = true;
+    this.#isCommitting = true;
     copy.file.commit((error) => {
       this.#busy = false;
+      this.#isCommitting = false;
       this.#copy = null;
       if (error !== null) return this.#fail(null, error);
       this.#options.logger.info({ slot, bytes }, 'checkpoint copied');
@@ -152,17 +187,27 @@ export class CheckpointInstaller {
 
   /** The peer's is damaged. Nothing of it is kept; when the time for an answer is over, another peer is asked. */
   #refuse(link: Link, copy: Copy, reason: string): void {
-    this.#options.logger.error(
-      { peer: link.peer?.id, slot: copy.slot, reason },
-      'checkpoint of a peer refused',
-    );
+    const { logger, onLost } = this.#options;
+    const peer = link.peer?.id;
+    logger.error({ peer, slot: copy.slot, reason }, 'checkpoint of a peer refused');
     this.#drop(copy);
+    onLost(new SynodError('ERR_SYNOD_NOT_COPIED', `the checkpoint of "${peer}" is damaged: ${reason}`));
   }
 
   /** No space, or a failing disk: the log is another file and says so itself. It is tried again when asked for again. */
   #fail(copy: Copy | null, error: SynodError): void {
     this.#options.logger.error({ error }, 'checkpoint cannot be stored');
+    this.#isGivenUp = false;
     if (copy !== null) this.#drop(copy);
+    this.#options.onLost(error);
+  }
+
+  /** The store has answered: true where nothing more of the copy is wanted. */
+  #isDropped(copy: Copy): boolean {
+    if (!this.#isGivenUp) return false;
+    this.#isGivenUp = false;
+    this.#drop(copy);
+    return true;
   }
 
   #drop(copy: Copy): void {
@@ -170,6 +215,7 @@ export class CheckpointInstaller {
     this.#busy = true;
     copy.file.abandon(() => {
       this.#busy = false;
+      this.#isGivenUp = false;
     });
   }
 }

@@ -121,8 +121,10 @@ export class CheckpointServer {
       return;
     }
     const { newest } = this;
-    if (newest === null) return;
-    this.offer(link);
+    const isSound = newest !== null && newest !== this.#damaged;
+    if (isSound) this.offer(link);
+    // Who catches up asks somebody else in time; who asks for the newest one, whatever it is, waits for an answer.
+    else if (slot === 0) this.#sayNone(link);
   }
 
   /** The peer has what the checkpoint holds, and asks for the log from `from` on. */
@@ -159,6 +161,13 @@ export class CheckpointServer {
   close(): void {
     for (const link of [...this.#leases.keys()]) this.onDown(link);
     this.#delayed = [];
+  }
+
+  #sayNone(link: Link): void {
+    const { writer, onSent } = this.#options;
+    const none = { slot: 0, nonceLow: 0, nonceHigh: 0, offset: 0, bytes: 0 };
+    link.connection.send(writer.bytes, writer.checkpointChunk(none, 0, 0));
+    onSent();
   }
 
   #request(link: Link, lease: Lease, offset: number, bytesMax: number): void {

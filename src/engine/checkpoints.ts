@@ -7,13 +7,15 @@ import type { SynodError } from '../errors.js';
 import type { Slot } from '../protocol/decree.js';
 import type { CheckpointStore } from '../storage/checkpoint-store.js';
 import {
+  type CheckpointFetch,
   decodeCheckpointChunk,
   decodeCheckpointFetch,
   type FrameWriter,
   joinPayload,
 } from '../wire/codec.js';
 import { type Frame, FrameKind } from '../wire/frame.js';
-import { CheckpointInstaller, COPY_NAME } from './checkpoint-installer.js';
+import { CheckpointDemand, type CopyOrder } from './checkpoint-demand.js';
+import { ASKED_NAME, CheckpointInstaller, COPY_NAME } from './checkpoint-installer.js';
 import { CheckpointServer, type ServedCheckpoint } from './checkpoint-server.js';
 import type { EngineParts } from './engine-types.js';
 import type { Link } from './links.js';
@@ -40,6 +42,10 @@ export interface CheckpointsOptions {
   readonly writer: FrameWriter;
   readonly chosen: () => Slot;
   readonly isUp: (link: Link) => boolean;
+  /** Links that are up, by peer id. */
+  readonly links: () => ReadonlyMap<string, Link>;
+  /** Id of the primary, or null. */
+  readonly primary: () => string | null;
   /** The peer whose link it is sends a checkpoint. */
   readonly onProgress: (link: Link) => void;
   /** It is durable: the protocol may count on it. */
@@ -51,6 +57,7 @@ export class Checkpoints {
   readonly #options: CheckpointsOptions;
   readonly #server: CheckpointServer;
   readonly #installer: CheckpointInstaller;
+  readonly #demand: CheckpointDemand;
   /** The log up to this slot is not needed. */
   #droppable: Slot = 0;
   #dropping = false;
@@ -78,26 +85,35 @@ export class Checkpoints {
       onDamaged: (slot) => parts.emit({ kind: 'checkpoint-damaged', slot }),
       onSent: schedule,
     });
+    const ask = (link: Link, fetch: CheckpointFetch): void => {
+      link.connection.send(writer.bytes, writer.checkpointFetch(fetch));
+      schedule();
+    };
+    const copying = { store, crc32c, logger, cluster, chunkBytesMax, ask, isUp };
     this.#installer = new CheckpointInstaller({
-      store,
-      crc32c,
-      logger,
-      cluster,
-      chunkBytesMax,
-      chosen,
-      ask: (link, fetch) => {
-        link.connection.send(writer.bytes, writer.checkpointFetch(fetch));
-        schedule();
-      },
-      isUp,
+      ...copying,
+      name: COPY_NAME,
+      isWanted: (slot) => slot > chosen(),
+      onLost: () => {},
       onProgress: options.onProgress,
       onInstalled: (checkpoint, served) => {
         this.#arrived = { checkpoint, served };
         this.#install();
       },
     });
+    this.#demand = new CheckpointDemand({
+      ...copying,
+      name: ASKED_NAME,
+      chosen,
+      links: options.links,
+      primary: options.primary,
+      newest: () => this.#server.newest,
+      isCatchingUp: () => this.#installer.isAtWork || this.#arrived !== null,
+      now,
+      onSettled: (request, outcome) => parts.emit({ kind: 'copy-settled', request, outcome }),
+    });
     // What an earlier life of this process began is not gone on with.
-    store.clear(COPY_NAME, () => {});
+    for (const name of [COPY_NAME, ASKED_NAME]) store.clear(name, () => {});
     if (options.notice !== null) this.onNotice(options.notice);
   }
 
@@ -122,22 +138,35 @@ export class Checkpoints {
   /** Takes in a frame of this kind. Throws `FrameError`. */
   onFrame(link: Link, frame: Frame): void {
     if (frame.kind === FrameKind.checkpointFetch) this.#server.serve(link, decodeCheckpointFetch(frame));
-    else this.#installer.onChunk(link, decodeCheckpointChunk(frame), joinPayload(frame));
+    else {
+      const chunk = decodeCheckpointChunk(frame);
+      const payload = joinPayload(frame);
+      const isAsked = !this.#installer.isCopyOf(chunk) && this.#demand.onChunk(link, chunk, payload);
+      if (!isAsked) this.#installer.onChunk(link, chunk, payload);
+    }
+  }
+
+  /** The application wants the newest checkpoint of a peer; a `copy-settled` event tells what became of it. */
+  copy(order: CopyOrder): void {
+    if (!this.#stopped) this.#demand.take(order);
   }
 
   onDown(link: Link): void {
     this.#server.onDown(link);
+    this.#demand.onDown(link);
   }
 
   /** Drops nothing more: the medium is closed next, and the segments may be somebody else's. */
   stop(): void {
     this.#stopped = true;
     this.#server.close();
+    this.#demand.close();
   }
 
   /** From time to time. */
   tick(): void {
     this.#server.tick();
+    this.#demand.tick();
     this.#install();
     this.#drop();
   }

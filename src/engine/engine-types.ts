@@ -12,6 +12,7 @@ import type { LogMedium, SegmentMemoryReference } from '../storage/log-medium.js
 import type { Address, Connection, Transport } from '../transport/transport.js';
 import type { ResolveAddress } from './address-resolver.js';
 import type { Bridge } from './bridge.js';
+import type { CopyOutcome } from './checkpoint-demand.js';
 import type { CheckpointNotice } from './checkpoints.js';
 import type { OrderRefusal } from './engine-leadership.js';
 import type { BootstrapOutcome } from './first-configuration.js';
@@ -40,6 +41,8 @@ export type EngineEvent =
   | { readonly kind: 'first-configuration'; readonly bytes: Uint8Array }
   /** The newest checkpoint, which is of this slot, was found damaged when a peer copied it. */
   | { readonly kind: 'checkpoint-damaged'; readonly slot: number }
+  /** What became of the order to copy one. Number 0: who gave the order waits for it no more. */
+  | { readonly kind: 'copy-settled'; readonly request: number; readonly outcome: CopyOutcome }
   /** In force here from now on; `recovered` is the number of the one that was when the replica was opened. */
   | { readonly kind: 'configuration'; readonly bytes: Uint8Array; readonly recovered: number }
   | { readonly kind: 'bootstrap-settled'; readonly request: number; readonly outcome: BootstrapOutcome }

@@ -530,6 +530,8 @@ export class Engine {
       writer: this.#writer,
       chosen: () => this.#core.chosen,
       isUp: (link) => this.#links.isUp(link),
+      links: () => this.#links.up,
+      primary: () => this.#peers.idOf(this.#core.primary),
       onProgress: (link) => this.#core.step({ kind: 'catching-up', peer: link.number }, now()),
       onInstalled: ({ slot, configuration }) =>
         this.#guard(() => {

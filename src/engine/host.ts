@@ -17,6 +17,7 @@ import { certificateRefusal, type TlsMaterial } from '../transport/tls.js';
 import type { Address, Transport } from '../transport/transport.js';
 import { type AddressAnswer, AddressResolver } from './address-resolver.js';
 import type { Bridge } from './bridge.js';
+import type { CopyOrder } from './checkpoint-demand.js';
 import type { CheckpointNotice } from './checkpoints.js';
 import { machineMs } from './clock.js';
 import { Engine } from './engine.js';
@@ -62,6 +63,7 @@ export interface EngineHost {
   /** Takes a turn now: the application has something. */
   wake(): void;
   onCheckpoint(notice: CheckpointNotice): void;
+  copyCheckpoint(order: CopyOrder): void;
   /** The application says where a member is. */
   onAddress(answer: AddressAnswer): void;
   /** Connections from now on use this. */
@@ -286,6 +288,7 @@ async function run(
     blockBytes: medium.blockBytes,
     wake: () => engine.turn(),
     onCheckpoint: (notice) => engine.checkpoints?.onNotice(notice),
+    copyCheckpoint: (order) => engine.checkpoints?.copy(order),
     onAddress: (answer) => {
       resolver.onAnswer(answer);
       schedule();

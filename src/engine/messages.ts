@@ -5,6 +5,7 @@ import type { LogLevel } from '../logger.js';
 import type { MemberChange } from '../protocol/reconfiguration.js';
 import type { TlsMaterial } from '../transport/tls.js';
 import type { AddressAnswer } from './address-resolver.js';
+import type { CopyOrder } from './checkpoint-demand.js';
 import type { CheckpointNotice } from './checkpoints.js';
 import type { LeadershipOrder } from './engine-leadership.js';
 import type { EngineEvent, EngineStatus } from './engine-types.js';
@@ -61,6 +62,7 @@ export type ToWorker =
   | { readonly kind: 'status'; readonly request: number }
   | { readonly kind: 'health'; readonly request: number }
   | { readonly kind: 'checkpoint'; readonly notice: CheckpointNotice }
+  | { readonly kind: 'copy'; readonly order: CopyOrder }
   | { readonly kind: 'lead'; readonly order: LeadershipOrder }
   | { readonly kind: 'tls'; readonly material: TlsMaterial }
   | { readonly kind: 'address'; readonly answer: AddressAnswer }

@@ -61,6 +61,9 @@ function onMessage(message: ToWorker): void {
     case 'checkpoint':
       host?.onCheckpoint(message.notice);
       break;
+    case 'copy':
+      host?.copyCheckpoint(message.order);
+      break;
     case 'lead':
       host?.engine.lead(message.order);
       break;

@@ -334,13 +334,13 @@ export interface CheckpointName {
   readonly nonceHigh: number;
 }
 
-/** Asks for bytes of a checkpoint from `offset` on. */
+/** Asks for bytes of a checkpoint from `offset` on; of the newest one where the slot is 0. */
 export interface CheckpointFetch extends CheckpointName {
   readonly offset: number;
   readonly bytesMax: number;
 }
 
-/** Says where the bytes in the payload stand, and how long the checkpoint is. */
+/** Says where the bytes in the payload stand, and how long the checkpoint is. All is 0, and there is no payload, where there is no checkpoint. */
 export interface CheckpointChunk extends CheckpointName {
   readonly offset: number;
   readonly bytes: number;
@@ -364,7 +364,8 @@ export function decodeCheckpointChunk({ view, payloadBytes }: Frame): Checkpoint
     nonceLow: view.getUint32(BODY + 24, true),
     nonceHigh: view.getUint32(BODY + 28, true),
   };
-  if (payloadBytes === 0 || chunk.offset + payloadBytes > chunk.bytes)
+  const isNone = chunk.slot === 0 && chunk.offset === 0 && chunk.bytes === 0;
+  if ((payloadBytes === 0 && !isNone) || chunk.offset + payloadBytes > chunk.bytes)
     throw new FrameError('checkpoint chunk out of bounds');
   return chunk;
 }

@@ -44,9 +44,9 @@ function linkOf(): { readonly link: Link; readonly sent: string[] } {
   const send = (
     header: Uint8Array,
     headerBytes: number,
-    bytes: Uint8Array,
-    from: number,
-    count: number,
+    bytes = new Uint8Array(0),
+    from = 0,
+    count = 0,
   ): void => {
     const reader = new FrameReader(crc32c, 20_000, () => {});
     const whole = Buffer.concat([header.subarray(0, headerBytes), bytes.subarray(from, from + count)]);
@@ -111,6 +111,20 @@ describe('a peer that copies a checkpoint', () => {
     ask(link, named(7), 900);
     read();
     expect(sent.length).toBe(3);
+  });
+
+  it('is told that there is none, or none that is sound, where it asks for whatever there is', () => {
+    const { link, sent } = linkOf();
+    const any = named(0);
+    ask(link, any, 0);
+    expect(sent).toEqual(['0 0-0']);
+    // Whoever asks for a certain one catches up, and asks others in time.
+    ask(link, named(7), 0);
+    expect(sent.length).toBe(1);
+    server.newest = named(7, 900);
+    ask(link, any, 0);
+    read();
+    expect(sent[1]).toBe('7 0-400');
   });
 
   it('has one read under way, however often it asks', () => {

@@ -48,15 +48,26 @@ test('a chunk survives the way where it lies within the checkpoint, and is refus
       const bytes = offset + payload.length + behind;
       const frame = send(bytes);
       expect(frame.kind).toBe(FrameKind.checkpointChunk);
-      if (payload.length === 0) {
+      if (payload.length === 0 && (slot > 0 || bytes > 0)) {
         expect(() => decodeCheckpointChunk(frame)).toThrow(FrameError);
         return;
       }
       expect(decodeCheckpointChunk(frame)).toEqual({ slot, offset, bytes, nonceLow, nonceHigh });
       expect(joinPayload(frame)).toEqual(payload);
+      if (offset + payload.length === 0) return;
       expect(() => decodeCheckpointChunk(send(offset + payload.length - 1))).toThrow(/out of bounds/);
     }),
   );
+});
+
+test('that there is no checkpoint survives the way, and nothing else without bytes does', () => {
+  const none = { slot: 0, offset: 0, bytes: 0, nonceLow: 0, nonceHigh: 0 };
+  const writer = new FrameWriter(crc32c);
+  expect(decodeCheckpointChunk(read(writer, writer.checkpointChunk(none, 0, 0)))).toEqual(none);
+  for (const wrong of [{ slot: 1 }, { offset: 1 }, { bytes: 1 }]) {
+    const frame = read(writer, writer.checkpointChunk({ ...none, ...wrong }, 0, 0));
+    expect(() => decodeCheckpointChunk(frame)).toThrow(/out of bounds/);
+  }
 });
 
 test('a report survives the way', () => {

@@ -8,7 +8,7 @@ import {
 } from '../../../src/application/checkpoint-restore.js';
 import { CHECKPOINT_HEADER_BYTES, CheckpointField } from '../../../src/checkpoint/format.js';
 import { crc32c } from '../../../src/checksum.js';
-import { CheckpointInstaller } from '../../../src/engine/checkpoint-installer.js';
+import { CheckpointInstaller, COPY_NAME } from '../../../src/engine/checkpoint-installer.js';
 import type { Link } from '../../../src/engine/links.js';
 import type { RestoredCheckpoint } from '../../../src/engine/recover.js';
 import { SynodError } from '../../../src/errors.js';
@@ -101,7 +101,7 @@ async function install(
   let asked = 0;
   const installer = new CheckpointInstaller({
     ...{ store: store.store, crc32c, logger: silentLogger, cluster: CLUSTER, chunkBytesMax: 1024 },
-    ...{ chosen: () => -1, isUp: () => true, onProgress: () => {} },
+    ...{ name: COPY_NAME, isWanted: () => true, isUp: () => true, onProgress: () => {}, onLost: () => {} },
     ask: (_link, fetch) => {
       asked = fetch.offset;
     },

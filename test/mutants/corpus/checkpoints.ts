@@ -183,4 +183,43 @@ export const checkpoints: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/application/checkpoint-schedule.test.ts' }],
   },
+  {
+    name: 'copied-checkpoint-kept-before-it-is-executed',
+    fault: 'storage',
+    mimics: 'a snapshot ahead of what is applied: the log in between is dropped before it is executed',
+    edits: [
+      {
+        file: 'application/checkpoints.ts',
+        find: 'filter(({ copy }) => copy.slot <= applied)',
+        put: 'filter(({ copy }) => copy.slot >= 0 * applied)',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/checkpoint-adoption.test.ts' }],
+  },
+  {
+    name: 'late-answer-installed-as-an-offer',
+    fault: 'learning',
+    mimics: 'a stale answer is taken for something else: a checkpoint is installed that nobody waits for',
+    edits: [
+      {
+        file: 'engine/checkpoint-demand.ts',
+        find: 'if (asked === null || asked.link !== link) return true;',
+        put: 'if (asked === null || asked.link !== link) return false;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/checkpoint-demand.test.ts' }],
+  },
+  {
+    name: 'checkpoint-of-the-same-slot-deleted-with-the-older',
+    fault: 'storage',
+    mimics: 'two checkpoints of one slot share a name, and the newest file is deleted as the older one',
+    edits: [
+      {
+        file: 'application/checkpoints.ts',
+        find: '...this.#kept.filter(({ slot }) => slot !== made.slot)];',
+        put: '...this.#kept];\n    if (this.#kept[0]?.slot === made.slot) this.#remove(made.slot);',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/checkpoint-adoption.test.ts' }],
+  },
 ];
