@@ -115,7 +115,10 @@ describe('torture', () => {
     expect(existsSync(summary.kept!)).toBe(true);
   });
 
-  it('finds two primaries of a build whose quorum is one', async () => {
+  // It takes more than a minute, and what it is about is the same with and without the addon.
+  const portable = process.env.SYNOD_NATIVE === '0';
+  if (portable) console.log('two primaries are looked for in the run with the addon alone');
+  it.skipIf(portable)('finds two primaries of a build whose quorum is one', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'synod-planted-'));
     folders.push(folder);
     cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
