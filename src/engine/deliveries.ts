@@ -47,6 +47,11 @@ export class Deliveries {
     this.#options = options;
   }
 
+  /** What was handed over and, as far as is known, not executed yet. */
+  get openBytes(): number {
+    return this.#openBytes;
+  }
+
   /** Instead of the decrees up to `slot`, their state is handed over. */
   jump(slot: number): void {
     requires(slot >= this.next, 'deliveries-jump-forward');

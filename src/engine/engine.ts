@@ -13,6 +13,7 @@ import type { ListedMember } from '../wire/configuration-codec.js';
 import { brokenContract } from './broken-contract.js';
 import { Checkpoints } from './checkpoints.js';
 import { Deliveries } from './deliveries.js';
+import { DeliveryWake } from './delivery-wake.js';
 import { EffectRunner } from './effect-runner.js';
 import { EngineLeadership, type LeadershipOrder } from './engine-leadership.js';
 import { type EngineParts, type EngineStatus, leaseOf } from './engine-types.js';
@@ -54,6 +55,7 @@ export class Engine {
   readonly #grants: Grants;
   readonly #submitter: Submitter;
   readonly #deliveries: Deliveries;
+  readonly #wake: DeliveryWake;
   readonly #fetches: FetchServer;
   /** Null where this replica keeps none. */
   readonly checkpoints: Checkpoints | null;
@@ -187,6 +189,15 @@ export class Engine {
         else parts.schedule();
       },
       now: parts.now,
+    });
+    this.#wake = new DeliveryWake({
+      bridge,
+      accepted: () => this.#core.accepted,
+      isPrimary: () => this.#core.role === 'primary',
+      ownBatches: this.#grants.batches,
+      openBytes: () => this.#deliveries.openBytes,
+      later: parts.later,
+      wakeApplication: parts.wakeApplication,
     });
     this.#deliveries.next = (recovered.checkpoint?.slot ?? 0) + 1;
     this.checkpoints = this.#makeCheckpoints();
@@ -381,8 +392,7 @@ export class Engine {
       bridge.promised = this.#core.promised;
       // Before the application is told: the peers wait for this, and it waits for them.
       transport.flush();
-      if (this.#deliveries.advance(this.#core.chosen) && bridge.takeApplicationAsleep())
-        this.#parts.wakeApplication();
+      if (this.#deliveries.advance(this.#core.chosen)) this.#wake.onDelivered();
       this.#segments.release();
     });
     for (const link of this.#links.up.values()) link.reader.releaseSpent();
@@ -469,7 +479,7 @@ export class Engine {
       const link = this.#peers.link(this.#core.primary);
       if (this.#core.primary !== 0 && link !== undefined && this.#core.self !== 0)
         this.#submitter.forward(link, now);
-      this.#submitter.forwarded.length = 0;
+      if (this.#submitter.forwarded.length > 0) this.#submitter.forwarded.length = 0;
     }
     // What could not be proposed now must not stay in the receive buffers, which are given back at the end of the turn.
     this.#submitter.keep((pieces) => this.#sender.join({ payload: pieces }));

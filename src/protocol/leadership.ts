@@ -69,6 +69,8 @@ const PRIORITY_PATIENCE = 10;
 /** Election timeouts that a hand-over which was asked for waits for a successor. */
 const ASKED_PATIENCE = 2;
 
+const nobody: ReadonlySet<MemberNumber> = new Set();
+
 export class Leadership {
   readonly #context: Context;
   readonly #acceptor: Acceptor;
@@ -205,7 +207,7 @@ export class Leadership {
     const { isStalled, priority } = this.#standing;
     if (this.#context.now < this.#restUntil) return;
     if (isStalled || priority === 0) this.#want('unfit', 0, 0);
-    else if (this.#successor(new Set(), 0, priority + 1) !== 0) this.#want('priority', 0, 0);
+    else if (this.#successor(nobody, 0, priority + 1) !== 0) this.#want('priority', 0, 0);
   }
 
   #advance(wish: Wish): void {

@@ -16,6 +16,7 @@ interface Chunk {
   readonly lease: number;
 }
 
+const nothing = new Uint8Array(0);
 const OWN_MEMORY = -1;
 /** Greater frames are put together. */
 const LENT_FRAME_BYTES_MAX = 2 * 1024 * 1024;
@@ -24,9 +25,11 @@ export class FrameReader {
   readonly #crc32c: Crc32c;
   readonly #release: (lease: number) => void;
   readonly #chunks: Chunk[] = [];
-  readonly #spent: number[] = [];
+  #spent: number[] = [];
   #frameBytesMax: number;
   #available = 0;
+  #head: Uint8Array = nothing;
+  #headStart = 0;
   /** A great frame that is being put together. While it is, `#chunks` is empty. */
   #great: { readonly bytes: Uint8Array; filled: number } | null = null;
 
@@ -58,10 +61,10 @@ export class FrameReader {
   /** The next complete frame, or null. Throws `FrameError` on bytes that are no frame. */
   next(): Frame | null {
     if (this.#available < FRAME_HEADER_BYTES) return null;
-    const prefix = this.#peek(FRAME_HEADER_BYTES);
-    const total = prefix.getUint32(FrameField.total, true);
-    const headerBytes = prefix.getUint16(FrameField.headerBytes, true);
-    const version = prefix.getUint8(FrameField.version);
+    this.#find(FRAME_HEADER_BYTES);
+    const total = readUint32(this.#head, this.#headStart + FrameField.total);
+    const headerBytes = readUint16(this.#head, this.#headStart + FrameField.headerBytes);
+    const version = this.#head[this.#headStart + FrameField.version];
     if (version !== WIRE_VERSION)
       throw new FrameError(`frame version ${version}, this build speaks ${WIRE_VERSION}`);
     if (headerBytes < FRAME_HEADER_BYTES || headerBytes > FRAME_HEADER_BYTES_MAX || total < headerBytes) {
@@ -70,11 +73,13 @@ export class FrameReader {
     if (total > this.#frameBytesMax)
       throw new FrameError(`frame of ${total} bytes, the bound is ${this.#frameBytesMax}`);
     if (this.#available < headerBytes) return null;
-    const view = this.#peek(headerBytes);
-    const header = new Uint8Array(view.buffer, view.byteOffset, headerBytes);
+    this.#find(headerBytes);
+    const head = this.#head;
+    const start = this.#headStart;
+    const view = new DataView(head.buffer, head.byteOffset + start, headerBytes);
     // Before waiting for `total` bytes: a damaged length would make the reader wait, and hold, for nothing.
     if (
-      this.#crc32c(header, FrameField.version, headerBytes, total) !==
+      this.#crc32c(head, start + FrameField.version, start + headerBytes, total) !==
       view.getUint32(FrameField.checksum, true)
     ) {
       throw new FrameError('frame header checksum');
@@ -102,8 +107,10 @@ export class FrameReader {
 
   /** Gives back the buffers of the frames that were dealt with. */
   releaseSpent(): void {
-    for (const lease of this.#spent) this.#release(lease);
-    this.#spent.length = 0;
+    const spent = this.#spent;
+    if (spent.length === 0) return;
+    this.#spent = [];
+    for (const lease of spent) this.#release(lease);
   }
 
   /** Gives back everything: the connection is gone. */
@@ -115,10 +122,14 @@ export class FrameReader {
     this.releaseSpent();
   }
 
-  #peek(count: number): DataView {
+  /** Has the next `count` bytes in one piece, at `#headStart` of `#head`: no view is made for what is only looked at. */
+  #find(count: number): void {
     const first = this.#chunks[0]!;
-    if (first.end - first.start >= count)
-      return new DataView(first.bytes.buffer, first.bytes.byteOffset + first.start, count);
+    if (first.end - first.start >= count) {
+      this.#head = first.bytes;
+      this.#headStart = first.start;
+      return;
+    }
     const joined = new Uint8Array(count);
     let at = 0;
     for (const chunk of this.#chunks) {
@@ -127,7 +138,8 @@ export class FrameReader {
       at += part;
       if (at === count) break;
     }
-    return new DataView(joined.buffer);
+    this.#head = joined;
+    this.#headStart = 0;
   }
 
   #skip(count: number): void {
@@ -195,4 +207,12 @@ export class FrameReader {
       this.#available += end - start - part;
     } else this.#spent.push(lease);
   }
+}
+
+function readUint16(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+function readUint32(bytes: Uint8Array, at: number): number {
+  return (readUint16(bytes, at) | (readUint16(bytes, at + 2) << 16)) >>> 0;
 }

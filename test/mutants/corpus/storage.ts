@@ -148,8 +148,8 @@ export const storage: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/pmem/pmem-medium.ts',
-        find: 'this.#memory.flushRange(bytes, from, to);',
-        put: 'this.#memory.flushRange(bytes, from, Math.max(from, to - 64));',
+        find: 'flushRange(bytes, from, to);',
+        put: 'flushRange(bytes, from, Math.max(from, to - 64));',
       },
     ],
     killedBy: [
