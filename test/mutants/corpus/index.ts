@@ -17,6 +17,7 @@ import { reads } from './reads.js';
 import { statistics } from './statistics.js';
 import { storage } from './storage.js';
 import { tools } from './tools.js';
+import { waking } from './waking.js';
 
 /** Red in every run: what does not find this one does not run. */
 export const CANARY = 'canary-quorum-of-one';
@@ -33,6 +34,7 @@ export const mutants: readonly Mutant[] = [
   ...reads,
   ...statistics,
   ...tools,
+  ...waking,
   ...checkpoints,
   ...leadership,
   ...membership,

@@ -13,8 +13,8 @@ export const links: readonly Mutant[] = [
     edits: [
       {
         file: READER,
-        find: 'this.#crc32c(header, FrameField.version, headerBytes, total) !==',
-        put: 'this.#crc32c(header, FrameField.version, headerBytes, 0) !==',
+        find: 'this.#crc32c(head, start + FrameField.version, start + headerBytes, total) !==',
+        put: 'this.#crc32c(head, start + FrameField.version, start + headerBytes, 0) !==',
       },
       {
         file: 'wire/codec.ts',

@@ -1,0 +1,43 @@
+/** What is put off for the sake of speed: it must come all the same, and nobody who waits may be made to wait for it. */
+
+import type { Mutant } from '../mutant.js';
+
+const WAKE = 'engine/delivery-wake.ts';
+const wake = { check: 'unit', file: 'test/engine/delivery-wake.test.ts' } as const;
+const later = { check: 'unit', file: 'test/engine/later-step.test.ts' } as const;
+
+export const waking: readonly Mutant[] = [
+  {
+    name: 'read-waits-for-the-wake-of-others',
+    fault: 'execution',
+    mimics: 'a wake-up that is put off for everybody, also for who waits for it',
+    edits: [
+      {
+        file: WAKE,
+        find: "return bridge.readSlot('read') <= applied && bridge.readSlot('lease-read') <= applied;",
+        put: 'return applied >= 0;',
+      },
+    ],
+    killedBy: [wake],
+  },
+  {
+    name: 'application-not-woken-after-the-last-decree',
+    fault: 'execution',
+    mimics: 'what is chosen last is not executed before something else happens',
+    edits: [{ file: WAKE, find: 'this.#options.later(GATHER_MS, this.#onTimer);', put: '' }],
+    killedBy: [wake],
+  },
+  {
+    name: 'step-lost-to-the-timer-of-the-one-before',
+    fault: 'execution',
+    mimics: 'a timer is kept for a later deadline, and not set again when it comes too early for that',
+    edits: [
+      {
+        file: 'engine/later-step.ts',
+        find: 'if (leftMs > 0) this.#time(Math.max(leftMs, LEFT_MS_MIN));\n    else this.#options.onDue();',
+        put: 'if (leftMs <= 0) this.#options.onDue();',
+      },
+    ],
+    killedBy: [later],
+  },
+];
