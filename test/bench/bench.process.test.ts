@@ -68,6 +68,27 @@ describe('bench:cluster', () => {
   });
 });
 
+describe('bench:recovery', () => {
+  it('kills a replica, and says how long it takes until it serves again', () => {
+    const args = ['--storage', 'file', '--gigabytes', '0.005', '--runs', '1', '--json'];
+    const { status, stdout, stderr } = bench('recovery', ...args);
+    expect(stderr).toContain('GB logged');
+    expect(status).toBe(0);
+    const { secondsToServing, secondsToOpen, bytesLogged, commands, label } = JSON.parse(stdout);
+    expect(secondsToServing).toBeGreaterThan(secondsToOpen);
+    expect(bytesLogged).toBeGreaterThan(5e6);
+    expect(commands).toBeGreaterThan(0);
+    for (const key of ['payload', 'storage', 'machine', 'kernel', 'version'])
+      expect(label[key], key).toBeTruthy();
+  });
+
+  it('refuses a log of no size', () => {
+    const { status, stderr } = bench('recovery', '--gigabytes', '0');
+    expect(status).toBe(2);
+    expect(stderr).toContain('gigabytes');
+  });
+});
+
 describe('bench', () => {
   it('measures cases and checks itself', () => {
     const { status, stdout, stderr } = bench('micro', '--seconds', '0.05', '--only', '1024 B', '--json');
