@@ -8,6 +8,7 @@ export type { Limits } from './limits.js';
 export type { LogFunction, Logger, LogLevel } from './logger.js';
 export { createLogger } from './logger.js';
 export type {
+  AlertOptions,
   CheckpointOptions,
   EngineOption,
   LeadershipOptions,
@@ -27,6 +28,8 @@ export {
   type ConfigurationMember,
   type Consistency,
   type CopyOptions,
+  type DiskAlert,
+  type DiskAlertKind,
   type MemberSet,
   type MemberSetChange,
   type PromoteOptions,

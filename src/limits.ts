@@ -98,6 +98,16 @@ export const checkpointEveryMsBounds: { readonly min: number; readonly max: numb
   max: 0x7fff_ffff,
 };
 
+/** Bounds of `alerts`. What is counted in bytes has no default: what is too much is for the application to say. */
+export const alertBytesBounds: { readonly min: number; readonly max: number } = {
+  min: 1,
+  max: Number.MAX_SAFE_INTEGER,
+};
+export const alertBounds: { readonly freeCheckpointsMin: Bounds; readonly everyMs: Bounds } = {
+  freeCheckpointsMin: { min: 0, max: 16, default: 2 },
+  everyMs: { min: 100, max: 3_600_000, default: 10_000 },
+};
+
 export const electionTimeoutMsBounds: Bounds = { min: 50, max: 60_000, default: 300 };
 /** Heartbeats in one election timeout: one or two may be lost without an election. */
 export const HEARTBEATS_PER_ELECTION_TIMEOUT = 6;

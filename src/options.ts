@@ -8,6 +8,8 @@
 
 import { resolve } from 'node:path';
 import {
+  alertBounds,
+  alertBytesBounds,
   CONFIGURATION_BYTES_MAX,
   checkpointBounds,
   checkpointEveryMsBounds,
@@ -134,6 +136,20 @@ export interface CheckpointOptions {
   readonly retain?: number | undefined;
 }
 
+/** What the `alert` event tells of. Measured where there is a data directory, one file after another, off the event loop. */
+export interface AlertOptions {
+  /** The newest checkpoint is larger than so many bytes, 1 to 2^53 - 1. Default: no alert. */
+  readonly checkpointBytesMax?: number | undefined;
+  /** The files of the log are larger together, spare ones included, 1 to 2^53 - 1. Default: no alert. */
+  readonly logBytesMax?: number | undefined;
+  /** The file system of the data directory has less space left, 1 to 2^53 - 1. Default: no alert. */
+  readonly freeBytesMin?: number | undefined;
+  /** Or less than for so many checkpoints like the newest one, 0 to 16; 0 for no alert. Default: 2. */
+  readonly freeCheckpointsMin?: number | undefined;
+  /** Milliseconds from one measurement to the next, 100 to 3,600,000; each checkpoint has one made too. Default: 10,000. */
+  readonly everyMs?: number | undefined;
+}
+
 /** What `Replica.open` takes. A plain object; JSON of it (without `logger`) is the configuration file. */
 export interface ReplicaOptions {
   /** Name of the cluster, 1 to 63 characters as an id. Replicas of different clusters refuse each other. */
@@ -194,6 +210,8 @@ export interface ReplicaOptions {
    * replica starts from its newest one, and one that was away for long gets one from a peer.
    */
   readonly checkpoints?: CheckpointOptions | undefined;
+  /** When the disk is said to be too full: `alert` event, and `status()`. Nothing else comes of it. */
+  readonly alerts?: AlertOptions | undefined;
   /** Bounds in bytes and counts; see `Limits` and docs/configuration.md. */
   readonly limits?: { readonly [Name in keyof Limits]?: number | undefined } | undefined;
   /** Takes the replica's events. Default: warnings and worse, one line each, on standard error. */
@@ -236,6 +254,13 @@ export interface ResolvedOptions {
     readonly everyMs: number | null;
     readonly retain: number;
   };
+  readonly alerts: {
+    readonly checkpointBytesMax: number | null;
+    readonly logBytesMax: number | null;
+    readonly freeBytesMin: number | null;
+    readonly freeCheckpointsMin: number;
+    readonly everyMs: number;
+  };
   readonly limits: Limits;
   readonly logger: Logger;
 }
@@ -260,6 +285,7 @@ export const optionKeys: readonly string[] = [
   'leadership',
   'leases',
   'checkpoints',
+  'alerts',
   'limits',
   'logger',
 ] satisfies readonly (keyof ReplicaOptions)[];
@@ -317,6 +343,7 @@ export function validateOptions(input: unknown): ResolvedOptions {
   const leadership = validateLeadership(check, options.leadership);
   const leases = validateLeases(check, options.leases);
   const checkpoints = validateCheckpoints(check, options.checkpoints);
+  const alerts = validateAlerts(check, options.alerts);
   const limits = validateLimits(check, options.limits, storage.segmentBytes);
   const logger = validateLogger(check, options.logger, replica ?? undefined);
   check.throwIfFailed('wrong options');
@@ -337,6 +364,7 @@ export function validateOptions(input: unknown): ResolvedOptions {
     leadership: Object.freeze(leadership),
     leases,
     checkpoints: Object.freeze(checkpoints),
+    alerts: Object.freeze(alerts),
     limits: Object.freeze(limits),
     logger,
   });
@@ -474,6 +502,28 @@ function validateCheckpoints(check: OptionChecker, value: unknown): ResolvedOpti
   const { min, max } = checkpointEveryMsBounds;
   const everyMs = check.integer(checkpoints.everyMs, 'checkpoints.everyMs', min, max) ?? null;
   return { everyBytes: bounded('everyBytes'), everyMs, retain: bounded('retain') };
+}
+
+const alertKeys = [
+  'checkpointBytesMax',
+  'logBytesMax',
+  'freeBytesMin',
+  'freeCheckpointsMin',
+  'everyMs',
+] as const satisfies readonly (keyof AlertOptions)[];
+
+function validateAlerts(check: OptionChecker, value: unknown): ResolvedOptions['alerts'] {
+  const alerts = check.object(value, 'alerts', alertKeys) ?? {};
+  const read = (name: keyof AlertOptions, { min, max }: { min: number; max: number }): number | null =>
+    check.integer(alerts[name], `alerts.${name}`, min, max) ?? null;
+  const { freeCheckpointsMin, everyMs } = alertBounds;
+  return {
+    checkpointBytesMax: read('checkpointBytesMax', alertBytesBounds),
+    logBytesMax: read('logBytesMax', alertBytesBounds),
+    freeBytesMin: read('freeBytesMin', alertBytesBounds),
+    freeCheckpointsMin: read('freeCheckpointsMin', freeCheckpointsMin) ?? freeCheckpointsMin.default,
+    everyMs: read('everyMs', everyMs) ?? everyMs.default,
+  };
 }
 
 function validateDataDir(check: OptionChecker, value: unknown, kind: StorageOption): string | null {

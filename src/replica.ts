@@ -14,7 +14,7 @@ import {
   type BootstrapResult,
 } from './application/bootstrap-calls.js';
 import { CheckpointCopies, type CheckpointCopy } from './application/checkpoint-copies.js';
-import type { ApplicationCheckpoints, RestoredState } from './application/checkpoints.js';
+import { DiskAlerts } from './application/disk-alerts.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
 import { LeadershipCalls } from './application/leadership-calls.js';
 import { LeadershipHooks } from './application/leadership-hooks.js';
@@ -24,7 +24,6 @@ import type {
   MemberSet,
   MemberSetChange,
 } from './application/membership.js';
-import type { MappedReference } from './application/memory-map.js';
 import type { ReadResult } from './application/reads.js';
 import type {
   CopyOptions,
@@ -35,6 +34,7 @@ import type {
 } from './application/replica-calls.js';
 import type { ReplicaEvents } from './application/replica-events.js';
 import type { ReplicaRole, ReplicaStatus } from './application/replica-status.js';
+import { openMapped, startTimer } from './application/surroundings.js';
 import { crc32c as portableCrc32c } from './checksum.js';
 import type { CommandBatch } from './command-batch.js';
 import { Bridge } from './engine/bridge.js';
@@ -44,17 +44,19 @@ import type { MemberHealth } from './engine/health.js';
 import { checkpointDirectory, type HostOptions } from './engine/host.js';
 import { SynodError } from './errors.js';
 import { electionTimeoutMsBounds, priorityBounds } from './limits.js';
-import { loadAddon, requireAddon } from './native/addon.js';
+import { loadAddon } from './native/addon.js';
 import type { ReplicaOptions, ResolvedOptions } from './options.js';
 import { validateOptions } from './options.js';
 import type { StateMachine } from './state-machine.js';
 import type { Statistics } from './statistics.js';
 import { FileCheckpointStore } from './storage/checkpoint-store.js';
+import { measureDisk } from './storage/disk-usage.js';
 import { formatToken, type Token } from './token.js';
 import { loadTls, type TlsOptions } from './transport/tls.js';
 
 export type { BootstrapOptions, BootstrapResult } from './application/bootstrap-calls.js';
 export type { CheckpointCopy } from './application/checkpoint-copies.js';
+export type { DiskAlert, DiskAlertKind } from './application/disk-alerts.js';
 export type { Consistency, ReadResult } from './application/reads.js';
 export type {
   CopyOptions,
@@ -83,6 +85,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   readonly #addresses: AddressAnswers | null;
   readonly #bootstraps: BootstrapCalls;
   readonly #copies: CheckpointCopies;
+  /** Null where there is no data directory. */
+  readonly #alerts: DiskAlerts | null;
   readonly #hooks: LeadershipHooks;
   #link: EngineLink | null = null;
   #role: ReplicaRole = 'inactive';
@@ -96,6 +100,15 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     this.#options = options;
     this.#stateMachine = stateMachine;
     this.#bootstraps = new BootstrapCalls(options.replica);
+    const { resolve, logger, leadership, dataDir, alerts: bounds } = options;
+    this.#alerts =
+      dataDir === null
+        ? null
+        : new DiskAlerts({
+            ...{ bounds, startTimer, logger },
+            measure: (callback) => measureDisk(dataDir, callback),
+            onAlert: (alert) => this.#tell('alert', alert),
+          });
     this.#copies = new CheckpointCopies({
       replica: options.replica,
       checkpoints: () => this.#side.checkpoints,
@@ -103,7 +116,6 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       send: (order) => this.#link?.copyCheckpoint(order),
       startTimer,
     });
-    const { resolve, logger, leadership } = options;
     this.#hooks = new LeadershipHooks({ ...leadership, logger });
     this.#addresses = resolve === null ? null : new AddressAnswers({ resolve, logger });
     this.#side = new ApplicationSide<Result>({
@@ -163,7 +175,10 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       now: () => performance.now(),
       wallNow: Date.now,
       onNotice: (notice) => this.#link?.onCheckpoint(notice),
-      onDurable: (checkpoint) => this.#tell('checkpoint', checkpoint),
+      onDurable: (checkpoint) => {
+        this.#alerts?.check();
+        this.#tell('checkpoint', checkpoint);
+      },
     };
     return { checkpoints: settings };
   }
@@ -341,6 +356,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       applied,
       stateDigest: this.#stateMachine.digest?.() ?? null,
       outstandingBytes: this.#side.outstandingBytes,
+      alerts: this.#alerts?.raised ?? [],
     };
   }
 
@@ -501,17 +517,19 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       asksForAddresses: resolve !== null,
       leadership: { priority, standsWhileCatchingUp, asksToLead, asksToVote },
       keepsCheckpoints: checkpoints !== null,
-      checkpoint: checkpoints === null ? null : await restoreNewest(checkpoints),
+      checkpoint: checkpoints === null ? null : await checkpoints.restored(),
     };
     const handler = { onEvent: (event: EngineEvent) => this.#onEvent(event), onWake: () => this.#side.run() };
     const open = engine === 'worker' ? openWorker : openInline;
     this.#link = await open(host, this.#bridge, logger, handler);
     this.#side.open(this.#link);
+    this.#alerts?.check();
     this.#addresses?.open((answer) => this.#link!.onAddress(answer));
     this.#hooks.open((answer) => this.#link!.lead(answer));
   }
 
   async #close(): Promise<void> {
+    this.#alerts?.close();
     const isIdle = new Promise<void>((resolve) => this.#side.beginClose(resolve));
     await this.#link?.close();
     const closed = new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed', { outcome: 'unknown' });
@@ -571,22 +589,4 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       });
     }
   }
-}
-
-function startTimer(timeoutMs: number, call: () => void): () => void {
-  const timer = setTimeout(call, timeoutMs);
-  return () => clearTimeout(timer);
-}
-
-function restoreNewest(checkpoints: ApplicationCheckpoints): Promise<RestoredState | null> {
-  return new Promise((resolve, reject) =>
-    checkpoints.restoreNewest((error, state) => (error === null ? resolve(state!) : reject(error))),
-  );
-}
-
-function openMapped({ path, readOnly, region }: MappedReference, bytes: number): Uint8Array {
-  const addon = requireAddon();
-  // Null where the engine runs in this thread: then it is mapped a second time.
-  const shared = region === undefined ? null : addon.openRegion(region);
-  return shared ?? addon.mapSegment(path, bytes, readOnly, false).bytes;
 }

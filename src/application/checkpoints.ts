@@ -123,6 +123,13 @@ export class ApplicationCheckpoints {
     );
   }
 
+  /** As a promise. */
+  restored(): Promise<RestoredState | null> {
+    return new Promise((resolve, reject) =>
+      this.restoreNewest((error, state) => (error === null ? resolve(state!) : reject(error))),
+    );
+  }
+
   /** The first of `found` that is sound; `damaged` are those before it. */
   #restoreFirst(
     found: readonly StoredCheckpoint[],

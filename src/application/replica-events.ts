@@ -1,6 +1,7 @@
 /** What happens to a replica, as its listeners hear it. */
 
 import type { SynodError } from '../errors.js';
+import type { DiskAlert } from './disk-alerts.js';
 import type { MemberSetChange } from './membership.js';
 import type { ReplicaRole } from './replica-status.js';
 
@@ -23,6 +24,8 @@ export interface ReplicaEvents {
   peer: [peer: { readonly id: string; readonly connected: boolean }];
   /** The storage has no space for another segment (the replica waits, and does not lead), or has space again. */
   storageFull: [full: boolean];
+  /** Something on the disk went beyond a bound of `alerts` in the options, or is back within it by a sixteenth. */
+  alert: [alert: DiskAlert];
   /**
    * A checkpoint of the state behind `slot` is durable: made by this replica, or copied from a peer: because it was
    * asked for (`copyCheckpoint`), or to catch up, and then it is restored too.

@@ -1,6 +1,7 @@
 /** What a replica tells of itself when it is asked. */
 
 import type { EngineStatus } from '../engine/engine-types.js';
+import type { DiskAlert } from './disk-alerts.js';
 
 export type ReplicaRole = EngineStatus['role'];
 
@@ -13,4 +14,6 @@ export interface ReplicaStatus extends EngineStatus {
   readonly stateDigest: string | null;
   /** Bytes of commands that wait for their results, and 64 for each. */
   readonly outstandingBytes: number;
+  /** What is beyond a bound of `alerts` in the options, as last measured. */
+  readonly alerts: readonly DiskAlert[];
 }

@@ -168,6 +168,7 @@ describe.each(['inline', 'worker'] as const)('a replica that is alone, engine %s
   it('tells its status', async () => {
     await replica.replicate(bytesOf('x'));
     expect(await replica.status()).toEqual({
+      alerts: [],
       replica: 'a',
       role: 'primary',
       primary: 'a',

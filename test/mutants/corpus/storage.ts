@@ -215,4 +215,13 @@ export const storage: readonly Mutant[] = [
       { check: 'unit', file: 'test/engine/log-writer.test.ts' },
     ],
   },
+  {
+    name: 'disk-alert-that-trembles-at-its-bound',
+    fault: 'storage',
+    mimics: 'an alert without a way back of its own: it is raised and cleared with every measurement',
+    edits: [
+      { file: 'application/disk-alerts.ts', find: 'const WAY_BACK = 1 / 16;', put: 'const WAY_BACK = 0;' },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/disk-alerts.test.ts' }],
+  },
 ];
