@@ -70,8 +70,13 @@ function makePlans(): readonly Plan[] {
   for (const replicas of [1, 3, 5, 7])
     plans.push(plan(`replicas ${replicas} pmem`, { replicas, batch: 500 }));
   plans.push(plan('one by one, inline', { outstanding: 1, engine: 'inline' }));
-  plans.push(plan('network, a promise each', { load: 'network', clients: 2 }));
-  plans.push(plan('network, batches', { load: 'network', clients: 2, batch: 500 }));
+  for (const storage of ['pmem', 'uring', 'file']) {
+    if (storage !== 'pmem') plans.push(plan(`a promise each, ${storage}`, { storage }));
+    plans.push(plan(`a promise each, ${storage}, semi-space 64`, { storage, semiSpace: 64 }));
+    plans.push(plan(`batches of 1000, ${storage}`, { storage, batch: 1000 }));
+    plans.push(plan(`network, a promise each, ${storage}`, { storage, load: 'network', semiSpace: 64 }));
+    plans.push(plan(`network, batches of 500, ${storage}`, { storage, load: 'network', batch: 500 }));
+  }
   plans.push(plan('one secondary paused', { batch: 500 }, 'pause-secondary'));
   plans.push(
     plan('primary killed', { load: 'network', clients: 1, batch: 100, outstanding: 1000 }, 'kill-primary'),
@@ -97,7 +102,11 @@ async function measure({ settings, event }: Plan): Promise<Measured['figures'] |
         break;
       }
       done.push(await cluster.run(seconds, event === 'pause-secondary'));
-      if (event === undefined && settings.load === 'embedded' && settings.batch > 0)
+      if (
+        event === undefined &&
+        settings.load === 'embedded' &&
+        (settings.batch > 0 || settings.outstanding === 1)
+      )
         limits.push(await runLimit({ ...settings, seconds: Math.min(2, seconds) }));
     }
     return figuresOf(done, limits, labelOf(settings, done[0]!));
