@@ -92,7 +92,6 @@ export class Readers {
     const at = world.events.now;
     // Filled in by the invariant: the call whose command these reads must see.
     world.tell({ kind: 'reads-made', at, replica: machine.id, reads: kind, writer, ageMs, query });
-    this.#open.set(machine, (this.#open.get(machine) ?? 0) + burst);
     const settled = (): void => {
       if (machine.life === life && machine.process === process)
         this.#open.set(machine, this.#open.get(machine)! - 1);
@@ -115,6 +114,8 @@ export class Readers {
       reject: settled,
     };
     process.applicationThread.run(() => {
+      // What waits for a thread that stands still was not given to the process yet, which may close before.
+      this.#open.set(machine, (this.#open.get(machine) ?? 0) + burst);
       for (let count = 0; count < burst; count += 1)
         process.side.submitRead(query, { consistency, timeoutMs }, reader);
     });

@@ -236,7 +236,8 @@ export class World {
   /** Ends it as a service does that is asked to. */
   close(machine: Machine, downMs: number): void {
     const { process, life } = machine;
-    if (process === null || process.state !== 'open') return;
+    // A service closes its replica once.
+    if (process === null || process.state !== 'open' || machine.isClosing) return;
     machine.isClosing = true;
     process.close(() => {
       if (machine.life !== life || machine.process !== process) return;
