@@ -12,16 +12,19 @@ export function answerStatusQuery(
   context: Context,
   acceptor: Acceptor,
   election: Election,
+  leadership: Leadership,
   from: MemberNumber,
   { round }: StatusQuery,
 ): void {
   if (context.withheld.has(from)) return;
+  const primaryAlive = context.role === 'primary' || election.isPrimaryAlive;
   context.send(from, {
     kind: 'status-reply',
     round,
     promised: acceptor.promised,
     chosen: context.chosen,
-    primaryAlive: context.role === 'primary' || election.isPrimaryAlive,
+    primaryAlive,
+    standing: primaryAlive ? 0 : leadership.standing,
   });
 }
 

@@ -10,6 +10,12 @@ import type { Context } from './context.js';
 import type { Slot } from './decree.js';
 import type { StatusReply } from './messages.js';
 
+/**
+ * Election timeouts that a candidate waits for a member of a higher priority, which answered that it would stand. Within a third of one it
+ * asks around, where the link to the primary broke; within one and a half, and this replica has waited for one of them at least, otherwise.
+ */
+const DEFERENCE = 0.5;
+
 export class Election {
   /** The ballot of the primary that was last heard from. */
   primaryBallot: Ballot = noBallot;
@@ -21,6 +27,9 @@ export class Election {
   #round = 0;
   #replies: Map<MemberNumber, StatusReply> = new Map();
   #retryAt = 0;
+  /** Whether it has waited for a member of a higher priority since it heard a primary: once is enough. */
+  #deference: 'unused' | 'waiting' | 'used' = 'unused';
+  #deferUntil = 0;
 
   constructor(context: Context) {
     this.#context = context;
@@ -44,6 +53,7 @@ export class Election {
     requires(ballot !== noBallot, 'primary-has-a-ballot');
     this.primaryBallot = ballot;
     this.#primaryHeardAt = this.#context.now;
+    this.#deference = 'unused';
     this.restart();
   }
 
@@ -100,17 +110,24 @@ export class Election {
       // Of a candidate's round; the next one begins without them.
       isAsking
         ? [...this.#replies]
-            .map(([member, { chosen, primaryAlive }]) => [member, chosen, primaryAlive] as const)
+            .map(
+              ([member, { chosen, primaryAlive, standing }]) =>
+                [member, chosen, primaryAlive, standing] as const,
+            )
             .sort(([a], [b]) => a - b)
         : [],
       // The next round begins without it; a primary prepares again where a configuration was chosen.
       role === 'secondary' || role === 'learner' ? 0 : Math.max(0, this.#retryAt - now),
+      // One that waits and is no candidate any more has waited once: the next round begins with that.
+      isAsking || this.#deference === 'unused' ? this.#deference : 'used',
+      isAsking && this.#deference === 'waiting' ? Math.max(0, this.#deferUntil - now) : 0,
     ];
   }
 
   startRound(): void {
     this.#round += 1;
     this.#replies = new Map();
+    if (this.#deference === 'waiting') this.#deference = 'used';
     this.restart();
     this.#retryAt = 0;
   }
@@ -141,6 +158,30 @@ export class Election {
   /** A quorum, this replica included, hears no primary. */
   get isGranted(): boolean {
     return this.#replies.size + 1 >= this.#context.quorum && !this.isDenied;
+  }
+
+  /**
+   * A member of a higher priority answered that it would stand, and has what it needs to lead at once: it is given time to. A candidate of
+   * that standing waits until `isDeferenceOver`.
+   */
+  defers(standing: number): boolean {
+    if (this.#deference !== 'unused') return this.#deference === 'waiting';
+    const { now, options, chosen } = this.#context;
+    const most = Math.max(chosen, this.chosenReported);
+    let isBetter = false;
+    for (const reply of this.#replies.values())
+      isBetter ||= reply.standing > standing && most - reply.chosen <= options.pipelineDecreesMax;
+    if (!isBetter) return false;
+    this.#deference = 'waiting';
+    this.#deferUntil = now + options.electionTimeoutMs * DEFERENCE;
+    // The round must outlast the wait, or another election timeout would come on top of it.
+    this.restart();
+    return true;
+  }
+
+  /** It has waited long enough. By now the answers are old, and a primary may have come of it: everybody is to be asked again. */
+  get isDeferenceOver(): boolean {
+    return this.#deference === 'waiting' && this.#context.now >= this.#deferUntil;
   }
 
   /** The most that a replica of the round knows to be chosen. */

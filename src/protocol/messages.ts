@@ -18,6 +18,8 @@ export interface StatusReply {
   readonly chosen: Slot;
   /** The sender is a primary with a quorum, or has heard from one within the election timeout. */
   readonly primaryAlive: boolean;
+  /** The sender's priority, where it would stand itself; else 0. Also 0 where it hears a primary. */
+  readonly standing: number;
 }
 
 /** Phase 1a. `from` is the first slot that the candidate does not know to be chosen. */

@@ -313,7 +313,7 @@ export class Replica {
     checkPlausible(from, message, this.#roles);
     switch (message.kind) {
       case 'status-query':
-        answerStatusQuery(context, this.#acceptor, this.#election, from, message);
+        answerStatusQuery(context, this.#acceptor, this.#election, this.#leadership, from, message);
         break;
       case 'status-reply':
         this.#learner.hint(from, message.chosen);

@@ -52,7 +52,10 @@ export class RoleChanges {
         break;
       case 'candidate':
         if (this.#election.isDue) this.becomeSecondary();
-        else this.advanceCandidate();
+        else {
+          if (this.#election.isDeferenceOver) this.#election.startRound();
+          this.advanceCandidate();
+        }
         break;
       case 'preparing':
         if (this.#election.isDue) this.becomeSecondary();
@@ -108,7 +111,8 @@ export class RoleChanges {
       // Far behind, preparing would only stop the others while this replica learns. It learns first.
       if (this.#election.chosenReported - context.chosen > context.options.pipelineDecreesMax)
         this.becomeSecondary();
-      else if (!this.#reading.lease.isBound) this.becomePreparing();
+      else if (!this.#election.defers(this.#leadership.standing) && !this.#reading.lease.isBound)
+        this.becomePreparing();
       return;
     }
     if (this.#election.takeRetry()) this.#election.query();

@@ -39,7 +39,7 @@ export class FrameWriter {
         this.#u64(BODY, message.round);
         this.#u64(BODY + 8, message.promised);
         this.#u64(BODY + 16, message.chosen);
-        view.setUint32(BODY + 24, message.primaryAlive ? 1 : 0, true);
+        view.setUint32(BODY + 24, message.primaryAlive ? 1 : message.standing * STANDING_UNIT, true);
         return this.#finish(FrameKind.statusReply, 28, configuration, 0, 0);
       case 'prepare':
         this.#u64(BODY, message.ballot);
@@ -309,6 +309,8 @@ export interface ForwardedGroup {
 
 /** Flags of a forwarded group stand above its count. */
 const FORWARD_FLAG_UNIT = 0x1000_0000;
+/** The standing in a status-reply stands above whether its sender hears a primary. */
+const STANDING_UNIT = 0x100;
 
 export function decodeForward(frame: Frame): ForwardedGroup {
   const word = frame.view.getUint32(BODY + 16, true);
@@ -415,6 +417,7 @@ export function decodeMessage(frame: Frame): Message {
         promised: readU64(view, BODY + 8),
         chosen: readU64(view, BODY + 16),
         primaryAlive: view.getUint32(BODY + 24, true) === 1,
+        standing: Math.floor(view.getUint32(BODY + 24, true) / STANDING_UNIT),
       };
     case FrameKind.prepare:
       return { kind: 'prepare', ballot: readU64(view, BODY), from: readU64(view, BODY + 8) };

@@ -4,12 +4,13 @@ import { describe, expect, it } from 'vitest';
 import type { Message, StatusReply } from '../../src/protocol/messages.js';
 import { b, decree, Scene } from './harness.js';
 
-const statusReply = (round: number, primaryAlive = false, chosen = 0): StatusReply => ({
+const statusReply = (round: number, primaryAlive = false, chosen = 0, standing = 0): StatusReply => ({
   kind: 'status-reply',
   round,
   promised: 0,
   chosen,
   primaryAlive,
+  standing,
 });
 
 const heartbeat = (round: number, member: number): Message => ({
@@ -188,6 +189,96 @@ describe('a candidate', () => {
     const third = new Scene().toCandidate();
     third.receive(2, { kind: 'accept', ballot: b(1, 2), slot: 1, chosen: 0, decree: decree('x') });
     expect(third.role).toBe('secondary');
+  });
+});
+
+describe('a candidate of a lower priority than one that answers', () => {
+  const better = statusReply(1, false, 0, 101);
+
+  it('waits for half an election timeout, asks anew, and stands if nobody else did', () => {
+    const scene = new Scene().toCandidate();
+    expect(scene.receive(2, better)).toEqual([]);
+    scene.receive(3, statusReply(1, false, 0, 100));
+    scene.wait(140);
+    expect(scene.role).toBe('candidate');
+    expect(scene.wait(10)).toEqual(['send 2: status-query round 2', 'send 3: status-query round 2']);
+    // It does not wait for that member again.
+    scene.receive(2, statusReply(2, false, 0, 101));
+    expect(scene.role).toBe('preparing');
+  });
+
+  it('waits in vain at most once until it hears a primary again, however often it begins anew', () => {
+    const scene = new Scene().toCandidate();
+    scene.receive(2, better);
+    scene.wait(140);
+    scene.receive(3, statusReply(1, true));
+    expect(scene.role).toBe('secondary');
+    scene.wait(300);
+    scene.receive(2, statusReply(2, false, 0, 101));
+    expect(scene.role).toBe('preparing');
+    const another = new Scene().toCandidate();
+    another.receive(2, better);
+    another.receive(2, heartbeat(1, 2));
+    another.wait(300);
+    another.receive(2, statusReply(2, false, 0, 101));
+    expect(another.role).toBe('candidate');
+  });
+
+  it('waits to the end also where that comes late in its round', () => {
+    const scene = new Scene().toCandidate();
+    scene.wait(290);
+    scene.receive(2, better);
+    scene.wait(150);
+    scene.receive(2, statusReply(2));
+    expect(scene.role).toBe('preparing');
+  });
+
+  it('hears meanwhile that there is a primary, and follows whoever stands', () => {
+    const scene = new Scene().toCandidate();
+    scene.receive(2, better);
+    expect(scene.receive(2, { kind: 'prepare', ballot: b(1, 2), from: 1 })).toContain(
+      'status: secondary, primary 0, ballot -',
+    );
+    const stopped = new Scene().toCandidate();
+    stopped.receive(2, better);
+    stopped.receive(3, statusReply(1, true));
+    expect(stopped.role).toBe('secondary');
+  });
+
+  it.each([
+    ['the same priority', statusReply(1, false, 0, 100), {}],
+    ['more to learn first than a pipeline', statusReply(1, false, 0, 101), { chosen: 5 }],
+  ])('does not wait for one with %s', (_, answer, setting) => {
+    const scene = new Scene(setting).toCandidate();
+    scene.receive(2, answer);
+    expect(scene.role).toBe('preparing');
+  });
+
+  it('is of its own priority: one that is to stand by order does not wait', () => {
+    const scene = new Scene().toCandidate();
+    scene.receive(2, better);
+    scene.feed({ kind: 'promote', request: 1, evenIfBehind: false });
+    expect(scene.role).toBe('preparing');
+    const high = new Scene().toCandidate();
+    high.feed({ kind: 'standing', standing: { isStalled: false, isLagging: false, priority: 102 } });
+    high.receive(2, better);
+    expect(high.role).toBe('preparing');
+  });
+
+  it('is told of no standing by one that is unfit, or hears a primary', () => {
+    const scene = new Scene();
+    scene.feed({ kind: 'standing', standing: { isStalled: true, isLagging: false, priority: 200 } });
+    expect(scene.receive(3, { kind: 'status-query', round: 1 })).toEqual([
+      'send 3: status-reply round 1: promised -, chosen 0, hears no primary, standing 0',
+    ]);
+    scene.feed({ kind: 'standing', standing: { isStalled: false, isLagging: false, priority: 200 } });
+    expect(scene.receive(3, { kind: 'status-query', round: 2 })).toEqual([
+      'send 3: status-reply round 2: promised -, chosen 0, hears no primary, standing 200',
+    ]);
+    scene.receive(2, heartbeat(1, 2));
+    expect(scene.receive(3, { kind: 'status-query', round: 3 })).toEqual([
+      'send 3: status-reply round 3: promised -, chosen 0, hears a primary',
+    ]);
   });
 });
 

@@ -234,6 +234,7 @@ export class Scene {
         promised: 0,
         chosen: this.replica.chosen,
         primaryAlive: false,
+        standing: 0,
       });
     }
     expect(this.role).toBe('preparing');

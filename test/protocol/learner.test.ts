@@ -251,7 +251,14 @@ describe('fetch', () => {
       void fetches.push(...effects.filter((line) => line.includes('fetch')));
     while (scene.role !== 'candidate') noted(scene.wait(10));
     noted(
-      scene.receive(3, { kind: 'status-reply', round: 1, promised: b(1, 2), chosen: 0, primaryAlive: false }),
+      scene.receive(3, {
+        kind: 'status-reply',
+        round: 1,
+        promised: b(1, 2),
+        chosen: 0,
+        primaryAlive: false,
+        standing: 0,
+      }),
     );
     expect([scene.role, fetches]).toEqual(['preparing', ['send 3: fetch from 1']]);
     noted(scene.wait(149));

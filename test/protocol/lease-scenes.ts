@@ -29,6 +29,7 @@ export function holding(): Scene {
       promised: 0,
       chosen: 0,
       primaryAlive: false,
+      standing: 0,
     });
   primary.durable();
   primary.receive(2, { kind: 'promised', ballot: b(1, 1), entries: 0, chosen: 0 });

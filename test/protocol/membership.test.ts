@@ -300,7 +300,14 @@ describe('messages across configurations', () => {
       `send ${outsider}: fetch from 1`,
     ]);
     // The answers of strangers are no votes.
-    const reply = { kind: 'status-reply', round: 1, promised: 0, chosen: 0, primaryAlive: false } as const;
+    const reply = {
+      kind: 'status-reply',
+      round: 1,
+      promised: 0,
+      chosen: 0,
+      primaryAlive: false,
+      standing: 0,
+    } as const;
     scene.receive(outsider, reply);
     scene.receive(outsider + 1, reply);
     expect(scene.role).toBe('candidate');

@@ -68,7 +68,7 @@ const faults: readonly (readonly [contract: string, scene: () => Scene, message:
   [
     'ballot-round-in-bounds',
     () => new Scene().toCandidate(),
-    { kind: 'status-reply', round: 1, promised: tooFar, chosen: 0, primaryAlive: false },
+    { kind: 'status-reply', round: 1, promised: tooFar, chosen: 0, primaryAlive: false, standing: 0 },
   ],
   ['ballot-round-in-bounds', preparing, { kind: 'refuse', ballot: b(1, 1), promised: tooFar }],
   ['slots-begin-at-one', () => new Scene(), { kind: 'prepare', ballot: b(1, 2), from: 0 }],

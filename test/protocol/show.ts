@@ -1,5 +1,6 @@
 /** Ballots, decrees, messages and records as a person reads them: in expected texts, in traces. */
 
+import { priorityBounds } from '../../src/limits.js';
 import { formatBallot } from '../../src/protocol/ballot.js';
 import type { Configuration } from '../../src/protocol/configuration.js';
 import type { DecreeReference } from '../../src/protocol/decree.js';
@@ -28,7 +29,7 @@ export function showMessage(message: Message): string {
     case 'status-reply':
       return `status-reply round ${message.round}: promised ${formatBallot(message.promised)}, chosen ${message.chosen}, ${
         message.primaryAlive ? 'hears a primary' : 'hears no primary'
-      }`;
+      }${message.primaryAlive || message.standing === priorityBounds.default ? '' : `, standing ${message.standing}`}`;
     case 'prepare':
       return `prepare ${formatBallot(message.ballot)} from ${message.from}`;
     case 'promise-entry':

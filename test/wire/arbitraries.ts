@@ -98,13 +98,16 @@ const withDecree = <F extends object>(
 export const sentByKind: Record<MessageKind, fc.Arbitrary<Sent>> = {
   'status-query': bare(fc.record({ kind: fc.constant('status-query' as const), round: u64 })),
   'status-reply': bare(
-    fc.record({
-      kind: fc.constant('status-reply' as const),
-      round: u64,
-      promised: u64,
-      chosen: u64,
-      primaryAlive: fc.boolean(),
-    }),
+    fc
+      .record({
+        kind: fc.constant('status-reply' as const),
+        round: u64,
+        promised: u64,
+        chosen: u64,
+        primaryAlive: fc.boolean(),
+        standing: fc.integer({ min: 0, max: 255 }),
+      })
+      .map((reply) => ({ ...reply, standing: reply.primaryAlive ? 0 : reply.standing })),
   ),
   prepare: bare(fc.record({ kind: fc.constant('prepare' as const), ballot: u64, from: u64 })),
   'promise-entry': withDecree(

@@ -178,4 +178,31 @@ export const elections: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
   },
+  {
+    name: 'waits-for-a-higher-priority-again-and-again',
+    fault: 'election',
+    mimics: 'a preferred leader that answers and never stands keeps the others from standing for ever',
+    edits: [
+      {
+        file: ELECTION,
+        find: "if (this.#deference === 'waiting') this.#deference = 'used';",
+        put: "if (this.#deference === 'waiting') this.#deference = 'unused';",
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/election.test.ts' }],
+  },
+  {
+    name: 'stands-on-answers-from-before-the-wait',
+    fault: 'election',
+    mimics:
+      'hashicorp/raft#524: whoever stands without knowing of the leader that there is by now disturbs it',
+    edits: [
+      {
+        file: ROLES,
+        find: 'if (this.#election.isDeferenceOver) this.#election.startRound();',
+        put: 'if (this.#election.isDeferenceOver) this.becomePreparing();',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/election.test.ts' }],
+  },
 ];

@@ -95,7 +95,14 @@ export const shapes: Record<MessageKind, Shape> = {
     slot: true,
     ballot: false,
     note: 'slot: what the sender knows chosen; it hears no primary',
-    make: (_, slot) => ({ kind: 'status-reply', round: 1, promised: 0, chosen: slot, primaryAlive: false }),
+    make: (_, slot) => ({
+      kind: 'status-reply',
+      round: 1,
+      promised: 0,
+      chosen: slot,
+      primaryAlive: false,
+      standing: 0,
+    }),
   },
   prepare: {
     slot: true,
@@ -308,7 +315,14 @@ export const variants: readonly Variant[] = [
     shape: {
       ...shapes['status-reply'],
       note: 'slot: what the sender knows chosen; it hears a primary',
-      make: (_, slot) => ({ kind: 'status-reply', round: 1, promised: 0, chosen: slot, primaryAlive: true }),
+      make: (_, slot) => ({
+        kind: 'status-reply',
+        round: 1,
+        promised: 0,
+        chosen: slot,
+        primaryAlive: true,
+        standing: 0,
+      }),
     },
   },
   {

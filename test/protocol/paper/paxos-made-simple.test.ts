@@ -187,7 +187,14 @@ describe('2.3 Learning a chosen value', () => {
 describe('2.4 Progress', () => {
   it('two proposers with ever higher numbers would never end: a candidate asks first whether anyone hears a primary', () => {
     const scene = new Scene().toCandidate();
-    scene.receive(2, { kind: 'status-reply', round: 1, promised: 0, chosen: 0, primaryAlive: true });
+    scene.receive(2, {
+      kind: 'status-reply',
+      round: 1,
+      promised: 0,
+      chosen: 0,
+      primaryAlive: true,
+      standing: 0,
+    });
     expect(scene.role).toBe('secondary');
     expect(scene.replica.promised).toBe(0);
   });
