@@ -9,7 +9,7 @@ export interface CheckpointPolicy {
   readonly retain: number;
 }
 
-/** Part of `everyBytes` after which a state machine that made none is asked again. */
+/** Part of `everyBytes`, or of `everyMs`, after which one that was due and was not made is thought of again. */
 const RETRY_PART = 16;
 
 export class CheckpointSchedule {
@@ -34,9 +34,14 @@ export class CheckpointSchedule {
     return this.#now() >= this.#dueAtMs && bytesExecuted > this.#bytesAtLast;
   }
 
-  /** Milliseconds until it may be due by time; null where it never is. */
+  /** Milliseconds until it may be due by time, at least 1; null where it never is. */
   get waitMs(): number | null {
-    return this.#policy.everyMs === null ? null : Math.max(1, this.#dueAtMs - this.#now());
+    const { everyMs } = this.#policy;
+    if (everyMs === null) return null;
+    const leftMs = this.#dueAtMs - this.#now();
+    // Past due, and nothing was executed: the next decree has one made without any timer. Whoever looked again at once would wake
+    // an idle replica a thousand times a second.
+    return Math.max(1, leftMs > 0 ? leftMs : Math.ceil(everyMs / RETRY_PART));
   }
 
   /** One is begun, or was restored. */

@@ -28,7 +28,22 @@ describe('a checkpoint is due', () => {
     now += 1000;
     expect(schedule.isDue(1)).toBe(false);
     expect(schedule.isDue(2)).toBe(true);
-    // Late, but no busy loop.
+  });
+
+  it('without an idle replica being woken all the time: past due, nothing but a decree makes it due', () => {
+    now = 0;
+    const schedule = scheduleOf(1e9, 200);
+    schedule.onBegun(1);
+    let wakes = 0;
+    for (; now < 20_000; now += schedule.waitMs!) {
+      expect(schedule.isDue(1)).toBe(false);
+      wakes += 1;
+    }
+    expect(wakes).toBeLessThan(20_000 / (200 / 16));
+    expect(schedule.isDue(2)).toBe(true);
+    schedule.onBegun(2);
+    expect(schedule.waitMs).toBe(200);
+    now += 199.5;
     expect(schedule.waitMs).toBe(1);
   });
 
