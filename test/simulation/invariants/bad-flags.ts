@@ -4,7 +4,7 @@ import { b, decree, Story } from './story.js';
 
 type Stories = readonly (readonly [string, () => Story])[];
 
-const [x, y] = [decree('x'), decree('yy')];
+const [x, y, z] = [decree('x'), decree('yy'), decree('zzz')];
 const begun = (): Story => new Story().begin().prepare('a', b(1, 1), 'b');
 
 export const notAlone: Stories = [
@@ -45,4 +45,13 @@ export const rightFlags: Readonly<Record<string, () => Story>> = {
       .propose('b', b(2, 2), 1, x)
       .propose('b', b(2, 2), 2, y)
       .execute('b', 1, 1),
+  'a last command in a slot for which an earlier primary had something else': () =>
+    begun()
+      .propose('a', b(1, 1), 1, x)
+      .propose('a', b(1, 1), 2, y)
+      .call(1, 'c', { isLast: true })
+      .prepare('c', b(2, 3), 'b')
+      .propose('c', b(2, 3), 1, z)
+      .execute('c', 1, 1)
+      .execute('a', 1, 1),
 };

@@ -25,6 +25,8 @@ export class NothingBehindTheLast implements Invariant {
   /** The first accept of the lowest ballot that was sent. */
   readonly #sent: Map<Slot, Sent> = new Map();
   readonly #judged: Set<number> = new Set();
+  /** What was accepted first, by slot; null where something else was too: the command may have come with that, long after. */
+  readonly #values: Map<Slot, string | null> = new Map();
 
   constructor(slotsKept: number = SLOTS_KEPT) {
     this.#slotsKept = slotsKept;
@@ -39,8 +41,12 @@ export class NothingBehindTheLast implements Invariant {
         if (this.#last.has(observation.call)) this.#judge(observation);
         break;
       case 'written': {
-        const { kind, slot, ballot } = observation.record;
-        if (kind !== 'accept' || ballot >= (this.#first.get(slot) ?? Number.POSITIVE_INFINITY)) break;
+        const { kind, slot, ballot, value } = observation.record;
+        if (kind !== 'accept') break;
+        const before = this.#values.get(slot);
+        this.#values.set(slot, before === undefined || before === value ? value : null);
+        this.#values.delete(slot - this.#slotsKept);
+        if (ballot >= (this.#first.get(slot) ?? Number.POSITIVE_INFINITY)) break;
         this.#first.set(slot, ballot);
         this.#first.delete(slot - this.#slotsKept);
         break;
@@ -65,7 +71,7 @@ export class NothingBehindTheLast implements Invariant {
     if (last?.replica !== replica || this.#judged.has(call)) return;
     this.#judged.add(call);
     // Whoever adopts it, for a primary that never came to send it, goes on.
-    if (this.#first.get(slot) !== last.ballot) return;
+    if (this.#first.get(slot) !== last.ballot || this.#values.get(slot) === null) return;
     const next = this.#sent.get(slot + 1);
     if (next?.ballot !== last.ballot || next.at - last.at >= PATIENCE_MS) return;
     throw new Violation(
