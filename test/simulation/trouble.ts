@@ -134,7 +134,7 @@ export class Trouble {
         this.#flipDurable(target!, fault.downMs);
         break;
       case 'bad-write':
-        if (this.#canLose(target!)) target!.disk.nextWriteFault = fault.what;
+        if (this.#canSpoil(target!)) target!.disk.nextWriteFault = fault.what;
         break;
       case 'promote':
         target!.process?.lead({ kind: 'promote', request: 1, evenIfBehind: fault.evenIfBehind });
@@ -220,7 +220,7 @@ export class Trouble {
 
   #flipDurable(machine: Machine, downMs: number): void {
     const world = this.#world;
-    if (!this.#canLose(machine)) return;
+    if (!this.#canSpoil(machine)) return;
     const { random } = world;
     if (random.chance(0.4) && this.#flipCheckpoint(machine)) {
       if (random.chance(0.7) && machine.isRunning) world.crash(machine, false, downMs);
@@ -318,6 +318,15 @@ export class Trouble {
     const knows = tap.hasGenesisDurable || disk.checkpoints.durableSlots.length > 0;
     if (!knows || this.#world.changes.isUnsettled) return false;
     return machine === primary || primary.process?.metLife.get(machine.index) === life;
+  }
+
+  /**
+   * Bytes may be spoilt where the disk may be lost. It is found out only later: before there is a member set nobody can say whether more
+   * members than a minority will have lost theirs by then.
+   */
+  #canSpoil(machine: Machine): boolean {
+    const { latest, script } = this.#world;
+    return (latest !== null || script.settings.mode === 'unbounded') && this.#canLose(machine);
   }
 
   /** A disk may be lost if the cluster can stand it. */
