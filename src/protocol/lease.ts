@@ -39,6 +39,8 @@ export class Lease {
   #deferredUntil = NEVER;
   /** This replica was told to prepare a ballot, and does once it may. */
   #standsUntil = NEVER;
+  /** The highest ballot that it knew of when it was told to. */
+  #standsOver: Ballot = noBallot;
 
   // As the primary that holds it, under `#ballot`.
   #ballot: Ballot = noBallot;
@@ -83,12 +85,15 @@ export class Lease {
   holdsBack(): boolean {
     if (!this.isBound) return false;
     this.#standsUntil = this.#context.now + 3 * this.#context.options.lease!.durationMs;
+    this.#standsOver = Math.max(this.#acceptor.promised, this.#context.ballotSeen);
     return true;
   }
 
-  /** True once, when what `holdsBack` waits for is over. */
-  takeStand(): boolean {
+  /** True once, when what `holdsBack` waits for is over. `followed`: the ballot of the primary that was last heard from. */
+  takeStand(followed: Ballot): boolean {
     const { now, role } = this.#context;
+    // Somebody else has stood by now, and may lead: nobody wants to have it deposed, nor to wait for the end of its lease.
+    if (Math.max(this.#acceptor.promised, followed) > this.#standsOver) this.#standsUntil = NEVER;
     if (now >= this.#standsUntil || (role !== 'secondary' && role !== 'candidate') || this.isBound)
       return false;
     this.#standsUntil = NEVER;
@@ -173,7 +178,9 @@ export class Lease {
       now < this.#grantedUntil ? [this.#grantedTo, left(this.#grantedUntil)] : [],
       left(this.#freeAt),
       now < this.#deferredUntil ? [this.#deferred, left(this.#deferredUntil)] : [],
-      left(this.#standsUntil),
+      now < this.#standsUntil && this.#acceptor.promised <= this.#standsOver
+        ? [left(this.#standsUntil), this.#standsOver]
+        : [],
       role === 'primary' && this.#ballot === this.#proposer.ballot
         ? [
             this.#asked,

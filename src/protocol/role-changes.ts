@@ -40,7 +40,7 @@ export class RoleChanges {
 
   /** Time has passed, in this role. `able`: it can append to its log. */
   tick(able: boolean): void {
-    if (this.#reading.lease.takeStand()) this.stand();
+    if (this.#reading.lease.takeStand(this.#election.primaryBallot)) this.stand();
     if (this.#candidacy.isOverdue) this.settle(this.#candidacy.request, false);
     const { role } = this.#context;
     switch (role) {

@@ -168,6 +168,42 @@ describe('a member that has granted a lease', () => {
     expect(scene.role).toBe('preparing');
   });
 
+  it('told to lead, it does not depose whoever stood while it waited', () => {
+    const scene = granted();
+    scene.feed({ kind: 'promote', request: 7, evenIfBehind: false });
+    scene.wait(300 - 1);
+    scene.receive(2, { kind: 'lease-release', ballot: b(1, 2) });
+    scene.receive(3, prepare(4));
+    expect(scene.replica.promised).toBe(b(4, 3));
+    scene.durable();
+    for (let passed = 0; passed < 1000; passed += 50) {
+      scene.receive(3, { kind: 'heartbeat', ballot: b(4, 3), chosen: 0, round: 1 });
+      scene.wait(50);
+      expect(scene.role).toBe('secondary');
+    }
+  });
+
+  it('told to lead, it does not depose whoever was elected without it', () => {
+    const scene = granted();
+    scene.feed({ kind: 'promote', request: 7, evenIfBehind: false });
+    // Not promised: the lease of the one before lasts. A quorum of others did.
+    expect(scene.receive(3, prepare(4))).toEqual([]);
+    for (let passed = 0; passed < 1000; passed += 50) {
+      scene.receive(3, { kind: 'heartbeat', ballot: b(4, 3), chosen: 0, round: 1 });
+      scene.wait(50);
+      expect(scene.role).toBe('secondary');
+    }
+  });
+
+  it('told to lead, it does after the acceptances of the holder all the same', () => {
+    const scene = granted();
+    scene.feed({ kind: 'promote', request: 7, evenIfBehind: false });
+    scene.receive(2, { kind: 'accept', ballot: b(1, 2), slot: 1, chosen: 0, decree: decree('x') });
+    expect(scene.replica.promised).toBe(b(1, 2));
+    scene.wait(320);
+    expect(scene.role).toBe('preparing');
+  });
+
   it('grants nothing where it was not told of leases, or of such long ones', () => {
     const without = new Scene().toSecondaryOf(2);
     expect(without.receive(2, request(1))).toEqual([]);

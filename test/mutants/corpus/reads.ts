@@ -167,6 +167,20 @@ export const reads: readonly Mutant[] = [
     killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
   },
   {
+    name: 'held-back-stand-deposes-who-was-elected',
+    fault: 'election',
+    mimics:
+      'found here by the simulator (seed 10006529): a hand-over that had to wait came true after another one had',
+    edits: [
+      {
+        file: 'protocol/lease.ts',
+        find: 'if (Math.max(this.#acceptor.promised, followed) > this.#standsOver) this.#standsUntil = NEVER;',
+        put: '',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
+  },
+  {
     name: 'lease-counts-after-it-was-given-back',
     fault: 'reads',
     mimics: 'a leader that hands over and counts confirmations from before',
