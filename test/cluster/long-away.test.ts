@@ -20,8 +20,11 @@ const SPEED_PART_MIN = 0.8;
 const EVERY_BYTES = COMPARES_SPEED ? 64 * MEBIBYTE : MEBIBYTE;
 const SEGMENT_BYTES = COMPARES_SPEED ? 16 * MEBIBYTE : MEBIBYTE;
 const RETAIN = 2;
+/** Files of removed segments that wait to be used again. */
+const SPARES = 4;
 /** As many checkpoints' worth as are kept, the one under way, and a part of a segment with each; twice as much where the disk is slow. */
-const LOG_BYTES_MAX = 2 * ((RETAIN + 1) * (EVERY_BYTES + SEGMENT_BYTES) + 2 * SEGMENT_BYTES);
+const LOG_BYTES_MAX =
+  2 * ((RETAIN + 1) * (EVERY_BYTES + SEGMENT_BYTES) + 2 * SEGMENT_BYTES) + SPARES * SEGMENT_BYTES;
 
 afterEach(disposeAll);
 
