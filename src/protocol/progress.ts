@@ -117,7 +117,11 @@ export class Progress {
     context.self = member !== undefined && member.incarnation === incarnation ? member.number : 0;
     if (context.self === 0) context.role = 'learner';
     else if (context.role === 'inactive' || context.role === 'learner') context.role = 'secondary';
-    else if (context.role === 'candidate' || context.role === 'preparing') context.role = 'secondary';
+    else if (context.role === 'candidate' || context.role === 'preparing') {
+      context.role = 'secondary';
+      // It stood under members that are no more. Of theirs it has heard no primary, and need not wait for another timeout's silence.
+      this.#election.hasten();
+    }
     // Whoever has just become a member hears the others out first.
     if (!wasMember) this.#election.restart();
     const { primary } = this.#election;

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Message, StatusReply } from '../../src/protocol/messages.js';
-import { b, decree, Scene } from './harness.js';
+import { b, configurationDecree, configurationOf, decree, Scene } from './harness.js';
 
 const statusReply = (round: number, primaryAlive = false, chosen = 0, standing = 0): StatusReply => ({
   kind: 'status-reply',
@@ -67,6 +67,17 @@ describe('a secondary', () => {
       'send 3: status-reply round 1: promised -, chosen 0, hears no primary',
     ]);
     scene.wait(60);
+    expect(scene.role).toBe('candidate');
+  });
+
+  it('asks sooner among new members when the old ones were replaced while it stood', () => {
+    const scene = new Scene({ random: () => 0.5 }).toCandidate();
+    const next = { ...configurationOf(3), number: 2 };
+    scene.receive(2, { kind: 'learn', slot: 1, ballot: b(1, 2), decree: configurationDecree(next) });
+    expect(scene.role).toBe('secondary');
+    scene.wait(50);
+    expect(scene.role).toBe('secondary');
+    scene.wait(10);
     expect(scene.role).toBe('candidate');
   });
 
