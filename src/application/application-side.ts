@@ -10,7 +10,6 @@ import type { EngineEvent } from '../engine/engine-types.js';
 import { type ErrorCode, type Outcome, SynodError } from '../errors.js';
 import type { Limits } from '../limits.js';
 import type { StateMachine } from '../state-machine.js';
-import { onAbort } from './abort.js';
 import { badArgument } from './bad-argument.js';
 import {
   type BatchSource,
@@ -21,7 +20,7 @@ import {
   COMMAND_OVERHEAD_BYTES,
   writeBatch,
 } from './batch.js';
-import { type CallOptions, refusalOf, TIMEOUT_MS_MAX } from './call-options.js';
+import { type CallOptions, limitWait, refusalOf, TIMEOUT_MS_MAX } from './call-options.js';
 import { ApplicationCheckpoints, type ApplicationCheckpointsOptions } from './checkpoints.js';
 import { batchFlagsRefusal, type FlagOptions, flagsOf, flagsRefusal } from './command-flags.js';
 import { CommandWriter } from './command-writer.js';
@@ -466,14 +465,13 @@ export class ApplicationSide<Result> {
   }
 
   /** The command stays outstanding, and its bytes counted, until it was executed: only the caller waits no more. */
-  #limit<Value>({ signal, timeoutMs }: CallOptions, caller: Caller<Value>): Caller<Value> {
+  #limit<Value>(options: CallOptions, caller: Caller<Value>): Caller<Value> {
     let isSettled = false;
     /** False where the caller heard already. */
     const finish = (): boolean => {
       if (isSettled) return false;
       isSettled = true;
-      stopTimer?.();
-      stopListening?.();
+      stop();
       return true;
     };
     const resolve = (result: Value | undefined): void => {
@@ -482,15 +480,13 @@ export class ApplicationSide<Result> {
     const reject = (error: SynodError): void => {
       if (finish()) caller.reject(error);
     };
-    const abort = (): void =>
-      reject(new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal?.reason, outcome: 'unknown' }));
-    const onTimeout = (): void =>
-      reject(new SynodError('ERR_SYNOD_TIMEOUT', `no result within ${timeoutMs} ms`, { outcome: 'unknown' }));
-    const stopTimer = timeoutMs === undefined ? null : this.#options.startTimer(timeoutMs, onTimeout);
-    const stopListening = signal === undefined ? null : onAbort(signal, abort);
+    const { startTimer } = this.#options;
+    const stop = limitWait(options, { startTimer, missing: 'no result', about: UNKNOWN, giveUp: reject });
     return { resolve, reject };
   }
 }
+
+const UNKNOWN = { outcome: 'unknown' } as const;
 
 function isLimited(options: CallOptions | undefined): options is CallOptions {
   return options !== undefined && (options.signal !== undefined || options.timeoutMs !== undefined);

@@ -1,6 +1,7 @@
 /** How long a caller waits: what every call takes, and what is wrong with it. */
 
-import { SynodError } from '../errors.js';
+import { type Outcome, SynodError } from '../errors.js';
+import { onAbort } from './abort.js';
 import { badArgument } from './bad-argument.js';
 
 export interface CallOptions {
@@ -21,6 +22,39 @@ export function refusalOf(options: CallOptions | undefined): SynodError | null {
   if (signal?.aborted)
     return new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal.reason, outcome: 'not-applied' });
   return null;
+}
+
+export interface GivingUp {
+  readonly startTimer: (timeoutMs: number, call: () => void) => () => void;
+  /** What the caller waits for in vain: "no result". */
+  readonly missing: string;
+  /** What became of what was asked for. */
+  readonly about?: { readonly outcome: Outcome };
+  /** Called when the signal is aborted, and when the time is over, as long as the wait was not stopped. */
+  readonly giveUp: (error: SynodError) => void;
+}
+
+/** Has the caller wait no longer than its options say. Yields how to stop that, when it has its answer. */
+export function limitWait(
+  { signal, timeoutMs }: CallOptions,
+  { startTimer, missing, about, giveUp }: GivingUp,
+): () => void {
+  const stopTimer =
+    timeoutMs === undefined
+      ? null
+      : startTimer(timeoutMs, () =>
+          giveUp(new SynodError('ERR_SYNOD_TIMEOUT', `${missing} within ${timeoutMs} ms`, about)),
+        );
+  const stopListening =
+    signal === undefined
+      ? null
+      : onAbort(signal, () =>
+          giveUp(new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal.reason, ...about })),
+        );
+  return () => {
+    stopTimer?.();
+    stopListening?.();
+  };
 }
 
 function isTimeout(value: unknown): boolean {

@@ -3,9 +3,8 @@
 import type { CopyOrder, CopyOutcome, CopyRefusal } from '../engine/checkpoint-demand.js';
 import type { EngineEvent } from '../engine/engine-types.js';
 import { SynodError } from '../errors.js';
-import { onAbort } from './abort.js';
 import { badArgument } from './bad-argument.js';
-import { refusalOf } from './call-options.js';
+import { limitWait, refusalOf } from './call-options.js';
 import type { ApplicationCheckpoints } from './checkpoints.js';
 import type { CopyOptions } from './replica-calls.js';
 
@@ -54,7 +53,7 @@ export class CheckpointCopies {
 
   copy(options: CopyOptions): Promise<CheckpointCopy> {
     const { replica, checkpoints, send, startTimer } = this.#options;
-    const { from, signal, timeoutMs } = options;
+    const { from } = options;
     return new Promise((resolve, reject) => {
       const refusal = refusalOf(options);
       if (refusal !== null) throw refusal;
@@ -67,26 +66,14 @@ export class CheckpointCopies {
       const request = this.#requests;
       const finish = (): void => {
         this.#calls.delete(request);
-        stopTimer?.();
-        stopListening?.();
+        stop();
       };
       const giveUp = (error: SynodError): void => {
         finish();
         send({ kind: 'give-up', request });
         reject(error);
       };
-      const stopTimer =
-        timeoutMs === undefined
-          ? null
-          : startTimer(timeoutMs, () =>
-              giveUp(new SynodError('ERR_SYNOD_TIMEOUT', `no checkpoint within ${timeoutMs} ms`)),
-            );
-      const stopListening =
-        signal === undefined
-          ? null
-          : onAbort(signal, () =>
-              giveUp(new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal.reason })),
-            );
+      const stop = limitWait(options, { startTimer, missing: 'no checkpoint', giveUp });
       this.#calls.set(request, {
         resolve: (copy) => {
           finish();

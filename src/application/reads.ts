@@ -10,9 +10,8 @@ import { SynodError } from '../errors.js';
 import type { Slot } from '../protocol/decree.js';
 import type { StateMachine } from '../state-machine.js';
 import { formatToken, parseToken, type Token } from '../token.js';
-import { onAbort } from './abort.js';
 import { badArgument } from './bad-argument.js';
-import { type CallOptions, refusalOf } from './call-options.js';
+import { type CallOptions, limitWait, refusalOf } from './call-options.js';
 
 /** What a read must see; see `Replica.read`. */
 export type Consistency =
@@ -196,25 +195,10 @@ export class ApplicationReads {
     const read: Read = { query, caller, group, stopWaiting: () => {} };
     group.reads.add(read);
     this.#live.add(read);
-    const signal = options?.signal;
-    const timeoutMs = options?.timeoutMs;
-    if (signal === undefined && timeoutMs === undefined) return;
-    const abort = (): void =>
-      this.#giveUp(
-        read,
-        new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal?.reason, ...NOT_APPLIED }),
-      );
-    const onTimeout = (): void =>
-      this.#giveUp(
-        read,
-        new SynodError('ERR_SYNOD_TIMEOUT', `no answer within ${timeoutMs} ms`, NOT_APPLIED),
-      );
-    const stopTimer = timeoutMs === undefined ? null : this.#options.startTimer(timeoutMs, onTimeout);
-    const stopListening = signal === undefined ? null : onAbort(signal, abort);
-    read.stopWaiting = () => {
-      stopTimer?.();
-      stopListening?.();
-    };
+    if (options?.signal === undefined && options?.timeoutMs === undefined) return;
+    const { startTimer } = this.#options;
+    const giveUp = (error: SynodError): void => this.#giveUp(read, error);
+    read.stopWaiting = limitWait(options, { startTimer, missing: 'no answer', about: NOT_APPLIED, giveUp });
   }
 
   #giveUp(read: Read, error: SynodError): void {
