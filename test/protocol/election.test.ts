@@ -1,17 +1,8 @@
 /** Suspicion, asking around, and stepping down. An election decides who proposes, and nothing about safety. */
 
 import { describe, expect, it } from 'vitest';
-import type { Message, StatusReply } from '../../src/protocol/messages.js';
-import { b, configurationDecree, configurationOf, decree, Scene } from './harness.js';
-
-const statusReply = (round: number, primaryAlive = false, chosen = 0, standing = 0): StatusReply => ({
-  kind: 'status-reply',
-  round,
-  promised: 0,
-  chosen,
-  primaryAlive,
-  standing,
-});
+import type { Message } from '../../src/protocol/messages.js';
+import { b, configurationDecree, configurationOf, decree, Scene, statusReply } from './harness.js';
 
 const heartbeat = (round: number, member: number): Message => ({
   kind: 'heartbeat',
@@ -147,7 +138,9 @@ describe('a candidate', () => {
   it('gives up when anyone hears one', () => {
     const scene = new Scene({ size: 5 }).toCandidate();
     scene.receive(2, statusReply(1));
-    expect(scene.receive(3, statusReply(1, true))).toEqual(['status: secondary, primary 0, ballot -']);
+    expect(scene.receive(3, statusReply(1, { primaryAlive: true }))).toEqual([
+      'status: secondary, primary 0, ballot -',
+    ]);
   });
 
   it('counts nobody twice and no answers to earlier rounds', () => {
@@ -178,7 +171,7 @@ describe('a candidate', () => {
 
   it('learns first where it is far behind: preparing would only stop the others', () => {
     const scene = new Scene().toCandidate();
-    expect(scene.receive(2, statusReply(1, false, 5))).toEqual([
+    expect(scene.receive(2, statusReply(1, { chosen: 5 }))).toEqual([
       'send 2: fetch from 1',
       'status: secondary, primary 0, ballot -',
     ]);
@@ -186,7 +179,7 @@ describe('a candidate', () => {
 
   it('does not mind being a little behind', () => {
     const scene = new Scene().toCandidate();
-    scene.receive(2, statusReply(1, false, 4));
+    scene.receive(2, statusReply(1, { chosen: 4 }));
     expect(scene.role).toBe('preparing');
   });
 
@@ -204,17 +197,17 @@ describe('a candidate', () => {
 });
 
 describe('a candidate of a lower priority than one that answers', () => {
-  const better = statusReply(1, false, 0, 101);
+  const better = statusReply(1, { standing: 101 });
 
   it('waits for half an election timeout, asks anew, and stands if nobody else did', () => {
     const scene = new Scene().toCandidate();
     expect(scene.receive(2, better)).toEqual([]);
-    scene.receive(3, statusReply(1, false, 0, 100));
+    scene.receive(3, statusReply(1, { standing: 100 }));
     scene.wait(140);
     expect(scene.role).toBe('candidate');
     expect(scene.wait(10)).toEqual(['send 2: status-query round 2', 'send 3: status-query round 2']);
     // It does not wait for that member again.
-    scene.receive(2, statusReply(2, false, 0, 101));
+    scene.receive(2, statusReply(2, { standing: 101 }));
     expect(scene.role).toBe('preparing');
   });
 
@@ -222,16 +215,16 @@ describe('a candidate of a lower priority than one that answers', () => {
     const scene = new Scene().toCandidate();
     scene.receive(2, better);
     scene.wait(140);
-    scene.receive(3, statusReply(1, true));
+    scene.receive(3, statusReply(1, { primaryAlive: true }));
     expect(scene.role).toBe('secondary');
     scene.wait(300);
-    scene.receive(2, statusReply(2, false, 0, 101));
+    scene.receive(2, statusReply(2, { standing: 101 }));
     expect(scene.role).toBe('preparing');
     const another = new Scene().toCandidate();
     another.receive(2, better);
     another.receive(2, heartbeat(1, 2));
     another.wait(300);
-    another.receive(2, statusReply(2, false, 0, 101));
+    another.receive(2, statusReply(2, { standing: 101 }));
     expect(another.role).toBe('candidate');
   });
 
@@ -252,13 +245,13 @@ describe('a candidate of a lower priority than one that answers', () => {
     );
     const stopped = new Scene().toCandidate();
     stopped.receive(2, better);
-    stopped.receive(3, statusReply(1, true));
+    stopped.receive(3, statusReply(1, { primaryAlive: true }));
     expect(stopped.role).toBe('secondary');
   });
 
   it.each([
-    ['the same priority', statusReply(1, false, 0, 100), {}],
-    ['more to learn first than a pipeline', statusReply(1, false, 0, 101), { chosen: 5 }],
+    ['the same priority', statusReply(1, { standing: 100 }), {}],
+    ['more to learn first than a pipeline', statusReply(1, { standing: 101 }), { chosen: 5 }],
   ])('does not wait for one with %s', (_, answer, setting) => {
     const scene = new Scene(setting).toCandidate();
     scene.receive(2, answer);

@@ -14,7 +14,7 @@ import type { Acceptance, DecreeReference, Slot } from '../../src/protocol/decre
 import { DecreeKind, noopDecree } from '../../src/protocol/decree.js';
 import type { Effect, Role } from '../../src/protocol/effects.js';
 import type { Input, PeerNumber } from '../../src/protocol/inputs.js';
-import type { Message } from '../../src/protocol/messages.js';
+import type { Message, StatusReply } from '../../src/protocol/messages.js';
 import type { RecoveredState } from '../../src/protocol/replica.js';
 import { Replica } from '../../src/protocol/replica.js';
 import { nameDecree, nameOf, showMembers, showMessage, showRecord } from './show.js';
@@ -37,6 +37,14 @@ const IDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 /** Members a = 1, b = 2, …, as they are at the very beginning. */
 export function configurationOf(size: number): Configuration {
   return genesisConfiguration(IDS.slice(0, size).map((id) => ({ id, incarnation: incarnationOf(id) })));
+}
+
+/** Of who has promised nothing, hears no primary and would not stand, where `more` says nothing else. */
+export function statusReply(
+  round: number,
+  more: Partial<Omit<StatusReply, 'kind' | 'round'>> = {},
+): StatusReply {
+  return { kind: 'status-reply', round, promised: 0, chosen: 0, primaryAlive: false, standing: 0, ...more };
 }
 
 /** `b(3, 2)`: round 3 of member 2, written 3.2. */
@@ -228,14 +236,7 @@ export class Scene {
     this.toCandidate();
     for (const peer of this.#others()) {
       if (this.role !== 'candidate') break;
-      this.receive(peer, {
-        kind: 'status-reply',
-        round: 1,
-        promised: 0,
-        chosen: this.replica.chosen,
-        primaryAlive: false,
-        standing: 0,
-      });
+      this.receive(peer, statusReply(1, { chosen: this.replica.chosen }));
     }
     expect(this.role).toBe('preparing');
     return this;

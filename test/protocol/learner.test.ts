@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/protocol/messages.js';
-import { b, decree, Scene } from './harness.js';
+import { b, decree, Scene, statusReply } from './harness.js';
 
 const accept = (round: number, member: number, slot: number, name: string, chosen = 0): Message => ({
   kind: 'accept',
@@ -250,16 +250,7 @@ describe('fetch', () => {
     const noted = (effects: string[]): void =>
       void fetches.push(...effects.filter((line) => line.includes('fetch')));
     while (scene.role !== 'candidate') noted(scene.wait(10));
-    noted(
-      scene.receive(3, {
-        kind: 'status-reply',
-        round: 1,
-        promised: b(1, 2),
-        chosen: 0,
-        primaryAlive: false,
-        standing: 0,
-      }),
-    );
+    noted(scene.receive(3, statusReply(1, { promised: b(1, 2) })));
     expect([scene.role, fetches]).toEqual(['preparing', ['send 3: fetch from 1']]);
     noted(scene.wait(149));
     expect(fetches.length).toBe(1);

@@ -1,7 +1,7 @@
 /** Replicas with leases, for tests. */
 
 import { expect } from 'vitest';
-import { b, Scene } from './harness.js';
+import { b, Scene, statusReply } from './harness.js';
 
 /** Drift so that of 300 ms the holder uses 300 * 0.9 / 1.1, a little more than 245. */
 export const lease = { durationMs: 300, clockDriftMax: 0.1 };
@@ -22,15 +22,7 @@ export function holding(): Scene {
   scene.wait(400);
   // The grants of an earlier life are over; an election may begin.
   const primary = scene.role === 'candidate' ? scene : scene.toCandidate();
-  for (const peer of [2, 3])
-    primary.receive(peer, {
-      kind: 'status-reply',
-      round: 1,
-      promised: 0,
-      chosen: 0,
-      primaryAlive: false,
-      standing: 0,
-    });
+  for (const peer of [2, 3]) primary.receive(peer, statusReply(1));
   primary.durable();
   primary.receive(2, { kind: 'promised', ballot: b(1, 1), entries: 0, chosen: 0 });
   expect(primary.role).toBe('primary');

@@ -3,7 +3,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Configuration } from '../../src/protocol/configuration.js';
 import { readmit } from '../../src/protocol/configuration.js';
-import { b, configurationDecree, configurationOf, decree, incarnationOf, noop, Scene } from './harness.js';
+import {
+  b,
+  configurationDecree,
+  configurationOf,
+  decree,
+  incarnationOf,
+  noop,
+  Scene,
+  statusReply,
+} from './harness.js';
 
 const outsider = 65_540;
 /** Replica c came back with another disk and is member 4. */
@@ -300,14 +309,7 @@ describe('messages across configurations', () => {
       `send ${outsider}: fetch from 1`,
     ]);
     // The answers of strangers are no votes.
-    const reply = {
-      kind: 'status-reply',
-      round: 1,
-      promised: 0,
-      chosen: 0,
-      primaryAlive: false,
-      standing: 0,
-    } as const;
+    const reply = statusReply(1);
     scene.receive(outsider, reply);
     scene.receive(outsider + 1, reply);
     expect(scene.role).toBe('candidate');

@@ -2,7 +2,15 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Accepted, HeartbeatReply, Message } from '../../src/protocol/messages.js';
-import { b, configurationDecree, configurationOf, contractOf, decree, Scene } from './harness.js';
+import {
+  b,
+  configurationDecree,
+  configurationOf,
+  contractOf,
+  decree,
+  Scene,
+  statusReply,
+} from './harness.js';
 
 const accepted = (from: number, through: number, ballot = b(1, 1)): Accepted => ({
   kind: 'accepted',
@@ -26,16 +34,10 @@ const refuse = (promised: number, ballot = b(1, 1)): Message => ({ kind: 'refuse
 describe('phase 1', () => {
   it('takes a ballot above all that was seen and records the promise before anyone hears of it', () => {
     const scene = new Scene({ promised: b(7, 2) }).toCandidate();
-    expect(
-      scene.receive(2, {
-        kind: 'status-reply',
-        round: 1,
-        promised: b(9, 3),
-        chosen: 0,
-        primaryAlive: false,
-        standing: 0,
-      }),
-    ).toEqual(['append 1: promise 10.1', 'status: preparing, primary 0, ballot -']);
+    expect(scene.receive(2, statusReply(1, { promised: b(9, 3) }))).toEqual([
+      'append 1: promise 10.1',
+      'status: preparing, primary 0, ballot -',
+    ]);
     expect(scene.wait(60)).toEqual([]);
     expect(scene.durable()).toEqual(['send 2: prepare 10.1 from 1', 'send 3: prepare 10.1 from 1']);
   });
@@ -156,14 +158,7 @@ describe('phase 1', () => {
     expect(scene.receive(2, refuse(b(6, 3)))).toEqual(['status: secondary, primary 0, ballot -']);
     // The next try is above it.
     scene.wait(300);
-    scene.receive(2, {
-      kind: 'status-reply',
-      round: 2,
-      promised: 0,
-      chosen: 0,
-      primaryAlive: false,
-      standing: 0,
-    });
+    scene.receive(2, statusReply(2));
     expect(scene.preparing).toBe(b(7, 1));
   });
 

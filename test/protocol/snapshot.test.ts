@@ -1,18 +1,11 @@
 /** Snapshots: equal after the same inputs, and another one after any input that changes what the replica will do. */
 
 import { describe, expect, it } from 'vitest';
-import { b, configurationOf, decree, Scene } from './harness.js';
+import { b, configurationOf, decree, Scene, statusReply } from './harness.js';
 import { holding, leasing } from './lease-scenes.js';
 
 const accept = { kind: 'accept', ballot: b(5, 2), slot: 1, chosen: 0, decree: decree('x') } as const;
-const reply = {
-  kind: 'status-reply',
-  round: 1,
-  promised: 0,
-  chosen: 0,
-  primaryAlive: false,
-  standing: 0,
-} as const;
+const reply = statusReply(1);
 
 /** By name: how a replica gets into a state. Each is another one. */
 const states: readonly (readonly [name: string, make: () => Scene])[] = [

@@ -9,7 +9,7 @@ import { readmit } from '../../../src/protocol/configuration.js';
 import type { Slot } from '../../../src/protocol/decree.js';
 import type { Role } from '../../../src/protocol/effects.js';
 import type { Message, MessageKind } from '../../../src/protocol/messages.js';
-import { b, configurationOf, decree, incarnationOf, Scene } from '../harness.js';
+import { b, configurationOf, decree, incarnationOf, Scene, statusReply } from '../harness.js';
 
 export const roles: readonly Role[] = [
   'inactive',
@@ -95,14 +95,7 @@ export const shapes: Record<MessageKind, Shape> = {
     slot: true,
     ballot: false,
     note: 'slot: what the sender knows chosen; it hears no primary',
-    make: (_, slot) => ({
-      kind: 'status-reply',
-      round: 1,
-      promised: 0,
-      chosen: slot,
-      primaryAlive: false,
-      standing: 0,
-    }),
+    make: (_, slot) => statusReply(1, { chosen: slot }),
   },
   prepare: {
     slot: true,
@@ -315,14 +308,7 @@ export const variants: readonly Variant[] = [
     shape: {
       ...shapes['status-reply'],
       note: 'slot: what the sender knows chosen; it hears a primary',
-      make: (_, slot) => ({
-        kind: 'status-reply',
-        round: 1,
-        promised: 0,
-        chosen: slot,
-        primaryAlive: true,
-        standing: 0,
-      }),
+      make: (_, slot) => statusReply(1, { chosen: slot, primaryAlive: true }),
     },
   },
   {

@@ -7,7 +7,7 @@
 import { describe, expect, it } from 'vitest';
 import { ownerOf } from '../../../src/protocol/ballot.js';
 import type { Message } from '../../../src/protocol/messages.js';
-import { b, configurationDecree, configurationOf, decree, Scene } from '../harness.js';
+import { b, configurationDecree, configurationOf, decree, Scene, statusReply } from '../harness.js';
 
 const prepare = (round: number, member: number): Message => ({
   kind: 'prepare',
@@ -187,14 +187,7 @@ describe('2.3 Learning a chosen value', () => {
 describe('2.4 Progress', () => {
   it('two proposers with ever higher numbers would never end: a candidate asks first whether anyone hears a primary', () => {
     const scene = new Scene().toCandidate();
-    scene.receive(2, {
-      kind: 'status-reply',
-      round: 1,
-      promised: 0,
-      chosen: 0,
-      primaryAlive: true,
-      standing: 0,
-    });
+    scene.receive(2, statusReply(1, { primaryAlive: true }));
     expect(scene.role).toBe('secondary');
     expect(scene.replica.promised).toBe(0);
   });
