@@ -70,6 +70,8 @@ export class CheckpointServer {
   #delayed: Chunk[] = [];
   /** Of those, one that is not to be sent any more. */
   #damaged: ServedCheckpoint | null = null;
+  /** The one that could not be opened last. */
+  #unopened: ServedCheckpoint | null = null;
   #credit: number;
   #creditAt: number;
 
@@ -101,11 +103,8 @@ export class CheckpointServer {
     };
     this.#leases.set(link, lease);
     store.open(newest.slot, (error, reader) => {
-      if (error !== null) {
-        // Deleted as a newer one was made, which is told of soon; or gone, which the next start says too.
-        this.#options.logger.warn({ error, slot: newest.slot }, 'checkpoint cannot be opened');
-        if (this.#leases.get(link) === lease) this.#leases.delete(link);
-      } else if (this.#leases.get(link) !== lease) reader!.close();
+      if (error !== null) this.#onUnopened(link, lease, error);
+      else if (this.#leases.get(link) !== lease) reader!.close();
       else {
         lease.reader = reader!;
         this.#request(link, lease, 0, this.#options.chunkBytesMax);
@@ -161,6 +160,19 @@ export class CheckpointServer {
   close(): void {
     for (const link of [...this.#leases.keys()]) this.onDown(link);
     this.#delayed = [];
+  }
+
+  #onUnopened(link: Link, lease: Lease, error: SynodError): void {
+    const { checkpoint } = lease;
+    const isWaiting = this.#leases.get(link) === lease;
+    if (isWaiting) this.#leases.delete(link);
+    // Deleted because a newer one was made, and a thread may tell of that one only after it deleted: no cause to warn before the
+    // peer has asked again.
+    if (this.newest !== checkpoint) {
+      if (isWaiting) this.offer(link);
+    } else if (this.#unopened === checkpoint)
+      this.#options.logger.warn({ error, slot: checkpoint.slot }, 'checkpoint cannot be opened');
+    else this.#unopened = checkpoint;
   }
 
   #sayNone(link: Link): void {

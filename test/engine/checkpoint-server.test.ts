@@ -9,6 +9,7 @@ import { writeCheckpointHeader } from '../../src/checkpoint/header.js';
 import { crc32c } from '../../src/checksum.js';
 import { CheckpointServer, type ServedCheckpoint } from '../../src/engine/checkpoint-server.js';
 import type { Link } from '../../src/engine/links.js';
+import { SynodError } from '../../src/errors.js';
 import type { CheckpointStore } from '../../src/storage/checkpoint-store.js';
 import { decodeCheckpointChunk, FrameWriter } from '../../src/wire/codec.js';
 import { FrameReader } from '../../src/wire/frame-reader.js';
@@ -30,6 +31,9 @@ let opened: number[] = [];
 let closed: number[] = [];
 /** Reads that the disk has not answered. */
 let reads: (() => void)[] = [];
+/** Slots of checkpoints that have no file any more; what happens before it is found so. */
+let missing: Map<number, () => void>;
+let warnings: string[] = [];
 let up = true;
 /** Slots of checkpoints that were found damaged. */
 let damaged: number[] = [];
@@ -70,12 +74,16 @@ const ask = (
 
 beforeEach(() => {
   now = 0;
-  [opened, closed, reads, damaged] = [[], [], [], []];
+  [opened, closed, reads, damaged, warnings] = [[], [], [], [], []];
+  missing = new Map();
   file = new Uint8Array(3000);
   up = true;
   const store: Pick<CheckpointStore, 'open'> = {
     open: (slot, callback) => {
       opened.push(slot);
+      const before = missing.get(slot);
+      before?.();
+      if (before !== undefined) return callback(new SynodError('ERR_SYNOD_STORAGE_FAILED', 'ENOENT'));
       callback(null, {
         read: (offset, target, done) =>
           void reads.push(() => {
@@ -88,7 +96,8 @@ beforeEach(() => {
   };
   serverOf = (chunkBytesMax, bytesPerSecondMax) =>
     new CheckpointServer({
-      ...{ store: store as CheckpointStore, writer: new FrameWriter(crc32c), crc32c, logger: silentLogger },
+      ...{ store: store as CheckpointStore, writer: new FrameWriter(crc32c), crc32c },
+      logger: { ...silentLogger, warn: (_, message = '') => void warnings.push(message) },
       ...{ chunkBytesMax, bytesPerSecondMax, now: () => now, isUp: () => up, onSent: () => {} },
       onDamaged: (slot) => void damaged.push(slot),
     });
@@ -158,6 +167,45 @@ describe('a peer that copies a checkpoint', () => {
     ask(link, named(7), 1200);
     read();
     expect(sent).toEqual(['9 0-400']);
+  });
+
+  it('gets the newer one where what it was to get was deleted meanwhile, and nobody is warned', () => {
+    const { link, sent } = linkOf();
+    server.newest = named(7);
+    missing.set(7, () => {
+      server.newest = named(9);
+    });
+    server.offer(link);
+    read();
+    expect(sent).toEqual(['9 0-400']);
+    expect(warnings).toEqual([]);
+  });
+
+  it('asks again where the one that is known here has no file, and from then on somebody is warned', () => {
+    const { link, sent } = linkOf();
+    server.newest = named(7);
+    missing.set(7, () => {});
+    server.offer(link);
+    expect(warnings).toEqual([]);
+    expect(server.heldSlot()).toBe(Number.POSITIVE_INFINITY);
+    server.offer(link);
+    expect(warnings).toEqual(['checkpoint cannot be opened']);
+    server.newest = named(9);
+    server.offer(link);
+    read();
+    expect(sent).toEqual(['9 0-400']);
+  });
+
+  it('is sent nothing where its link broke while its file was opened', () => {
+    const { link, sent } = linkOf();
+    server.newest = named(7);
+    missing.set(7, () => {
+      server.newest = named(9);
+      server.onDown(link);
+    });
+    server.offer(link);
+    read();
+    expect([sent, opened, warnings]).toEqual([[], [7], []]);
   });
 
   it('is sent nothing where its link broke while the disk read, and its file is closed', () => {
