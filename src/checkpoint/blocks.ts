@@ -29,14 +29,14 @@ export class BlockWriter {
   #cookies = 0;
   #stateBytes = 0;
   #filled = 0;
-  #block: Uint8Array;
+  /** Null until anything is put into it. */
+  #block: Uint8Array | null = null;
   #ended = false;
 
   /** `chain` is what `writeCheckpointHeader` yielded. */
   constructor(chain: number, crc32c: Crc32c) {
     this.#chain = chain;
     this.#crc32c = crc32c;
-    this.#block = newBlock();
   }
 
   /** Bytes of state so far. */
@@ -49,7 +49,7 @@ export class BlockWriter {
     if (bytes === null) return [];
     requires(this.#index === 0 && this.#filled === 0, 'checkpoint-cookie-first');
     requires(bytes.length >= 1 && bytes.length <= COOKIE_BYTES_MAX, 'checkpoint-cookie-length');
-    this.#block.set(bytes, BLOCK_HEADER_BYTES);
+    this.#roomFor(bytes.length).set(bytes, BLOCK_HEADER_BYTES);
     this.#cookies = 1;
     return [this.#finish(BlockKind.cookie, bytes.length)];
   }
@@ -61,7 +61,7 @@ export class BlockWriter {
     const blocks: Uint8Array[] = [];
     for (let from = 0; from < entries.length; from += perBlock) {
       const part = entries.slice(from, from + perBlock);
-      const view = viewOf(this.#block);
+      const view = viewOf(this.#roomFor(part.length * SESSION_BYTES));
       for (const [index, [origin, session, next]] of part.entries()) {
         const at = BLOCK_HEADER_BYTES + index * SESSION_BYTES;
         view.setUint32(at, origin, true);
@@ -81,7 +81,8 @@ export class BlockWriter {
     let from = 0;
     while (from < bytes.length) {
       const count = Math.min(bytes.length - from, BLOCK_PAYLOAD_BYTES_MAX - this.#filled);
-      this.#block.set(bytes.subarray(from, from + count), BLOCK_HEADER_BYTES + this.#filled);
+      const block = this.#roomFor(this.#filled + count);
+      block.set(bytes.subarray(from, from + count), BLOCK_HEADER_BYTES + this.#filled);
       this.#filled += count;
       from += count;
       if (this.#filled === BLOCK_PAYLOAD_BYTES_MAX) blocks.push(this.#finish(BlockKind.state, this.#filled));
@@ -95,12 +96,23 @@ export class BlockWriter {
     requires(!this.#ended, 'checkpoint-ends-once');
     this.#ended = true;
     const blocks = this.#filled > 0 ? [this.#finish(BlockKind.state, this.#filled)] : [];
-    writeUint64(viewOf(this.#block), BLOCK_HEADER_BYTES, this.#stateBytes);
+    writeUint64(viewOf(this.#roomFor(END_PAYLOAD_BYTES)), BLOCK_HEADER_BYTES, this.#stateBytes);
     return [...blocks, this.#finish(BlockKind.end, END_PAYLOAD_BYTES)];
   }
 
+  /** The block, with room for so many bytes of payload. It grows: most of what is small stays far below the 256 KiB of a block. */
+  #roomFor(payloadBytes: number): Uint8Array {
+    const before = this.#block;
+    const bytes = BLOCK_HEADER_BYTES + payloadBytes;
+    if (before !== null && bytes <= before.length) return before;
+    const most = BLOCK_HEADER_BYTES + BLOCK_PAYLOAD_BYTES_MAX;
+    this.#block = new Uint8Array(Math.min(most, Math.max(bytes, 4 * (before?.length ?? 0))));
+    if (before !== null) this.#block.set(before);
+    return this.#block;
+  }
+
   #finish(kind: BlockKind, payloadBytes: number): Uint8Array {
-    const block = this.#block.subarray(0, BLOCK_HEADER_BYTES + payloadBytes);
+    const block = this.#block!.subarray(0, BLOCK_HEADER_BYTES + payloadBytes);
     const view = viewOf(block);
     view.setUint32(BlockField.kind, kind, true);
     view.setUint32(BlockField.payloadBytes, payloadBytes, true);
@@ -109,7 +121,7 @@ export class BlockWriter {
     view.setUint32(BlockField.checksum, this.#chain, true);
     this.#index += 1;
     this.#filled = 0;
-    this.#block = newBlock();
+    this.#block = null;
     return block;
   }
 }
@@ -267,10 +279,6 @@ function blockChecksum(
 ): number {
   const fields = crc32c(bytes, at, at + BlockField.checksum, seed);
   return crc32c(bytes, at + BLOCK_HEADER_BYTES, at + BLOCK_HEADER_BYTES + payloadBytes, fields);
-}
-
-function newBlock(): Uint8Array {
-  return new Uint8Array(BLOCK_HEADER_BYTES + BLOCK_PAYLOAD_BYTES_MAX);
 }
 
 function viewOf(bytes: Uint8Array): DataView {

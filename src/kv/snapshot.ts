@@ -12,12 +12,13 @@ import type { Entry } from './keyspace.js';
 const VERSION = 1;
 const HEADER_BYTES = 16;
 const ENTRY_HEADER_BYTES = 16;
-/** Entries are gathered into pieces of about this size. */
+/** Entries are gathered into pieces of about this size; the first is small, for stores that are. */
 const PIECE_BYTES = 64 * 1024;
+const FIRST_PIECE_BYTES = 4096;
 
 /** `entries` is read as the pieces are asked for. */
 export function* encodeSnapshot(clockMs: number, entries: Iterable<Entry>): Generator<Buffer, void, void> {
-  let piece = Buffer.allocUnsafe(PIECE_BYTES);
+  let piece = Buffer.allocUnsafe(FIRST_PIECE_BYTES);
   piece.writeUInt32LE(VERSION, 0);
   piece.writeUInt32LE(0, 4);
   piece.writeDoubleLE(clockMs, 8);
