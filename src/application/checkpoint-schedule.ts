@@ -41,7 +41,7 @@ export class CheckpointSchedule {
     const leftMs = this.#dueAtMs - this.#now();
     // Past due, and nothing was executed: the next decree has one made without any timer. Whoever looked again at once would wake
     // an idle replica a thousand times a second.
-    return Math.max(1, leftMs > 0 ? leftMs : Math.ceil(everyMs / RETRY_PART));
+    return Math.max(1, leftMs > 0 ? leftMs : everyMs);
   }
 
   /** One is begun, or was restored. */
