@@ -14,6 +14,7 @@ import type { Random } from '../properties/random.js';
 import type { CheckpointFileBytes } from './checkpoint-folder.js';
 import type { Disk } from './disk.js';
 import type { EventQueue } from './event-queue.js';
+import { cut } from './slab.js';
 import type { Thread } from './thread.js';
 
 export interface SimulatedStoreOptions {
@@ -102,10 +103,11 @@ export class SimulatedCheckpointStore implements CheckpointStore {
         return file.bytes.length;
       },
       append: (bytes, callback) => {
-        const more = bytes.slice();
+        const more = cut(bytes.length);
+        more.set(bytes);
         this.#write((failure) => {
           if (failure !== null) return callback(error(failure));
-          const joined = new Uint8Array(file.bytes.length + more.length);
+          const joined = cut(file.bytes.length + more.length);
           joined.set(file.bytes);
           joined.set(more, file.bytes.length);
           file.bytes = joined;

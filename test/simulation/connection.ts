@@ -3,6 +3,7 @@
 import { requires } from '../../src/contracts.js';
 import type { DialledConnection } from '../../src/transport/transport.js';
 import type { Network } from './network.js';
+import { cut } from './slab.js';
 import type { SimulatedTransport } from './transport.js';
 
 interface OutgoingFrame {
@@ -75,7 +76,8 @@ export class SimulatedConnection implements DialledConnection {
   send(header: Uint8Array, headerBytes: number, payload?: Uint8Array, start = 0, end = 0): void {
     if (this.#closed || this.owner.isGone) return;
     this.owner.onStep();
-    const copy = header.slice(0, headerBytes);
+    const copy = cut(headerBytes);
+    copy.set(header.subarray(0, headerBytes));
     this.#frames.push({
       header: copy,
       payload: payload ?? null,
@@ -294,7 +296,7 @@ function partsOf({ header, payload, start, end }: OutgoingFrame): Uint8Array[] {
 }
 
 function join(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const joined = new Uint8Array(bytes);
+  const joined = cut(bytes);
   let at = 0;
   for (const part of parts) {
     joined.set(part, at);

@@ -14,6 +14,8 @@ import type { World } from './world.js';
 export const PROGRESS_TIMEOUTS_MAX = 3;
 /** Until then, and until everyone has everything: some dial again after a while, and some begin with an empty disk. */
 const LINKED_MS_MAX = 6000;
+/** Who is linked with whom is looked at this often: after each event is too costly. */
+const LOOK_EVERY_MS = 1;
 const RECOVERY_TIMEOUTS_MAX = 60;
 const CALM_TIMEOUTS = 3;
 /** A replica without space asks again this often, and a little. */
@@ -30,6 +32,7 @@ export class Peace {
   readonly #trouble: Trouble;
   #there: Machine[] = [];
   #spaceKnownBy = 0;
+  #lookAt = 0;
 
   constructor(world: World, trouble: Trouble) {
     this.#world = world;
@@ -128,7 +131,10 @@ export class Peace {
   }
 
   get #isLinked(): boolean {
-    if (this.#world.events.now < this.#goodBy || this.#isUnknown) return false;
+    const { now } = this.#world.events;
+    if (now < this.#lookAt) return false;
+    this.#lookAt = now + LOOK_EVERY_MS;
+    if (now < this.#goodBy || this.#isUnknown) return false;
     return this.#there.every((machine) => {
       if (!machine.isOpen) return false;
       const { peers } = machine.process!.engine!.status();
