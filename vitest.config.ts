@@ -12,7 +12,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/tidy/**', ...processTests],
           pool: 'forks',
-          setupFiles: ['test/contracts.setup.ts'],
+          setupFiles: ['test/contracts.setup.ts', 'test/shrinking.setup.ts'],
           testTimeout: 30_000,
         },
       },

@@ -68,7 +68,7 @@ export class Workspace {
         cwd: this.root,
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, NO_COLOR: '1', CI: '1' },
+        env: { ...process.env, NO_COLOR: '1', CI: '1', SYNOD_SHRINK: '0' },
       });
       let stdout = '';
       let stderr = '';
