@@ -50,6 +50,8 @@ export interface CheckpointsOptions {
   readonly onProgress: (link: Link) => void;
   /** It is durable: the protocol may count on it. */
   readonly onInstalled: (checkpoint: RestoredCheckpoint) => void;
+  /** The copy came to nothing. */
+  readonly onLost: () => void;
   readonly reader: LogReader;
 }
 
@@ -94,7 +96,7 @@ export class Checkpoints {
       ...copying,
       name: COPY_NAME,
       isWanted: (slot) => slot > chosen(),
-      onLost: () => {},
+      onLost: options.onLost,
       onProgress: options.onProgress,
       onInstalled: (checkpoint, served) => {
         this.#arrived = { checkpoint, served };

@@ -543,6 +543,7 @@ export class Engine {
       links: () => this.#links.up,
       primary: () => this.#peers.idOf(this.#core.primary),
       onProgress: (link) => this.#core.step({ kind: 'catching-up', peer: link.number }, now()),
+      onLost: () => this.#core.step({ kind: 'copy-lost' }, now()),
       onInstalled: ({ slot, configuration }) =>
         this.#guard(() => {
           if (this.#fenced !== null || this.#shutdown.isBegun || slot <= this.#core.chosen) return;

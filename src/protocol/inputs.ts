@@ -28,6 +28,8 @@ export type Input =
     }
   /** The peer that was asked for decrees sends a checkpoint instead, and goes on doing so: it is not to be asked again. */
   | { readonly kind: 'catching-up'; readonly peer: PeerNumber }
+  /** What came of it cannot be kept here, or is damaged: it is asked for again before long. */
+  | { readonly kind: 'copy-lost' }
   /**
    * A checkpoint of the state behind `slot` is durable here: every slot up to it is chosen, and `configuration` is in force
    * behind it. Its decrees will not come.

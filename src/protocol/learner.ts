@@ -91,6 +91,13 @@ export class Learner {
     this.#silent = 0;
   }
 
+  /** What was asked for came, and cannot be kept. The disk that had no room for it is given some time: other disks are asked then. */
+  onLost(): void {
+    const { now, options } = this.#context;
+    const fetching = this.#fetching;
+    if (fetching !== null) fetching.deadline = Math.min(fetching.deadline, now + options.electionTimeoutMs);
+  }
+
   /** A chunk is arriving: the peer is at work. */
   onLearn(peer: PeerNumber): void {
     if (this.#fetching?.peer === peer) this.#fetching.deadline = this.#deadline(false);

@@ -205,6 +205,9 @@ export class Replica {
       case 'catching-up':
         this.#learner.onLearn(input.peer);
         break;
+      case 'copy-lost':
+        this.#learner.onLost();
+        break;
       case 'installed':
         this.#progress.install(input.slot, input.configuration);
         break;

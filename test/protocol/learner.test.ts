@@ -74,6 +74,27 @@ describe('a checkpoint that is durable here', () => {
     expect(scene.replica.role).toBe('secondary');
   });
 
+  it('that cannot be kept is asked for again after an election timeout, from another peer', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    const { electionTimeoutMs } = scene.options;
+    scene.receive(2, heartbeat(1, 2, 9));
+    const stays = (ms: number): string[] => {
+      const sent: string[] = [];
+      for (let waited = 0; waited < ms; waited += 100) {
+        sent.push(...scene.wait(100));
+        sent.push(...scene.receive(2, heartbeat(1, 2, 9)));
+      }
+      return sent.filter((effect) => effect.includes('fetch'));
+    };
+    scene.feed({ kind: 'catching-up', peer: 2 });
+    scene.feed({ kind: 'copy-lost' });
+    expect(stays(electionTimeoutMs - 200)).toEqual([]);
+    expect(stays(400)).toEqual(['send 3: fetch from 1']);
+    // Where it is lost again and again, nobody is asked more often.
+    for (let times = 0; times < 3; times += 1) scene.feed({ kind: 'copy-lost' });
+    expect(stays(electionTimeoutMs - 200)).toEqual([]);
+  });
+
   it('on its way keeps the peer from being given up', () => {
     const scene = new Scene().toSecondaryOf(2);
     scene.receive(2, heartbeat(1, 2, 9));

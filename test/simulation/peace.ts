@@ -49,8 +49,7 @@ export class Peace {
     const linkedBy = Math.max(events.now, this.#goodBy) + LINKED_MS_MAX + 10 * electionTimeoutMs;
     this.#demand('linked-in-peace', linkedBy, () => this.#isLinked);
     const linkedAt = events.now;
-    // Something to choose, wherever the primary will be.
-    for (const machine of this.#there) world.calls.make(0, machine.index, ['INCR', 'n0'], () => {});
+    this.#callUntil(() => world.appliedMost > before);
     this.#demand(
       'progress-in-peace',
       linkedAt + PROGRESS_TIMEOUTS_MAX * electionTimeoutMs,
@@ -58,6 +57,8 @@ export class Peace {
     );
     const progressAt = events.now;
     for (const client of world.clients) client.stop();
+    // What was proposed and not chosen stays so until something else is chosen in its slot.
+    this.#callUntil(() => !world.changes.isUnsettled);
     const recoveredBy = linkedAt + LINKED_MS_MAX + RECOVERY_TIMEOUTS_MAX * electionTimeoutMs;
     this.#demand('recovery-in-peace', recoveredBy, () => this.#isRecovered);
     const recoveredAt = events.now;
@@ -68,6 +69,14 @@ export class Peace {
       progressIn: (progressAt - linkedAt) / electionTimeoutMs,
       recoveredIn: (recoveredAt - linkedAt) / electionTimeoutMs,
     };
+  }
+
+  /** Something to choose, wherever the primary will be. Whoever does not know yet that it is a member refuses it, and is asked again. */
+  #callUntil(isDone: () => boolean): void {
+    const { events, calls, script } = this.#world;
+    if (isDone()) return;
+    for (const machine of this.#there) calls.make(0, machine.index, ['INCR', 'n0'], () => {});
+    events.after(script.settings.electionTimeoutMs, () => this.#callUntil(isDone));
   }
 
   #demand(invariant: string, by: number, isDone: () => boolean): void {
