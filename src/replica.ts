@@ -339,7 +339,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    */
   async copyCheckpoint(options: CopyOptions = {}): Promise<CheckpointCopy> {
     void this.#openLink;
-    return await this.#copies.copy(options);
+    return await new Promise((resolve, reject) => this.#copies.copy(options, { resolve, reject }));
   }
 
   /** What this replica knows and did. Rejects with `ERR_SYNOD_CLOSED`. */

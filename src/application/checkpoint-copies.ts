@@ -1,4 +1,4 @@
-/** Promises of who asked for a copy of a peer's checkpoint. */
+/** Calls of who asked for a copy of a peer's checkpoint. */
 
 import type { CopyOrder, CopyOutcome, CopyRefusal } from '../engine/checkpoint-demand.js';
 import type { EngineEvent } from '../engine/engine-types.js';
@@ -28,7 +28,7 @@ export interface CheckpointCopiesOptions {
   readonly startTimer: (timeoutMs: number, call: () => void) => () => void;
 }
 
-interface Call {
+export interface CopyCaller {
   resolve(copy: CheckpointCopy): void;
   reject(error: SynodError): void;
 }
@@ -44,48 +44,57 @@ const reasons: Readonly<Record<CopyRefusal, string>> = {
 
 export class CheckpointCopies {
   readonly #options: CheckpointCopiesOptions;
-  readonly #calls: Map<number, Call> = new Map();
+  readonly #calls: Map<number, CopyCaller> = new Map();
   #requests = 0;
 
   constructor(options: CheckpointCopiesOptions) {
     this.#options = options;
   }
 
-  copy(options: CopyOptions): Promise<CheckpointCopy> {
-    const { replica, checkpoints, send, startTimer } = this.#options;
-    const { from } = options;
-    return new Promise((resolve, reject) => {
-      const refusal = refusalOf(options);
-      if (refusal !== null) throw refusal;
-      if (from !== undefined && typeof from !== 'string')
-        throw badArgument('from: expected the id of a member');
-      if (from === replica) throw badArgument(`from: "${from}" is this replica itself`);
-      if (checkpoints() === null)
-        throw new SynodError('ERR_SYNOD_STATE_MACHINE', 'this replica keeps no checkpoints');
-      this.#requests += 1;
-      const request = this.#requests;
-      const finish = (): void => {
-        this.#calls.delete(request);
-        stop();
-      };
-      const giveUp = (error: SynodError): void => {
+  /** `caller` hears of it exactly once; at once where it is refused. */
+  copy(options: CopyOptions, caller: CopyCaller): void {
+    const refusal = this.#refusal(options);
+    if (refusal !== null) {
+      caller.reject(refusal);
+      return;
+    }
+    const { send, startTimer } = this.#options;
+    this.#requests += 1;
+    const request = this.#requests;
+    const finish = (): void => {
+      this.#calls.delete(request);
+      stop();
+    };
+    const giveUp = (error: SynodError): void => {
+      finish();
+      send({ kind: 'give-up', request });
+      caller.reject(error);
+    };
+    const stop = limitWait(options, { startTimer, missing: 'no checkpoint', giveUp });
+    this.#calls.set(request, {
+      resolve: (copy) => {
         finish();
-        send({ kind: 'give-up', request });
-        reject(error);
-      };
-      const stop = limitWait(options, { startTimer, missing: 'no checkpoint', giveUp });
-      this.#calls.set(request, {
-        resolve: (copy) => {
-          finish();
-          resolve(copy);
-        },
-        reject: (error) => {
-          finish();
-          reject(error);
-        },
-      });
-      send({ kind: 'copy', request, from: from ?? null });
+        caller.resolve(copy);
+      },
+      reject: (error) => {
+        finish();
+        caller.reject(error);
+      },
     });
+    send({ kind: 'copy', request, from: options.from ?? null });
+  }
+
+  #refusal(options: CopyOptions): SynodError | null {
+    const { replica, checkpoints } = this.#options;
+    const { from } = options;
+    const refusal = refusalOf(options);
+    if (refusal !== null) return refusal;
+    if (from !== undefined && typeof from !== 'string')
+      return badArgument('from: expected the id of a member');
+    if (from === replica) return badArgument(`from: "${from}" is this replica itself`);
+    if (checkpoints() === null)
+      return new SynodError('ERR_SYNOD_STATE_MACHINE', 'this replica keeps no checkpoints');
+    return null;
   }
 
   onSettled({ request, outcome }: Extract<EngineEvent, { kind: 'copy-settled' }>): void {

@@ -85,6 +85,8 @@ async function runMany({ seeds, first, minutes, jobs, mode, reads, json }: Argum
         disksReplaced: total.wipes,
         checkpointsMade: total.checkpointsMade,
         checkpointsCopied: total.checkpointsCopied,
+        copiesAsked: total.copiesAsked,
+        copiesMade: total.copiesMade,
         segmentsDropped: total.segmentsDropped,
         memberChanges: total.changes,
         elections: total.primaries,

@@ -4,6 +4,7 @@
  */
 
 import { ApplicationSide, type CheckpointSettings } from '../../src/application/application-side.js';
+import { CheckpointCopies } from '../../src/application/checkpoint-copies.js';
 import type { CheckpointReading } from '../../src/application/checkpoint-restore.js';
 import type { CheckpointPolicy } from '../../src/application/checkpoint-schedule.js';
 import type { RestoredState } from '../../src/application/checkpoints.js';
@@ -14,7 +15,7 @@ import type { LeadershipOrder } from '../../src/engine/engine-leadership.js';
 import type { EngineEvent, EngineOptions } from '../../src/engine/engine-types.js';
 import type { BootstrapOrder, BootstrapOutcome } from '../../src/engine/first-configuration.js';
 import { type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
-import type { SynodError } from '../../src/errors.js';
+import { SynodError } from '../../src/errors.js';
 import type { Logger } from '../../src/logger.js';
 import type { Random } from '../properties/random.js';
 import { SimulatedCheckpointStore } from './checkpoint-store.js';
@@ -105,6 +106,7 @@ const BLOCK_BYTES = 32;
 export class SimulatedProcess {
   readonly bridge: WatchedBridge;
   readonly side: ApplicationSide<Uint8Array>;
+  readonly copies: CheckpointCopies;
   readonly stateMachine: SimulatedService;
   readonly engineThread: Thread;
   readonly applicationThread: Thread;
@@ -169,7 +171,7 @@ export class SimulatedProcess {
       now: () => options.clock.steady,
       allowsLeases: options.engine.leases != null,
       startTimer: (timeoutMs, call) => this.#startTimer(timeoutMs, call),
-      onFenced: () => {},
+      onFenced: (error) => this.copies.rejectAll(error),
       ...this.#checkpointSettings(),
       membership: {
         startsInactive: options.engine.members.length === 0,
@@ -178,6 +180,13 @@ export class SimulatedProcess {
           events.after(0.01, () => this.engineThread.run(() => this.engine!.changeMembers(change))),
         onChange: () => {},
       },
+    });
+    this.copies = new CheckpointCopies({
+      replica: options.engine.replica,
+      checkpoints: () => this.side.checkpoints,
+      applied: () => bridge.applied,
+      send: (order) => this.#toEngine(() => this.engine!.checkpoints!.copy(order)),
+      startTimer: (timeoutMs, call) => this.#startTimer(timeoutMs, call),
     });
   }
 
@@ -293,6 +302,7 @@ export class SimulatedProcess {
         this.engine!.close(() =>
           this.applicationThread.run(() => {
             this.side.endClose();
+            this.copies.rejectAll(new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed'));
             callback();
           }),
         ),
@@ -477,6 +487,7 @@ export class SimulatedProcess {
     else if (event.kind === 'chunk') this.#memories.set(-1 - event.chunk, new Uint8Array(event.buffer));
     else if (event.kind === 'bootstrap-settled')
       this.#options.onBootstrapSettled(event.request, event.outcome);
+    else if (event.kind === 'copy-settled') this.copies.onSettled(event);
     else if (event.kind === 'ask-to-lead')
       this.lead({
         kind: 'may-lead',

@@ -22,6 +22,9 @@ export interface RunResult {
   readonly wipes: number;
   readonly checkpointsMade: number;
   readonly checkpointsCopied: number;
+  /** Copies of a peer's checkpoint that the application asked for, and that were made. */
+  readonly copiesAsked: number;
+  readonly copiesMade: number;
   readonly segmentsDropped: number;
   readonly primaries: number;
   readonly configurations: number;
@@ -59,6 +62,8 @@ export function runScript(script: Script, print: ((line: string) => void) | null
     wipes: world.wipes,
     checkpointsMade: world.checkpoints.made,
     checkpointsCopied: world.checkpoints.copied,
+    copiesAsked: world.copies.asked,
+    copiesMade: world.copies.made,
     segmentsDropped: world.checkpoints.dropped,
     primaries: world.machines.reduce((sum, { becamePrimary }) => sum + becamePrimary, 0),
     configurations: world.configurations.length,

@@ -127,6 +127,13 @@ export type Fault = { readonly at: number } & (
       readonly order: readonly number[];
       readonly size: number;
     }
+  /** The target is asked for a copy of the checkpoint of `other`; -1: of anybody's. */
+  | {
+      readonly kind: 'copy';
+      readonly target: Target;
+      readonly other: number;
+      readonly withinMs: number | null;
+    }
   | { readonly kind: 'step-clock'; readonly target: Target; readonly byMs: number }
   | { readonly kind: 'jump-clock'; readonly target: Target; readonly byMs: number }
   | { readonly kind: 'drift-clock'; readonly target: Target; readonly rate: number }
@@ -181,7 +188,9 @@ export function drawScript(seed: number, mode: Mode, reads = 0): Script {
   const deposed = readers === null ? [] : drawDeposed(new Random(seed + 0.875 * 2 ** 31), settings);
   const isWithinBound = ({ kind }: Fault): boolean => !hasLeases || kind !== 'jump-clock';
   const withheld = asks === null ? [] : drawWithheld(new Random(seed + 0.71875 * 2 ** 31), settings);
-  const sorted = [...faults.filter(isWithinBound), ...deposed, ...withheld].sort((a, b) => a.at - b.at);
+  const copies = checkpoints === null ? [] : drawCopies(new Random(seed + 0.8125 * 2 ** 31), settings);
+  const drawnApart = [...deposed, ...withheld, ...copies];
+  const sorted = [...faults.filter(isWithinBound), ...drawnApart].sort((a, b) => a.at - b.at);
   return drawBootstraps(seed, drawChurn(seed, { seed, settings, faults: sorted }));
 }
 
@@ -367,6 +376,31 @@ function drawWithheld(random: Random, { replicas, electionTimeoutMs, troubleMs }
     target: random.chance(0.2) ? -1 : random.below(replicas),
     forMs: electionTimeoutMs * random.pick([0.05, 0.5, 3]),
   }));
+}
+
+/**
+ * Copies of checkpoints that the application asks for; some of them twice at a time, or given up. Some applications stand
+ * still behind that, and hear of a copy from far away before they have executed as much.
+ */
+function drawCopies(random: Random, { replicas, electionTimeoutMs, troubleMs }: Settings): Fault[] {
+  if (random.chance(0.5)) return [];
+  const count = 1 + random.below(random.pick([3, 12]));
+  return Array.from({ length: count }, (): Fault[] => {
+    const at = random.between(0.1, 1) * troubleMs;
+    const target = random.chance(0.1) ? -1 : random.below(replicas);
+    const other = random.below(replicas);
+    const from = random.chance(0.4) ? -1 : other;
+    const withinMs = random.chance(0.7) ? null : electionTimeoutMs * random.pick([0.01, 0.1, 1]);
+    const forMs = electionTimeoutMs * random.pick([0.5, 2, 4]);
+    const byMs = forMs * random.between(0.1, 0.4);
+    const copy = { at, kind: 'copy', target, other: from, withinMs } as const;
+    if (random.chance(0.5)) return [copy];
+    return [
+      { at, kind: 'slow', target, other, byMs, forMs },
+      copy,
+      { at: at + 0.1, kind: 'block-application', target, forMs },
+    ];
+  }).flat();
 }
 
 function drawReads(random: Random, electionTimeoutMs: number, burst: number): ReadSettings | null {

@@ -22,6 +22,7 @@ test.each(['recoverable', 'unbounded'] as const)(
       injections: 0,
       checkpointsMade: 0,
       checkpointsCopied: 0,
+      copiesAsked: 0,
       segmentsDropped: 0,
     };
     for (let seed = 1; seed <= SEEDS; seed += 1) {
@@ -34,6 +35,7 @@ test.each(['recoverable', 'unbounded'] as const)(
     expect(sums.wipes / SEEDS).toBeGreaterThan(0.3);
     expect(sums.checkpointsMade / SEEDS).toBeGreaterThan(5);
     expect(sums.checkpointsCopied).toBeGreaterThan(0);
+    expect(sums.copiesAsked / SEEDS).toBeGreaterThan(0.3);
     expect(sums.segmentsDropped / SEEDS).toBeGreaterThan(0.5);
     expect(sums.primaries / SEEDS).toBeGreaterThan(1);
     // Calls that bootstrap may never come to one, where no fault is held back.

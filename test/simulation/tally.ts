@@ -18,6 +18,8 @@ export interface Tally {
   wipes: number;
   checkpointsMade: number;
   checkpointsCopied: number;
+  copiesAsked: number;
+  copiesMade: number;
   segmentsDropped: number;
   primaries: number;
   configurations: number;
@@ -43,6 +45,8 @@ export function emptyTally(): Tally {
     wipes: 0,
     checkpointsMade: 0,
     checkpointsCopied: 0,
+    copiesAsked: 0,
+    copiesMade: 0,
     segmentsDropped: 0,
     primaries: 0,
     configurations: 0,
@@ -68,6 +72,8 @@ export function addRun(tally: Tally, run: RunResult): void {
     wipes: run.wipes,
     checkpointsMade: run.checkpointsMade,
     checkpointsCopied: run.checkpointsCopied,
+    copiesAsked: run.copiesAsked,
+    copiesMade: run.copiesMade,
     segmentsDropped: run.segmentsDropped,
     primaries: run.primaries,
     configurations: run.configurations,
@@ -92,6 +98,8 @@ export function add(tally: Tally, more: Tally): void {
   tally.wipes += more.wipes;
   tally.checkpointsMade += more.checkpointsMade;
   tally.checkpointsCopied += more.checkpointsCopied;
+  tally.copiesAsked += more.copiesAsked;
+  tally.copiesMade += more.copiesMade;
   tally.segmentsDropped += more.segmentsDropped;
   tally.primaries += more.primaries;
   tally.configurations += more.configurations;

@@ -112,6 +112,9 @@ export class Trouble {
       case 'bootstrap':
         world.bootstraps.ask(target!, fault.order.slice(0, fault.size));
         break;
+      case 'copy':
+        world.copies.ask(target!, fault.other < 0 ? null : world.machines[other]!, fault.withinMs);
+        break;
       case 'step-clock':
         target!.clock.stepWall(fault.byMs);
         break;

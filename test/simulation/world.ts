@@ -20,6 +20,7 @@ import { Changes } from './changes.js';
 import { Client } from './client.js';
 import { MachineClock } from './clock.js';
 import type { SimulatedConnection } from './connection.js';
+import { Copies } from './copies.js';
 import { Disk } from './disk.js';
 import { EventQueue } from './event-queue.js';
 import type { Invariants } from './invariants/index.js';
@@ -58,6 +59,7 @@ export class World {
   readonly readers: Readers;
   readonly changes = new Changes(this);
   readonly bootstraps = new Bootstraps(this);
+  readonly copies = new Copies(this);
   /** In order of their numbers. */
   readonly configurations: InForce[] = [];
   /** For decisions of the world itself. */
@@ -241,6 +243,7 @@ export class World {
     machine.isClosing = true;
     process.close(() => {
       if (machine.life !== life || machine.process !== process) return;
+      this.judge(() => this.copies.onClosed(machine));
       this.#end(machine, 'closed', '', false);
       if (!machine.isOff) this.startAt(machine, this.events.now + downMs);
     });
