@@ -7,6 +7,7 @@ import { validateOptions } from '../options.js';
 import { Replica } from '../replica.js';
 import { formatAddress } from '../transport/address.js';
 import type { ServeCommand } from './arguments.js';
+import { CertificateReload } from './certificate-reload.js';
 import { type ConfigFile, readConfigFile } from './config-file.js';
 import { handleSignals } from './signals.js';
 
@@ -32,16 +33,19 @@ export async function serve(command: ServeCommand): Promise<number> {
     onStop: (signal) => stop({ reason: signal }),
     onForce: () => logger.warn({}, 'exit without closing'),
   });
+  const certificates =
+    config.options.transport?.tls === undefined ? null : new CertificateReload(command.config, logger);
   if (command.stopWithStdin) {
     process.stdin.on('end', () => stop({ reason: 'standard input ended' }));
     process.stdin.on('error', () => stop({ reason: 'standard input ended' }));
     process.stdin.resume();
   }
   try {
-    return await serveUntil(stopped, stop, config, logger);
+    return await serveUntil(stopped, stop, config, certificates, logger);
   } finally {
     if (command.stopWithStdin) process.stdin.destroy();
     release();
+    certificates?.release();
   }
 }
 
@@ -49,6 +53,7 @@ async function serveUntil(
   stopped: Promise<Stop>,
   stop: (stop: Stop) => void,
   config: ConfigFile,
+  certificates: CertificateReload | null,
   logger: Logger,
 ): Promise<number> {
   const stateMachine = new KeyValueStateMachine();
@@ -62,6 +67,7 @@ async function serveUntil(
   }
   const replica = opened;
   replica.on('fenced', (error) => stop({ reason: 'fenced', error }));
+  certificates?.attach(replica);
   const server = new KeyValueServer(
     replica,
     {
