@@ -17,7 +17,8 @@ export const ADMINISTRATION_HELP: readonly string[] = [
   'SYNOD <subcommand> [<arg> ...]. Subcommands are:',
   'STATUS, HEALTH, MEMBERS, MEMBER ADD <id> <host:port> [FORCE], MEMBER REMOVE <id> [FORCE],',
   'MEMBER REPLACE <id> <new id> <host:port> [FORCE], BOOTSTRAP <id> <host:port> [<id> <host:port> ...],',
-  'PROMOTE [FORCE], RELINQUISH [<id>], HELP',
+  'PROMOTE [FORCE], RELINQUISH [<id>],',
+  'CONSISTENCY [LINEARIZABLE | LEASE | AFTER <token> | MAXAGE <milliseconds>], TOKEN, HELP',
 ];
 
 /** What a request comes to: a question, or a change. */

@@ -9,6 +9,7 @@
 // biome-ignore-all lint/correctness/noVoidTypeReturn: a reply ends the work on a request, in one line.
 
 import type { Socket } from 'node:net';
+import type { Consistency } from '../index.js';
 import { COMMAND_HEADER_BYTES, type CommandEncoder, TRANSACTION_HEADER_BYTES_MAX } from './command-codec.js';
 import { type CommandSpecification, findCommand, fitsArity } from './command-table.js';
 import { runLocalCommand } from './local-commands.js';
@@ -57,6 +58,8 @@ export interface ServerStatistics {
 /** The reply to one batch, or to some requests that need no log; null while it is awaited. */
 interface PendingReply {
   bytes: Uint8Array | null;
+  /** Makes them once all replies before it are there. */
+  readonly make?: () => Uint8Array;
 }
 
 /** Batches start small and few and grow with the replies' size known, lest a pipeline asks for gigabytes at once. */
@@ -76,6 +79,8 @@ export class Connection {
   libraryName = '';
   libraryVersion = '';
   lastCommand = '';
+  /** What its reads must see, from here on. */
+  consistency: Consistency = 'linearizable';
   readonly transaction: Transaction = new Transaction();
 
   readonly #host: ConnectionHost;
@@ -296,6 +301,21 @@ export class Connection {
     write.then(settle, (error: unknown) => settle((reply) => reply.error(errorReplyOf(error))));
   }
 
+  /** A reply that is made when all replies before it are there: it may speak of what they say. */
+  replyBehind(fill: (reply: RespWriter) => void): void {
+    this.#closeBatch();
+    this.#closeLocalReplies();
+    const { version } = this;
+    const make = (): Uint8Array => {
+      const replies = this.#host.localReplies;
+      replies.begin(version);
+      fill(replies);
+      return replies.take();
+    };
+    this.#pending.push({ bytes: null, make });
+    this.#scheduleFlush();
+  }
+
   /** EXEC: all that was queued, as one operation of a batch. */
   executeTransaction(): void {
     const queued = this.transaction.operations;
@@ -319,7 +339,9 @@ export class Connection {
     let last = first;
     let bytes = 0;
     for (; last < pending.length; last++) {
-      const reply = (pending[last] as PendingReply).bytes;
+      const each = pending[last] as PendingReply;
+      if (each.make !== undefined) each.bytes ??= each.make();
+      const reply = each.bytes;
       if (reply === null) break;
       bytes += reply.length;
     }
@@ -494,7 +516,8 @@ export class Connection {
 
   async #read(query: Uint8Array): Promise<Uint8Array | undefined> {
     const { replica, replicateOptions } = this.#host;
-    const { value } = await replica.read!(query, replicateOptions);
+    const { consistency } = this;
+    const { value } = await replica.read!(query, { ...replicateOptions, consistency });
     return value ?? replica.replicate(query, replicateOptions);
   }
 

@@ -14,6 +14,7 @@ import { commandNamed, commands } from './command-table.js';
 import type { Connection, ConnectionHost } from './connection.js';
 import { matchesGlob } from './glob.js';
 import { parseInteger } from './integers.js';
+import { consistencyRefusal, describeConsistency, parseConsistency } from './read-consistency.js';
 import type { RespParser } from './resp-parser.js';
 import type { RespWriter } from './resp-writer.js';
 
@@ -336,7 +337,9 @@ function info(connection: Connection, host: ConnectionHost, parser: RespParser):
 function synod(connection: Connection, host: ConnectionHost, parser: RespParser): void {
   const words: string[] = [];
   for (let index = 1; index < parser.argumentCount; index++) words.push(text(parser, index));
-  if (words[0]!.toLowerCase() === 'help') return replyLines(connection.reply(), ADMINISTRATION_HELP);
+  const [first, ...rest] = words as [string, ...string[]];
+  if (/^(consistency|token)$/i.test(first)) return readings(connection, host, first.toLowerCase(), rest);
+  if (first.toLowerCase() === 'help') return replyLines(connection.reply(), ADMINISTRATION_HELP);
   const request = parseAdministration(words);
   if (request === null)
     return connection.refuse(`ERR no such request: '${words.join(' ').slice(0, 128)}'. Try SYNOD HELP.`);
@@ -349,6 +352,32 @@ function synod(connection: Connection, host: ConnectionHost, parser: RespParser)
       `NOPERM changes are taken ${administration === 'none' ? 'from nobody' : 'from this machine alone'} (kv.administration)`,
     );
   connection.replyLater(administer(host.replica, request));
+}
+
+/** `SYNOD CONSISTENCY ...` and `SYNOD TOKEN`: of this connection alone, and nothing that an operator has to allow. */
+function readings(
+  connection: Connection,
+  { replica }: ConnectionHost,
+  subcommand: string,
+  words: readonly string[],
+): void {
+  if (replica.read === undefined || replica.token === undefined)
+    return connection.refuse('ERR this service reads through the log alone');
+  if (subcommand === 'token') {
+    if (words.length > 0) return connection.refuse(SYNTAX);
+    // Behind the replies before it: the token stands for them too.
+    return connection.replyBehind((reply) => reply.bulk(replica.token!()));
+  }
+  if (words.length === 0) return connection.reply().bulk(describeConsistency(connection.consistency));
+  try {
+    const consistency = parseConsistency(words);
+    if (consistency === null) return connection.refuse(SYNTAX);
+    // What was asked before is read as it was asked: the reply closes the batch.
+    connection.reply().ok();
+    connection.consistency = consistency;
+  } catch (error) {
+    connection.refuse(consistencyRefusal(error));
+  }
 }
 
 function replyLines(reply: RespWriter, lines: readonly string[]): void {

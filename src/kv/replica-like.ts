@@ -5,6 +5,7 @@ import type {
   BootstrapResult,
   ChangeOptions,
   ConfigurationMember,
+  Consistency,
   MemberHealth,
   MemberSet,
   PromoteOptions,
@@ -16,6 +17,10 @@ export interface ReplicateOptionsLike {
   readonly signal?: AbortSignal;
   /** Milliseconds after which the call rejects with `ERR_SYNOD_TIMEOUT`. */
   readonly timeoutMs?: number;
+}
+
+export interface ReadOptionsLike extends ReplicateOptionsLike {
+  readonly consistency?: Consistency;
 }
 
 /** The fields of a replica's status that `INFO` shows. */
@@ -45,10 +50,12 @@ export interface ReplicaLike {
    */
   replicate(command: Uint8Array, options?: ReplicateOptionsLike): Promise<Uint8Array | undefined>;
   /**
-   * What the local state machine answers to `query`, having executed everything that was answered anywhere before the call; null where
-   * the state alone does not tell. Without it, what only reads goes through the log too.
+   * What the local state machine answers to `query`, having executed everything that was answered anywhere before the call, or what
+   * `consistency` says; null where the state alone does not tell. Without it, what only reads goes through the log too.
    */
-  read?(query: Uint8Array, options?: ReplicateOptionsLike): Promise<{ readonly value: Uint8Array | null }>;
+  read?(query: Uint8Array, options?: ReadOptionsLike): Promise<{ readonly value: Uint8Array | null }>;
+  /** Stands for everything that the local state machine has executed. */
+  token?(): string;
   status(): Promise<ReplicaStatusLike>;
   /** Shown by `INFO` where they are there. */
   health?(): Promise<readonly MemberHealth[]>;

@@ -4,6 +4,7 @@
  */
 
 import { afterEach, describe, expect, it } from 'vitest';
+import type { ReadOptionsLike } from '../../src/kv/replica-like.js';
 import type { KeyValueStateMachine } from '../../src/kv/state-machine.js';
 import { BatchingReplica } from './fake-replica.js';
 import { request } from './raw-client.js';
@@ -14,11 +15,18 @@ afterEach(closeAll);
 
 class ReadingReplica extends BatchingReplica {
   readonly reads: (() => void)[] = [];
+  /** Of each read. */
+  readonly consistencies: unknown[] = [];
   readCount = 0;
   holdsReads = false;
 
-  read(query: Uint8Array): Promise<{ value: Uint8Array | null }> {
+  token(): string {
+    return `s${this.log.length}`;
+  }
+
+  read(query: Uint8Array, options?: ReadOptionsLike): Promise<{ value: Uint8Array | null }> {
     this.readCount += 1;
+    this.consistencies.push(options?.consistency);
     const failure = this.nextFailure();
     return new Promise((resolve, reject) => {
       const answer = (): void => {
@@ -135,5 +143,78 @@ describe('what only reads', () => {
     const before = machine.digest();
     expect(machine.read(new Uint8Array(0))).toBe(null);
     expect(machine.digest()).toBe(before);
+  });
+});
+
+describe('SYNOD CONSISTENCY', () => {
+  const get = request('GET', 'a');
+  const consistency = (...words: string[]): string => request('SYNOD', 'CONSISTENCY', ...words);
+
+  it('is of one connection, from the request on: what was asked before it is read as it was asked', async () => {
+    const { port, replica } = await serve(reading);
+    const client = await connect(port);
+    const other = await connect(port);
+    const wanted = [
+      [consistency('LEASE'), 'lease'],
+      [consistency('after', 's12'), { after: 's12' }],
+      [consistency('MaxAge', '250'), { maxAgeMs: 250 }],
+      [consistency('linearizable'), 'linearizable'],
+    ] as const;
+    client.send(get + wanted.map(([words]) => words + get).join(''));
+    expect(await client.replies(9)).toEqual([null, ...wanted.flatMap(() => [OK, null])]);
+    expect(replica.consistencies).toEqual(['linearizable', ...wanted.map(([, each]) => each)]);
+    client.send(consistency('LEASE'));
+    other.send(get + consistency());
+    expect(await other.replies(2)).toEqual([null, 'linearizable']);
+    expect(replica.consistencies.at(-1)).toBe('linearizable');
+  });
+
+  it('is told where no word follows, in the words that set it', async () => {
+    const { port } = await serve(reading);
+    const client = await connect(port);
+    client.send(consistency('AFTER', 's3') + consistency() + consistency('MAXAGE', '0') + consistency());
+    expect(await client.replies(4)).toEqual([OK, 'after s3', OK, 'maxage 0']);
+  });
+
+  it('refuses what it does not know, and stays what it was', async () => {
+    const { port, replica } = await serve(reading);
+    const client = await connect(port);
+    const wrong = [
+      ['none'],
+      ['lease', '1'],
+      ['after'],
+      ['maxage', '-1'],
+      ['maxage', '1.5'],
+      ['maxage', '1', '2'],
+      ['maxage'],
+    ];
+    client.send(consistency('LEASE') + wrong.map((words) => consistency(...words)).join(''));
+    expect(await client.replies(wrong.length + 1)).toEqual([
+      OK,
+      ...wrong.map(() => error('ERR syntax error')),
+    ]);
+    client.send(consistency('AFTER', 'yesterday') + get);
+    expect(await client.replies(2)).toEqual([error('ERR not a token: "yesterday" (ERR_SYNOD_TOKEN)'), null]);
+    expect(replica.consistencies).toEqual(['lease']);
+  });
+
+  it('is refused by a service whose replica does not read', async () => {
+    const { port } = await serve((machine) => new BatchingReplica(machine));
+    const client = await connect(port);
+    client.send(consistency('LEASE') + request('SYNOD', 'TOKEN'));
+    const refused = error('ERR this service reads through the log alone');
+    expect(await client.replies(2)).toEqual([refused, refused]);
+  });
+});
+
+describe('SYNOD TOKEN', () => {
+  it('stands for all that the replies before it say, however far behind they are', async () => {
+    const { port, replica } = await serve(reading);
+    const client = await connect(port);
+    replica.hold();
+    client.send(request('SET', 'a', '1') + request('SYNOD', 'TOKEN') + request('SYNOD', 'TOKEN', 'x'));
+    await turns();
+    replica.release();
+    expect(await client.replies(3)).toEqual([OK, 's1', error('ERR syntax error')]);
   });
 });

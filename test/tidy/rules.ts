@@ -239,6 +239,7 @@ export const importRules: readonly ImportRule[] = [
       'options',
       'replica',
       'state-machine',
+      'token',
       'transport/address',
       'transport/transport',
     ],
