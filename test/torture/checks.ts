@@ -122,6 +122,7 @@ export async function checkHistory(
   const current = new Map([...serials].map(([key, value]) => [key, serialOf(value)]));
   for (const { rule, key, text } of history.serials.settle(current, performance.now()))
     found.push({ check: 'serials', text: `${rule} of ${key}: ${text}` });
+  for (const text of history.staleReads.splice(0)) found.push({ check: 'serials', text });
   for (const text of history.oddReplies.splice(0)) found.push({ check: 'replies', text });
   return found;
 }

@@ -10,6 +10,7 @@ import { ConnectionLost, type RespClient, RespError } from '../cluster/support/r
 import { type KeyValueOutput, outcomeOfError } from '../history/kv-model.js';
 import type { TortureCluster } from './cluster.js';
 import { type History, serialOf } from './history.js';
+import { type ReadKind, Session } from './session.js';
 
 const LANES = 4;
 const CONNECT_MS_MAX = 1000;
@@ -19,6 +20,10 @@ const WINDOW_MS = 2000;
 const WINDOW_KEYS = 10;
 const SERIAL_KEYS = 8;
 const VALUE_BYTES_MAX = 300;
+/** What a read of a greatest age may see must not reach back behind the last quiet point. */
+const MAX_AGE_MS = 200;
+const MAX_AGE_FROM_MS = 1500;
+const readers: ReadonlySet<string> = new Set(['GET', 'MGET', 'STRLEN']);
 /** Of some values: they come in several pieces. */
 const LONG_BYTES_MAX = 100_000;
 
@@ -44,6 +49,7 @@ export class Load {
   #done: Promise<unknown> = Promise.resolve();
   #written = 0;
   #starts = 0;
+  #startedAt = 0;
 
   constructor(cluster: TortureCluster, history: History, options: LoadOptions) {
     this.#cluster = cluster;
@@ -55,6 +61,7 @@ export class Load {
   start(): void {
     this.#stopping = false;
     this.#starts += 1;
+    this.#startedAt = performance.now();
     const clients = Array.from({ length: this.#options.clients }, (_, index) => this.#client(index * LANES));
     this.#done = Promise.all(clients);
   }
@@ -73,12 +80,15 @@ export class Load {
   }
 
   async #client(firstLane: number): Promise<void> {
+    // Of this epoch alone: what a token of another stands for was judged then.
+    const session = new Session();
     while (!this.#stopping) {
       const replica = this.#random.pick(this.#cluster.replicas);
       let connection: RespClient;
       try {
         if (replica.state === 'ended') throw new ConnectionLost('no process');
         connection = await replica.connect(CONNECT_MS_MAX);
+        await this.#within(connection, session.open(connection, ...this.#drawReads(session)));
       } catch {
         await delay(20);
         continue;
@@ -87,22 +97,33 @@ export class Load {
       // Now and then to another replica, so that each serves in turn.
       const end = performance.now() + 200 + this.#random.below(4000);
       await Promise.all(
-        Array.from({ length: LANES }, (_, lane) => this.#lane(connection, firstLane + lane, end)),
+        Array.from({ length: LANES }, (_, lane) => this.#lane(connection, session, firstLane + lane, end)),
       );
+      // A connection that broke is left with what was known before.
+      await this.#within(connection, session.leave(connection)).catch(() => {});
       this.#connections.delete(connection);
       connection.close();
     }
   }
 
-  async #lane(connection: RespClient, lane: number, end: number): Promise<void> {
+  #drawReads(session: Session): [ReadKind, number] {
+    const random = this.#random;
+    const isLong = performance.now() - this.#startedAt > MAX_AGE_FROM_MS;
+    const kinds: ReadKind[] = ['linearizable', 'linearizable', 'lease'];
+    if (session.hasToken) kinds.push('after');
+    if (isLong) kinds.push('maxAge');
+    return [random.pick(kinds), random.below(MAX_AGE_MS)];
+  }
+
+  async #lane(connection: RespClient, session: Session, lane: number, end: number): Promise<void> {
     const lanes = this.#options.clients * LANES;
     const gapMs = (1000 * lanes) / this.#options.perSecond;
     while (!this.#stopping && performance.now() < end) {
       const next = performance.now() + gapMs * (0.5 + this.#random.next());
       const goesOn =
-        this.#random.below(4) === 0
-          ? await this.#serial(connection, lane)
-          : await this.#request(connection, lane, this.#draw());
+        session.isWeak || this.#random.below(4) === 0
+          ? await this.#serial(connection, session, lane)
+          : await this.#request(connection, session, lane, this.#draw());
       if (!goesOn) return;
       const wait = next - performance.now();
       if (wait > 1) await delay(wait);
@@ -147,29 +168,51 @@ export class Load {
   }
 
   /** False once the connection is of no use. */
-  async #request(connection: RespClient, lane: number, words: readonly string[]): Promise<boolean> {
+  async #request(
+    connection: RespClient,
+    session: Session,
+    lane: number,
+    words: readonly string[],
+  ): Promise<boolean> {
     const calledAt = performance.now();
     const outcome = await this.#send(connection, words);
+    if (outcome.kind === 'reply') {
+      if (readers.has(words[0]!)) this.#history.countRead(session.kind);
+      else session.onWritten(calledAt);
+    }
     if (outcome.kind === 'refused') this.#history.refuse();
     else this.#history.record(lane, words, outcome.kind === 'reply' ? outcome.reply : undefined, calledAt);
     return outcome.goesOn;
   }
 
-  async #serial(connection: RespClient, lane: number): Promise<boolean> {
+  async #serial(connection: RespClient, session: Session, lane: number): Promise<boolean> {
     const { serials } = this.#history;
     const key = this.#random.pick(serialKeys);
     const calledAt = performance.now();
-    if (this.#random.below(3) === 0) {
+    if (this.#random.below(session.isWeak ? 2 : 3) === 0) {
+      const from = session.floor(calledAt);
+      const isReplaced = session.beginRead(key);
       const outcome = await this.#send(connection, ['GET', key]);
-      if (outcome.kind === 'reply')
-        serials.read(key, lane, serialOf(outcome.reply), calledAt, performance.now());
+      if (outcome.kind === 'reply') {
+        const serial = serialOf(outcome.reply);
+        serials.read(key, lane, serial, from, performance.now());
+        if (isReplaced(serial))
+          this.#history.staleReads.push(
+            `${session.kind} read of ${key}: ${serial} was replaced by an own write`,
+          );
+        this.#history.countRead(session.kind);
+      }
       this.#note(outcome);
       return outcome.goesOn;
     }
     const serial = serials.write(key, lane, calledAt);
     const outcome = await this.#send(connection, ['SET', key, `${serial}`, 'GET']);
-    if (outcome.kind === 'reply') serials.acknowledge(serial, serialOf(outcome.reply), performance.now());
-    else if (outcome.kind === 'refused') serials.refuse(serial);
+    if (outcome.kind === 'reply') {
+      const before = serialOf(outcome.reply);
+      serials.acknowledge(serial, before, performance.now());
+      session.onWritten(calledAt);
+      session.onReplaced(key, before);
+    } else if (outcome.kind === 'refused') serials.refuse(serial);
     this.#note(outcome);
     return outcome.goesOn;
   }
@@ -179,10 +222,16 @@ export class Load {
     else this.#history.count(outcome.kind === 'reply');
   }
 
-  async #send(connection: RespClient, words: readonly string[]): Promise<Outcome> {
+  /** Closes the connection where it takes too long, which rejects. */
+  async #within<Reply>(connection: RespClient, reply: Promise<Reply>): Promise<Reply> {
     const timer = setTimeout(() => connection.close(), REPLY_MS_MAX);
+    return await reply.finally(() => clearTimeout(timer));
+  }
+
+  async #send(connection: RespClient, words: readonly string[]): Promise<Outcome> {
     try {
-      return { kind: 'reply', reply: (await connection.send(...words)) as KeyValueOutput, goesOn: true };
+      const reply = await this.#within(connection, connection.send(...words));
+      return { kind: 'reply', reply: reply as KeyValueOutput, goesOn: true };
     } catch (error) {
       if (!(error instanceof RespError)) return { kind: 'unknown', goesOn: false };
       const meaning = outcomeOfError(error.message);
@@ -193,8 +242,6 @@ export class Load {
       // Whoever refuses, or does not know, is not in a state to be asked again at once.
       await delay(20);
       return meaning === 'unknown' ? { kind: 'unknown', goesOn: true } : { kind: 'refused', goesOn: true };
-    } finally {
-      clearTimeout(timer);
     }
   }
 }

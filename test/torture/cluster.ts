@@ -49,6 +49,8 @@ export interface SmallDiskSetting {
 }
 
 const MEBIBYTE = 1024 * 1024;
+/** All processes measure time by one clock, which no fault changes. */
+const CLOCK_DRIFT_MAX = 0.01;
 /** The most that there may be between two checkpoints: no run comes so far. */
 const CHECKPOINT_BYTES_NEVER = 1024 * 1024 * MEBIBYTE;
 
@@ -130,6 +132,7 @@ export class TortureCluster {
           replica: id,
           members: ids.map((other) => ({ id: other, address: network.addressOf(id, other) })),
           dataDir: join(folder, id),
+          leases: { clockDriftMax: CLOCK_DRIFT_MAX },
           kv: { listen: `${host}:${ports.kvPortOf(id)}`, administration: 'any' },
         },
       );

@@ -3,6 +3,7 @@
 import type { KeyValueInput, KeyValueOutput } from '../history/kv-model.js';
 import type { Operation } from '../history/operation.js';
 import { type Serial, SerialOracle } from '../history/serial-oracle.js';
+import type { ReadKind } from './session.js';
 
 export type Recorded = Operation<KeyValueInput, KeyValueOutput>;
 
@@ -17,11 +18,15 @@ export interface Counts {
 
 export class History {
   readonly counts: Counts = { operations: 0, acknowledged: 0, unknown: 0, refused: 0 };
+  /** Reads that were answered, by what they had to see. */
+  readonly reads: Record<ReadKind, number> = { linearizable: 0, lease: 0, after: 0, maxAge: 0 };
   readonly serials = new SerialOracle();
   /** Since the last quiet point, those that are no part of a serial register. */
   readonly operations: Recorded[] = [];
   /** What an error reply said that no request here should get. */
   readonly oddReplies: string[] = [];
+  /** Reads that did not see what their own client had written. */
+  readonly staleReads: string[] = [];
   #lastAcknowledgedAt = 0;
 
   get lastAcknowledgedAt(): number {
@@ -42,6 +47,10 @@ export class History {
       this.counts.acknowledged += 1;
       this.#lastAcknowledgedAt = performance.now();
     } else this.counts.unknown += 1;
+  }
+
+  countRead(kind: ReadKind): void {
+    this.reads[kind] += 1;
   }
 
   refuse(): void {

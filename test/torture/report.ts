@@ -13,6 +13,9 @@ export function reportOf(summary: Summary): string {
     `seed ${summary.seed}, ${summary.minutes} minutes, ${summary.generations.length} clusters, ${summary.epochs} quiet points`,
     ...summary.generations.map((text) => `  ${text}`),
     `operations ${summary.operations}: acknowledged ${summary.acknowledged}, refused ${summary.refused}, unknown ${summary.unknown}`,
+    `reads: ${Object.entries(summary.reads)
+      .map(([kind, count]) => `${kind} ${count}`)
+      .join(', ')}`,
     `faults: ${faults.join(', ')}`,
     `served again after ${recoveryMs.p50} ms (p50), ${recoveryMs.p99} ms (p99), ${recoveryMs.max} ms (max), ${recoveryMs.count} times`,
     `everybody served again after ${recoveryOfAllMs.p50} ms, ${recoveryOfAllMs.p99} ms, ${recoveryOfAllMs.max} ms`,

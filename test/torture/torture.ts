@@ -9,6 +9,7 @@ import type { Counts } from './history.js';
 import { type Machine, makeFolder, removeFolder } from './machine.js';
 import type { FaultNote } from './nemesis.js';
 import { type Distribution, distribution } from './recovery.js';
+import { type ReadKind, readKinds } from './session.js';
 
 const GENERATION_MINUTES_MAX = 4;
 const PROGRESS_MS = 5000;
@@ -30,6 +31,8 @@ export interface Summary {
   readonly acknowledged: number;
   readonly unknown: number;
   readonly refused: number;
+  /** Reads that were answered, by what they had to see. */
+  readonly reads: Readonly<Record<ReadKind, number>>;
   readonly faults: Readonly<Record<string, number>>;
   readonly generations: readonly string[];
   readonly epochs: number;
@@ -150,6 +153,13 @@ export class Torture {
     return sum;
   }
 
+  #reads(): Record<ReadKind, number> {
+    const all = { linearizable: 0, lease: 0, after: 0, maxAge: 0 };
+    for (const { history } of this.#generations)
+      for (const kind of readKinds) all[kind] += history.reads[kind];
+    return all;
+  }
+
   #lastOperations = 0;
   #lastToldMs = 0;
 
@@ -184,6 +194,7 @@ export class Torture {
       minutes: Math.round(this.elapsedMs / 600) / 100,
       seed: this.#options.seed,
       ...this.#counts(),
+      reads: this.#reads(),
       faults,
       generations: this.#generations.map(({ description }) => description),
       epochs: this.#generations.reduce((all, { epochs }) => all + epochs, 0),
