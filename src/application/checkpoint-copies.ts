@@ -109,8 +109,11 @@ export class CheckpointCopies {
         break;
       }
       case 'not-newer': {
-        const { slot, bytes } = outcome.newest;
-        this.#calls.get(request)?.resolve({ slot, bytes, from: null });
+        this.#options
+          .checkpoints()
+          ?.expect(outcome.newest.slot, ({ slot, bytes }) =>
+            this.#calls.get(request)?.resolve({ slot, bytes, from: null }),
+          );
         break;
       }
       default:

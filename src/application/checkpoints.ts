@@ -72,6 +72,11 @@ export interface RestoredState {
 }
 
 /** One that the application asked for, and whom to tell once it is kept. */
+interface Expected {
+  readonly slot: Slot;
+  readonly done: (kept: StoredCheckpoint) => void;
+}
+
 interface Adoption {
   readonly copy: ServedCheckpoint;
   readonly done: (kept: DurableCheckpoint) => void;
@@ -92,6 +97,8 @@ export class ApplicationCheckpoints {
   #firstConfiguration: Uint8Array | null = null;
   #waiting: Waiting[] = [];
   #adoptions: readonly Adoption[] = [];
+  /** Whoever waits for one of a slot to be kept. */
+  #expected: readonly Expected[] = [];
   /** A checkpoint that was copied is being restored: nothing is executed before that is done. */
   #isRestoring = false;
   #isClosed = false;
@@ -203,6 +210,23 @@ export class ApplicationCheckpoints {
     this.#adopt(applied);
   }
 
+  /**
+   * Calls back with the newest that is kept, once that is of `slot` or a later one. The engine knows of a checkpoint that it caught up by
+   * before the state is restored from it, and until then it is of no use here.
+   */
+  expect(slot: Slot, done: (kept: StoredCheckpoint) => void): void {
+    this.#expected = [...this.#expected, { slot, done }];
+    this.#tellExpected();
+  }
+
+  #tellExpected(): void {
+    const [newest] = this.#kept;
+    if (newest === undefined || this.#expected.length === 0) return;
+    const due = this.#expected.filter(({ slot }) => slot <= newest.slot);
+    this.#expected = this.#expected.filter((one) => !due.includes(one));
+    for (const { done } of due) done(newest);
+  }
+
   #adopt(applied: Slot): void {
     if (this.#isClosed || this.#isRestoring) return;
     const due = this.#adoptions.filter(({ copy }) => copy.slot <= applied);
@@ -245,6 +269,7 @@ export class ApplicationCheckpoints {
         this.#options.onNotice(this.#notice(facts!));
         this.#isRestoring = false;
         executor.isPaused = false;
+        this.#tellExpected();
         onDurable({ slot, bytes: one.bytes, source: 'copied' });
         resume();
       });
@@ -359,6 +384,7 @@ export class ApplicationCheckpoints {
     this.#kept = all.slice(0, retain);
     this.#damaged = [];
     for (const { slot } of gone) this.#remove(slot);
+    this.#tellExpected();
   }
 
   #remove(slot: Slot): void {

@@ -114,6 +114,19 @@ describe('a checkpoint that was copied on demand', () => {
     });
   });
 
+  it('is waited for where the engine knows of a newer one than is kept: until then nothing is told', () => {
+    const told: number[] = [];
+    checkpoints.expect(6, ({ slot }) => void told.push(slot));
+    adopt(5, 5);
+    expect(told).toEqual([]);
+    adopt(7, 6);
+    expect(told).toEqual([]);
+    checkpoints.afterDecrees(7);
+    expect(told).toEqual([7]);
+    checkpoints.expect(6, ({ slot }) => void told.push(slot));
+    expect(told).toEqual([7, 7]);
+  });
+
   it('is left to the next start where the replica is closed', () => {
     adopt(6, 5);
     checkpoints.close();
