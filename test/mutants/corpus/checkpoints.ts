@@ -222,4 +222,43 @@ export const checkpoints: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/application/checkpoint-adoption.test.ts' }],
   },
+  {
+    name: 'copied-checkpoint-told-of-before-it-is-restored',
+    fault: 'learning',
+    mimics: 'an answer tells of a snapshot that was received, and not applied yet',
+    edits: [
+      {
+        file: 'application/checkpoint-copies.ts',
+        find: '        this.#options\n          .checkpoints()\n          ?.expect(outcome.newest.slot, ({ slot, bytes }) =>\n            this.#calls.get(request)?.resolve({ slot, bytes, from: null }),\n          );',
+        put: '        const { slot, bytes } = outcome.newest;\n        this.#calls.get(request)?.resolve({ slot, bytes, from: null });',
+      },
+    ],
+    killedBy: [
+      { check: 'unit', file: 'test/simulation/seeds.test.ts', name: 'copy-told-before-it-is-restored' },
+    ],
+  },
+  {
+    name: 'checkpoint-that-found-no-room-asked-for-late',
+    fault: 'learning',
+    mimics: 'a snapshot that could not be stored: the follower waits until the sender is given up',
+    edits: [
+      {
+        file: 'protocol/learner.ts',
+        find: 'if (fetching !== null) fetching.deadline = Math.min(fetching.deadline, now + options.electionTimeoutMs);',
+        put: 'void [fetching, now, options];',
+      },
+    ],
+    killedBy: [
+      { check: 'unit', file: 'test/protocol/learner.test.ts' },
+      { check: 'unit', file: 'test/simulation/seeds.test.ts', name: 'copy-that-had-no-room' },
+    ],
+  },
+  {
+    name: 'deleted-checkpoint-offered-no-more',
+    fault: 'learning',
+    mimics:
+      'a snapshot is deleted between the offer and the first byte, and the follower is left without any',
+    edits: [{ file: 'engine/checkpoint-server.ts', find: 'if (isWaiting) this.offer(link);', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/engine/checkpoint-server.test.ts' }],
+  },
 ];

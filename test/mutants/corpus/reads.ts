@@ -193,4 +193,30 @@ export const reads: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
   },
+  {
+    name: 'token-made-before-the-replies-in-front-of-it',
+    fault: 'execution',
+    mimics: 'a session token that does not cover the write that was acknowledged just before it',
+    edits: [
+      {
+        file: 'kv/connection.ts',
+        find: 'this.#pending.push({ bytes: null, make });',
+        put: 'this.#pending.push({ bytes: make() });',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/kv/reads.test.ts' }],
+  },
+  {
+    name: 'consistency-of-what-comes-later-taken-for-what-came-before',
+    fault: 'execution',
+    mimics: 'a setting of a session that holds for requests of the same pipeline in front of it',
+    edits: [
+      {
+        file: 'kv/local-commands.ts',
+        find: '    connection.reply().ok();\n    connection.consistency = consistency;',
+        put: '    connection.consistency = consistency;\n    connection.reply().ok();',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/kv/reads.test.ts' }],
+  },
 ];
