@@ -40,13 +40,14 @@ export class FakeReplica extends EventEmitter {
   #held: (() => void)[] = [];
 
   replicateBatch(batch: CommandBatch): Promise<readonly (Uint8Array | undefined)[]> {
-    const texts: string[] = [];
-    for (let index = 0, at = 0; index < batch.count; index += 1) {
-      const length = batch.view.getUint32(at, true);
-      texts.push(textOf(batch.bytes.subarray(at + 4, at + 4 + length)));
-      at += 4 + length;
-    }
     return new Promise((resolve, reject) => {
+      const texts: string[] = [];
+      // Throws, and so rejects as a real one does, where the lengths are not those of what is there.
+      for (let index = 0, at = 0; index < batch.count; index += 1) {
+        const length = batch.view.getUint32(at, true);
+        texts.push(textOf(batch.bytes.subarray(at + 4, at + 4 + length)));
+        at += 4 + length;
+      }
       const run = (): void => {
         if (this.failure !== null && texts.includes(this.failure.text)) {
           reject(this.failure.error);
