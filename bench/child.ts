@@ -2,6 +2,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 interface AnyReport {
@@ -12,16 +13,21 @@ export class Child<Command extends object, Report extends AnyReport> {
   readonly #process: ChildProcess;
   readonly name: string;
 
-  /** `semiSpaceMegabytes`: of V8's young generation, in each thread; 0 leaves it as Node has it. */
-  constructor(name: string, file: string, semiSpaceMegabytes: number) {
+  /**
+   * `semiSpaceMegabytes`: of V8's young generation, in each thread; 0 leaves it as Node has it. `onCollection` gets the line that V8 prints
+   * of each collection of garbage.
+   */
+  constructor(name: string, file: string, semiSpaceMegabytes: number, onCollection?: (line: string) => void) {
     this.name = name;
+    const semiSpace = semiSpaceMegabytes === 0 ? [] : [`--max-semi-space-size=${semiSpaceMegabytes}`];
+    const trace = onCollection === undefined ? [] : ['--trace-gc'];
     this.#process = fork(fileURLToPath(new URL(file, import.meta.url)), {
-      stdio: ['ignore', 2, 2, 'ipc'],
-      execArgv:
-        semiSpaceMegabytes === 0
-          ? process.execArgv
-          : [...process.execArgv, `--max-semi-space-size=${semiSpaceMegabytes}`],
+      stdio: ['ignore', onCollection === undefined ? 2 : 'pipe', 2, 'ipc'],
+      execArgv: [...process.execArgv, ...semiSpace, ...trace],
     });
+    const { stdout } = this.#process;
+    if (stdout !== null && onCollection !== undefined)
+      createInterface({ input: stdout }).on('line', onCollection);
   }
 
   /** Rejects where the process says that it failed, or ends. */

@@ -26,6 +26,8 @@ export interface ClusterSettings {
   readonly semiSpace: number;
   /** Parent of the data directories. */
   readonly dir: string;
+  /** Gets what V8 prints of each collection of garbage in a replica's process. */
+  readonly onCollection?: (replica: string, line: string) => void;
 }
 
 export interface Run {
@@ -63,13 +65,19 @@ export class BenchCluster {
   }
 
   async #open(): Promise<void> {
-    const { storage, transport, engine, replicas, load, clients, log, semiSpace } = this.#settings;
+    const { storage, transport, engine, replicas, load, clients, log, semiSpace, onCollection } =
+      this.#settings;
     const ids = Array.from({ length: replicas }, (_, index) => `r${index + 1}`);
     const members: { id: string; address: string }[] = [];
     for (const id of ids) members.push({ id, address: `127.0.0.1:${await freePort()}` });
     await Promise.all(
       ids.map(async (id) => {
-        const child: ReplicaChild = new Child(`replica ${id}`, './replica-process.js', semiSpace);
+        const child: ReplicaChild = new Child(
+          `replica ${id}`,
+          './replica-process.js',
+          semiSpace,
+          onCollection === undefined ? undefined : (line) => onCollection(`replica ${id}`, line),
+        );
         this.#replicas.push(child);
         const settings: ReplicaSettings = {
           cluster: 'bench',
@@ -109,6 +117,11 @@ export class BenchCluster {
   /** The primary first. */
   get #ordered(): readonly ReplicaChild[] {
     return [this.#primary!, ...this.#replicas.filter((child) => child !== this.#primary)];
+  }
+
+  /** Of the replicas, the primary first. */
+  get names(): readonly string[] {
+    return this.#ordered.map(({ name }) => name);
   }
 
   /** One secondary stands still until `resume`. */

@@ -89,6 +89,25 @@ describe('bench:recovery', () => {
   });
 });
 
+describe('bench:memory', () => {
+  it('looks at the processes under load, and counts what a command costs of their heaps', () => {
+    const { status, stdout, stderr } = bench('memory', '--storage', 'file', '--minutes', '0.1', '--json');
+    expect(stderr).toContain('resident MiB');
+    expect(status).toBe(0);
+    const { looks, heapBytesPerCommand, growthBytes, label } = JSON.parse(stdout);
+    expect(looks.length).toBeGreaterThan(3);
+    for (const { residentBytes } of looks) {
+      expect(residentBytes.length).toBe(3);
+      for (const bytes of residentBytes) expect(bytes).toBeGreaterThan(30e6);
+    }
+    expect(heapBytesPerCommand.length).toBe(3);
+    // The primary has a promise for each command.
+    expect(heapBytesPerCommand[0]).toBeGreaterThan(50);
+    expect(growthBytes.length).toBe(3);
+    expect(label.machine).toBeTruthy();
+  });
+});
+
 describe('bench', () => {
   it('measures cases and checks itself', () => {
     const { status, stdout, stderr } = bench('micro', '--seconds', '0.05', '--only', '1024 B', '--json');
