@@ -4,6 +4,7 @@ import type { Mutant } from '../mutant.js';
 
 const READS = 'protocol/reads.ts';
 const APPLICATION = 'application/reads.ts';
+const questions = { check: 'unit', file: 'test/application/read-questions.test.ts' } as const;
 const readers = { check: 'simulation', seeds: 60, reads: 5 } as const;
 const unit = { check: 'unit', file: 'test/protocol/reads.test.ts' } as const;
 
@@ -86,7 +87,7 @@ export const reads: readonly Mutant[] = [
         put: "if (consistency === 'linearizable') return this.#questions.newest ?? this.#questions.gather();",
       },
     ],
-    killedBy: [readers],
+    killedBy: [{ ...readers, seeds: 160 }, questions],
   },
   {
     name: 'read-made-before-its-slot-is-applied',
