@@ -108,7 +108,8 @@ export async function administer(
   }
 }
 
-function refusalOf(error: unknown): string {
+/** The error reply to a request that was refused. */
+export function refusalOf(error: unknown): string {
   if (!SynodError.is(error)) return `UNKNOWN ${error instanceof Error ? error.message : String(error)}`;
   return `${error.outcome === 'unknown' ? 'UNKNOWN' : 'ERR'} ${error.message} (${error.code})`;
 }

@@ -292,10 +292,7 @@ export class Connection {
     // That of the request: a HELLO behind it may have changed it before the reply is made.
     const { version } = this;
     const settle = (fill: (reply: RespWriter) => void): void => {
-      const replies = this.#host.localReplies;
-      replies.begin(version);
-      fill(replies);
-      pending.bytes = replies.take();
+      pending.bytes = this.#bytesOf(fill, version);
       this.#scheduleFlush();
     };
     write.then(settle, (error: unknown) => settle((reply) => reply.error(errorReplyOf(error))));
@@ -306,14 +303,16 @@ export class Connection {
     this.#closeBatch();
     this.#closeLocalReplies();
     const { version } = this;
-    const make = (): Uint8Array => {
-      const replies = this.#host.localReplies;
-      replies.begin(version);
-      fill(replies);
-      return replies.take();
-    };
+    const make = (): Uint8Array => this.#bytesOf(fill, version);
     this.#pending.push({ bytes: null, make });
     this.#scheduleFlush();
+  }
+
+  #bytesOf(fill: (reply: RespWriter) => void, version: RespVersion): Uint8Array {
+    const replies = this.#host.localReplies;
+    replies.begin(version);
+    fill(replies);
+    return replies.take();
   }
 
   /** EXEC: all that was queued, as one operation of a batch. */

@@ -8,13 +8,14 @@ import {
   changesSomething,
   isLoopback,
   parseAdministration,
+  refusalOf,
 } from './administration.js';
 import type { CommandSpecification } from './command-table.js';
 import { commandNamed, commands } from './command-table.js';
 import type { Connection, ConnectionHost } from './connection.js';
 import { matchesGlob } from './glob.js';
 import { parseInteger } from './integers.js';
-import { consistencyRefusal, describeConsistency, parseConsistency } from './read-consistency.js';
+import { describeConsistency, parseConsistency } from './read-consistency.js';
 import type { RespParser } from './resp-parser.js';
 import type { RespWriter } from './resp-writer.js';
 
@@ -376,7 +377,7 @@ function readings(
     connection.reply().ok();
     connection.consistency = consistency;
   } catch (error) {
-    connection.refuse(consistencyRefusal(error));
+    connection.refuse(refusalOf(error));
   }
 }
 

@@ -3,7 +3,6 @@
  * along, and sees there at least what it was told here.
  */
 
-import { SynodError } from '../errors.js';
 import type { Consistency } from '../index.js';
 import { parseToken } from '../token.js';
 import { parseIntegerText } from './integers.js';
@@ -28,10 +27,4 @@ export function describeConsistency(consistency: Consistency): string {
   if (typeof consistency === 'string') return consistency;
   const { after, maxAgeMs } = consistency;
   return after === undefined ? `maxage ${maxAgeMs}` : `after ${after}`;
-}
-
-/** What is wrong with the words, for an error reply. */
-export function consistencyRefusal(error: unknown): string {
-  if (!SynodError.is(error)) throw error;
-  return `ERR ${error.message} (${error.code})`;
 }
