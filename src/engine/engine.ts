@@ -103,7 +103,8 @@ export class Engine {
       parts.now(),
     );
     this.#writer = new FrameWriter(crc32c);
-    this.#times = new StageTimes(bridge.statistics, recovered.protocol.chosen, parts.now);
+    const { pipelineDecreesMax } = options.limits;
+    this.#times = new StageTimes(bridge.statistics, recovered.protocol.chosen, pipelineDecreesMax, parts.now);
     this.#log = new LogWriter({
       ...continuedLog(parts),
       startNumber: this.#startNumber,

@@ -4,31 +4,35 @@ import type { MemberNumber } from '../protocol/ballot.js';
 import type { Slot } from '../protocol/decree.js';
 import type { StatisticsBoard } from '../statistics.js';
 
-/** More than decrees can be open at once (`limits.pipelineDecreesMax`), and a power of two; likewise for writes of the log. */
-const OPEN_DECREES = 8192;
+/** A power of two above the writes of the log that are ever under way at once. */
 const OPEN_WRITES = 1024;
 
 export class StageTimes {
   readonly #board: StatisticsBoard;
   readonly #now: () => number;
-  /** By slot: when it was proposed here, and which slot that is. */
-  readonly #proposedAt = new Float64Array(OPEN_DECREES);
-  readonly #proposed = new Float64Array(OPEN_DECREES);
+  /** By slot, in twice as many places as decrees are open at once: when it was proposed here, and which slot that is. */
+  readonly #proposedAt: Float64Array;
+  readonly #proposed: Float64Array;
   readonly #writtenAt = new Float64Array(OPEN_WRITES);
   readonly #heartbeats: Map<MemberNumber, { round: number; at: number }> = new Map();
   #ticket = 0;
   #durable = 0;
   #chosen: Slot;
 
-  constructor(board: StatisticsBoard, chosen: Slot, now: () => number) {
+  /** `openDecreesMax`: of `limits.pipelineDecreesMax`. */
+  constructor(board: StatisticsBoard, chosen: Slot, openDecreesMax: number, now: () => number) {
+    const places = 2 ** Math.ceil(Math.log2(2 * openDecreesMax));
+    this.#proposedAt = new Float64Array(places);
+    this.#proposed = new Float64Array(places);
     this.#board = board;
     this.#chosen = chosen;
     this.#now = now;
   }
 
   onProposed(slot: Slot): void {
-    this.#proposedAt[slot % OPEN_DECREES] = this.#now();
-    this.#proposed[slot % OPEN_DECREES] = slot;
+    const at = slot % this.#proposed.length;
+    this.#proposedAt[at] = this.#now();
+    this.#proposed[at] = slot;
     this.#board.count('decreesProposed', 1);
   }
 
@@ -38,8 +42,9 @@ export class StageTimes {
     const { quorum } = this.#board.stages;
     this.#board.count('decreesChosen', through - this.#chosen);
     // After a jump there are fewer places than slots.
-    for (let slot = Math.max(this.#chosen, through - OPEN_DECREES) + 1; slot <= through; slot += 1) {
-      const at = slot % OPEN_DECREES;
+    const places = this.#proposed.length;
+    for (let slot = Math.max(this.#chosen, through - places) + 1; slot <= through; slot += 1) {
+      const at = slot % places;
       if (this.#proposed[at] === slot) quorum.record(now - this.#proposedAt[at]!);
     }
     this.#chosen = through;

@@ -1,6 +1,6 @@
 /** The key-value service's state machine: runs the log's commands through the store. */
 
-import { randomBytes } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import type { Decree, StateMachine } from '../state-machine.js';
 import { CommandDecoder } from './command-codec.js';
 import { RespWriter } from './resp-writer.js';
@@ -114,7 +114,7 @@ export class KeyValueStateMachine implements StateMachine<Reply, Uint8Array, Rep
 }
 
 function makeStore(): Store {
-  return new Store(randomBytes(4).readInt32LE(0));
+  return new Store(randomInt(2 ** 32) | 0);
 }
 
 /** The same memory as a `Buffer`, whose methods read text from it without a view for each argument. */

@@ -36,7 +36,7 @@ export function makeLogEntry(): MutableLogEntry {
 }
 
 /** Small enough that a short log costs little memory, great enough that finding the chunk costs nothing for a long one. */
-const CHUNK_SLOTS = 4096;
+const CHUNK_SLOTS = 1024;
 
 class Chunk {
   /** 0 where the slot has no record. */

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { RecordKind } from '../../src/log/format.js';
 import { LogIndex, makeLogEntry } from '../../src/log/log-index.js';
 
-const CHUNK = 4096;
+const CHUNK = 1024;
 /** Slots around the places where something could go wrong. */
 const slots = fc
   .tuple(fc.constantFrom(0, CHUNK, 2 * CHUNK, 5 * CHUNK, 2 ** 40), fc.integer({ min: -6, max: 6 }))
