@@ -7,8 +7,8 @@ import type { Acceptor } from './acceptor.js';
 import type { Ballot, MemberNumber } from './ballot.js';
 import type { Context } from './context.js';
 
-/** Asking around for an election, or preparing at once. */
-export type Candidature = 'ask-around' | 'prepare';
+/** Asking around for an election, preparing at once, or in the place of a primary that hands over. */
+export type Candidature = 'ask-around' | 'prepare' | 'take-over';
 
 interface Question {
   readonly request: number;

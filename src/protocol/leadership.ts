@@ -44,6 +44,8 @@ export interface LeadershipActions {
   /** Prepares a ballot, without asking around; for the `promote` of that number, or because `giver` hands over. */
   stand(order: number, giver: MemberNumber): void;
   isAble(): boolean;
+  /** It must not promise itself anything for a while. */
+  hasGranted(): boolean;
   /** Nobody need wait for the end of this primary's lease. */
   releaseLease(): void;
 }
@@ -132,8 +134,10 @@ export class Leadership {
     // Somebody else prepares already.
     if (ballot !== this.#acceptor.promised) return;
     const { run } = this.#acceptor;
-    const hasRun = run.ballot === ballot && run.through >= last && chosen >= run.from - 1;
-    if (this.standing > 0 && (hasRun || chosen >= last)) this.#actions.stand(0, from);
+    const hasEverything =
+      chosen >= last || (run.ballot === ballot && run.through >= last && chosen >= run.from - 1);
+    // Who began a moment ago, and may have granted in the life before, would stand when the primary leads on, and depose it.
+    if (this.standing > 0 && hasEverything && !this.#actions.hasGranted()) this.#actions.stand(0, from);
     else this.#context.send(from, { kind: 'hand-over-declined', ballot });
   }
 

@@ -73,12 +73,17 @@ export class Lease {
     return true;
   }
 
-  /** This replica must not promise itself a ballot yet. A candidate that is looks again with the next tick. */
-  get isBound(): boolean {
+  /** A grant of this disk may last still, of this life or the one before. */
+  get hasGranted(): boolean {
     const { now, options } = this.#context;
-    if (options.lease == null) return false;
-    if (now < this.#grantedUntil) this.#defer(this.#context.ballotSeen + 1);
-    return now < this.#grantedUntil || now < this.#freeAt;
+    return options.lease != null && (now < this.#grantedUntil || now < this.#freeAt);
+  }
+
+  /** This replica wants to promise itself a ballot, and must not yet. A candidate looks again with the next tick. */
+  get isBound(): boolean {
+    if (!this.hasGranted) return false;
+    if (this.#context.now < this.#grantedUntil) this.#defer(this.#context.ballotSeen + 1);
+    return true;
   }
 
   /** True where this replica, which was told to prepare, must not yet: `takeStand` says when. */

@@ -84,8 +84,10 @@ export class Replica {
     this.#candidacy = new Candidacy(context, this.#acceptor);
     this.#leadership = new Leadership(context, this.#acceptor, this.#proposer, this.#learner, {
       stand: (order, giver) => {
-        if (this.#candidacy.ask('prepare', order, giver)) this.#roleChanges.stand();
+        const what = giver === 0 ? 'prepare' : 'take-over';
+        if (this.#candidacy.ask(what, order, giver)) this.#roleChanges.stand();
       },
+      hasGranted: () => this.#reading.lease.hasGranted,
       isAble: () => this.#able,
       releaseLease: () => this.#reading.lease.release(),
     });

@@ -81,7 +81,10 @@ export class RoleChanges {
     const { role } = this.#context;
     if (!may) this.#election.restart();
     else if (asked === 'ask-around' && role === 'secondary' && this.#isDue) this.#becomeCandidate();
-    else if (asked === 'prepare' && (role === 'secondary' || role === 'candidate')) this.stand();
+    else if (role !== 'secondary' && role !== 'candidate') return;
+    else if (asked === 'prepare') this.stand();
+    // If it has granted again meanwhile, the primary leads on: it is not to be deposed when that grant ends.
+    else if (asked === 'take-over' && !this.#reading.lease.hasGranted) this.stand();
   }
 
   stand(): void {

@@ -204,6 +204,37 @@ describe('a member that has granted a lease', () => {
     expect(scene.role).toBe('preparing');
   });
 
+  it('does not take over late: it declines what it must not do at once', () => {
+    const offer: Message = { kind: 'hand-over', ballot: b(1, 2), last: 0 };
+    const restarted = new Scene({ ...leasing, promised: b(1, 2) }).toSecondaryOf(2);
+    expect(restarted.receive(2, offer)).toEqual(['send 2: hand-over-declined 1.2']);
+    for (let passed = 0; passed < 1000; passed += 50) {
+      restarted.receive(2, { kind: 'heartbeat', ballot: b(1, 2), chosen: 0, round: 1 });
+      restarted.wait(50);
+      expect(restarted.role).toBe('secondary');
+    }
+    expect(restarted.receive(2, offer)).toEqual([
+      'append 1: promise 2.1',
+      'status: preparing, primary 0, ballot -',
+    ]);
+  });
+
+  it('does not take over once it has granted again while its application was asked', () => {
+    const scene = new Scene({ options: { lease, asksToLead: true }, promised: b(1, 2) }).toSecondaryOf(2);
+    for (let passed = 0; passed < 300; passed += 50) {
+      scene.receive(2, { kind: 'heartbeat', ballot: b(1, 2), chosen: 0, round: 1 });
+      scene.wait(50);
+    }
+    expect(scene.receive(2, { kind: 'hand-over', ballot: b(1, 2), last: 0 })).toEqual(['ask-to-lead 1']);
+    scene.receive(2, request(1));
+    scene.feed({ kind: 'may-lead', request: 1, may: true });
+    for (let passed = 0; passed < 600; passed += 50) {
+      scene.receive(2, { kind: 'heartbeat', ballot: b(1, 2), chosen: 0, round: 1 });
+      scene.wait(50);
+      expect(scene.role).toBe('secondary');
+    }
+  });
+
   it('grants nothing where it was not told of leases, or of such long ones', () => {
     const without = new Scene().toSecondaryOf(2);
     expect(without.receive(2, request(1))).toEqual([]);

@@ -115,8 +115,8 @@ export const elections: readonly Mutant[] = [
     edits: [
       {
         file: 'protocol/leadership.ts',
-        find: 'if (this.standing > 0 && (hasRun || chosen >= last)) this.#actions.stand(0, from);',
-        put: 'if (this.standing > 0) this.#actions.stand(0, from);',
+        find: 'this.standing > 0 && hasEverything && !',
+        put: 'this.standing > 0 && !',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/leadership.test.ts' }],

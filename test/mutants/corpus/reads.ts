@@ -182,6 +182,20 @@ export const reads: readonly Mutant[] = [
     killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
   },
   {
+    name: 'takes-over-once-it-may',
+    fault: 'election',
+    mimics:
+      'found here by the simulator (seed 40660156): a hand-over to who was bound by a lease came true seconds later',
+    edits: [
+      {
+        file: 'protocol/leadership.ts',
+        find: 'hasEverything && !this.#actions.hasGranted()',
+        put: 'hasEverything',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
+  },
+  {
     name: 'lease-counts-after-it-was-given-back',
     fault: 'reads',
     mimics: 'a leader that hands over and counts confirmations from before',
