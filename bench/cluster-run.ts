@@ -19,6 +19,8 @@ export interface ClusterSettings {
   readonly size: number;
   readonly outstanding: number;
   readonly batch: number;
+  /** Commands given in a second; 0: a closed loop. */
+  readonly rate: number;
   readonly form: 'array' | 'packed';
   /** `trim`: checkpoints are made, and the log is dropped behind them. */
   readonly log: 'trim' | 'keep';
@@ -137,9 +139,10 @@ export class BenchCluster {
 
   /** Load alone: nothing is asked of the replicas, which may be gone. */
   async load(seconds: number): Promise<readonly LoadResult[]> {
-    const { size, outstanding, batch, form, load, clients } = this.#settings;
-    const share = load === 'network' ? Math.max(1, Math.floor(outstanding / clients)) : outstanding;
-    const settings: LoadSettings = { size, batch, form, seconds, outstanding: share };
+    const { size, outstanding, batch, form, load, clients, rate } = this.#settings;
+    const loads = load === 'network' ? clients : 1;
+    const share = Math.max(1, Math.floor(outstanding / loads));
+    const settings: LoadSettings = { size, batch, form, seconds, outstanding: share, rate: rate / loads };
     if (load === 'embedded') {
       const { result } = await this.#primary!.ask({ kind: 'load', settings }, 'loaded');
       return [result];

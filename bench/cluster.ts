@@ -23,6 +23,8 @@ const values = readArguments('bench:cluster', {
   size: { kind: 'number', value: 64, min: 1, max: 1024 * 1024 },
   outstanding: { kind: 'number', value: 10_000, min: 1, max: 1_000_000 },
   batch: { kind: 'number', value: 0, min: 0, max: 65_536 },
+  /** Commands in a second, whether or not those before are done; 0: as soon as one of those outstanding is. */
+  rate: { kind: 'number', value: 0, min: 0, max: 100_000_000 },
   form: { kind: 'word', value: 'packed', words: ['packed', 'array'] },
   log: { kind: 'word', value: 'trim', words: ['trim', 'keep'] },
   /** Megabytes; 0: as Node has it. */

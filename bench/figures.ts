@@ -52,6 +52,7 @@ export function labelOf(settings: ClusterSettings, run: Run): Figures['label'] {
   return {
     payload: `${settings.size} B`,
     outstanding: settings.outstanding,
+    rate: settings.rate === 0 ? 'as fast as it goes' : `${settings.rate} commands a second are given`,
     durability: storage.durable ? 'durable' : 'VOLATILE',
     storage: storage.reason,
     transport: transport.reason,

@@ -1,6 +1,10 @@
-/** Closed-loop load: so many commands are outstanding at any time, one by one with a promise each, or in batches. */
+/**
+ * Load, one by one with a promise each, or in batches. Closed loop: so many commands are outstanding at any time. With a rate, open loop:
+ * so many are given each second, whether or not those before them are done.
+ */
 
 import { CommandBatch } from 'synod';
+import { atRate } from './open-loop.js';
 import { Latencies, type Percentiles } from './percentiles.js';
 
 export interface LoadSettings {
@@ -9,6 +13,8 @@ export interface LoadSettings {
   readonly seconds: number;
   /** Commands per call; 0: single commands with a promise each. */
   readonly batch: number;
+  /** Commands given in a second; 0: a closed loop. */
+  readonly rate: number;
   /** Of batches: an array of commands, or a `CommandBatch` whose commands are written in place for each call. */
   readonly form: 'array' | 'packed';
 }
@@ -43,7 +49,7 @@ function fill(batch: CommandBatch, count: number, size: number, serial: number):
 }
 
 export async function drive(target: LoadTarget, settings: LoadSettings): Promise<LoadResult> {
-  const { size, outstanding, seconds, batch, form } = settings;
+  const { size, outstanding, seconds, batch, form, rate } = settings;
   const command = new Uint8Array(size).fill(7);
   const latencies = new Latencies();
   const firstTenth = Math.floor(Date.now() / 100);
@@ -67,39 +73,60 @@ export async function drive(target: LoadTarget, settings: LoadSettings): Promise
     failed += 1;
     return new Promise((resolve) => setTimeout(resolve, 10));
   };
+  const one = async (since: number): Promise<void> => {
+    try {
+      await target.one(command);
+    } catch {
+      return onFailed();
+    }
+    if (since > 0) latencies.add((performance.now() - since) * 1000);
+    commands += 1;
+  };
+  const count = Math.min(batch, outstanding);
+  const list = new Array<Uint8Array>(count).fill(command);
+  const many = async (packed: CommandBatch, since: number): Promise<void> => {
+    if (form === 'packed') fill(packed, count, size, commands);
+    try {
+      await target.many(form === 'packed' ? packed : list);
+    } catch {
+      return onFailed();
+    }
+    latencies.add((performance.now() - since) * 1000);
+    commands += count;
+  };
+  // Not by `one`: another promise for each command would be the load's own weight.
   const single = async (_: unknown, index: number): Promise<void> => {
     const isTimed = index % TIMED_LANES === 0;
     while (!isOver) {
-      const before = isTimed ? performance.now() : 0;
+      const since = isTimed ? performance.now() : 0;
       try {
         await target.one(command);
       } catch {
         await onFailed();
         continue;
       }
-      if (isTimed) latencies.add((performance.now() - before) * 1000);
+      if (isTimed) latencies.add((performance.now() - since) * 1000);
       commands += 1;
     }
   };
-  const many = async (): Promise<void> => {
-    const count = Math.min(batch, outstanding);
-    const list = new Array<Uint8Array>(count).fill(command);
+  const batches = async (): Promise<void> => {
     const packed = new CommandBatch(count * (size + 4));
-    while (!isOver) {
-      const before = performance.now();
-      if (form === 'packed') fill(packed, count, size, commands);
-      try {
-        await target.many(form === 'packed' ? packed : list);
-      } catch {
-        await onFailed();
-        continue;
-      }
-      latencies.add((performance.now() - before) * 1000);
-      commands += count;
-    }
+    while (!isOver) await many(packed, performance.now());
   };
   const lanes = batch === 0 ? outstanding : Math.max(1, Math.floor(outstanding / batch));
-  await Promise.all(Array.from({ length: lanes }, batch === 0 ? single : many));
+  if (rate === 0) await Promise.all(Array.from({ length: lanes }, batch === 0 ? single : batches));
+  else {
+    const spare: CommandBatch[] = [];
+    const give =
+      batch === 0
+        ? (since: number, serial: number) => one(serial % TIMED_LANES === 0 ? since : 0)
+        : async (since: number) => {
+            const packed = spare.pop() ?? new CommandBatch(count * (size + 4));
+            await many(packed, since);
+            spare.push(packed);
+          };
+    await atRate({ perSecond: rate / Math.max(1, count), lanes, isOver: () => isOver, give });
+  }
   clearTimeout(timer);
   clearInterval(sampler);
   sample();

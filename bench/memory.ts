@@ -41,6 +41,7 @@ const counterOf = (replica: string): AllocationCounter => {
 const settings: ClusterSettings = {
   ...values,
   ...{ transport: 'auto', engine: 'worker', replicas: 3, clients: 2, semiSpace: 0 },
+  rate: 0,
   form: 'packed',
   log: 'trim',
   dir: values.storage === 'pmem' ? '/dev/shm' : tmpdir(),

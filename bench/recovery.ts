@@ -47,7 +47,7 @@ async function open(): Promise<ReplicaChild> {
 
 async function load(replica: ReplicaChild, outstanding: number, seconds: number): Promise<number> {
   const batch = Math.min(500, outstanding);
-  const settings = { size, outstanding, seconds, batch, form: 'packed' as const };
+  const settings = { size, outstanding, seconds, batch, rate: 0, form: 'packed' as const };
   const { result } = await replica.ask({ kind: 'load', settings }, 'loaded');
   if (result.failed > 0) throw new Error(`${result.failed} calls failed`);
   return result.commands;

@@ -33,6 +33,7 @@ const base: ClusterSettings = {
   size: 64,
   outstanding: 10_000,
   batch: 0,
+  rate: 0,
   form: 'packed',
   log: 'trim',
   semiSpace: 0,

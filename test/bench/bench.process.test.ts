@@ -49,6 +49,26 @@ describe('bench:cluster', () => {
       expect(figures.label[key], key).toBeTruthy();
   });
 
+  it('gives commands at a rate', () => {
+    for (const batch of ['0', '10']) {
+      const { status, stdout } = bench(
+        'cluster',
+        '--rate',
+        '2000',
+        '--batch',
+        batch,
+        ...brief,
+        '--warmup',
+        '0',
+      );
+      expect(status).toBe(0);
+      const { opsPerSecond, failed, label } = JSON.parse(stdout);
+      expect(failed).toBe(0);
+      expect(opsPerSecond).toBeLessThan(2200);
+      expect(label.rate).toContain('2000');
+    }
+  });
+
   it.skipIf(!hasCmake)('has a ratio to the limit', () => {
     const { status, stdout } = bench('cluster', '--batch', '50', '--limit', ...brief, '--warmup', '0');
     expect(status).toBe(0);
