@@ -87,6 +87,12 @@ export type ErrorCode =
   | 'ERR_SYNOD_DISCONNECTED'
   /** The addon was asked for and cannot be loaded; the message has the reason and the command that builds it. */
   | 'ERR_SYNOD_NATIVE_UNAVAILABLE'
+  /**
+   * The cluster goes by a version of the protocol that this build does not speak: the replica is fenced, or not opened. Nothing is lost; a
+   * newer build goes on. Of `raiseProtocolVersion`: a member does not speak the version, or it is below the one in force; the message names
+   * them, and nothing was changed.
+   */
+  | 'ERR_SYNOD_VERSION'
   /** Peers refuse this replica for good: its disk is older than what it once acknowledged, or its place was taken. */
   | 'ERR_SYNOD_REFUSED'
   /** A contract inside the library was broken: a bug. The replica is fenced. */

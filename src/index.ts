@@ -33,6 +33,7 @@ export {
   type MemberSet,
   type MemberSetChange,
   type PromoteOptions,
+  type RaiseOptions,
   type ReadOptions,
   type ReadResult,
   type RelinquishOptions,

@@ -375,7 +375,7 @@ function freezeAddress(address: Address): Address {
 }
 
 /** What stands around the members of a set, and around the id and the address of each, as `encodeConfiguration` writes them. */
-const MEMBER_SET_OVERHEAD_BYTES = 64;
+const MEMBER_SET_OVERHEAD_BYTES = 80;
 const MEMBER_OVERHEAD_BYTES = 96;
 /** Brackets, a colon and a port. */
 const ADDRESS_OVERHEAD_BYTES = 8;

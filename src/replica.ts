@@ -1,13 +1,8 @@
 /** What an application holds: one replica of a cluster, with its state machine. */
 
-import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { AddressAnswers } from './application/address-answers.js';
-import {
-  ApplicationSide,
-  type ApplicationSideOptions,
-  type CheckpointSettings,
-} from './application/application-side.js';
+import { ApplicationSide } from './application/application-side.js';
 import {
   BootstrapCalls,
   type BootstrapOptions,
@@ -19,7 +14,9 @@ import { type EngineLink, openInline, openWorker } from './application/engine-li
 import { LeadershipCalls } from './application/leadership-calls.js';
 import { LeadershipHooks } from './application/leadership-hooks.js';
 import type {
+  AskedChange,
   ChangeOptions,
+  ChosenChange,
   ConfigurationMember,
   MemberSet,
   MemberSetChange,
@@ -28,28 +25,27 @@ import type { ReadResult } from './application/reads.js';
 import type {
   CopyOptions,
   PromoteOptions,
+  RaiseOptions,
   ReadOptions,
   RelinquishOptions,
   ReplicateOptions,
 } from './application/replica-calls.js';
 import type { ReplicaEvents } from './application/replica-events.js';
 import type { ReplicaRole, ReplicaStatus } from './application/replica-status.js';
+import { storedCheckpoints } from './application/stored-checkpoints.js';
 import { openMapped, startTimer } from './application/surroundings.js';
-import { crc32c as portableCrc32c } from './checksum.js';
 import type { CommandBatch } from './command-batch.js';
 import { Bridge } from './engine/bridge.js';
 import { machineMs } from './engine/clock.js';
 import type { EngineEvent } from './engine/engine-types.js';
 import type { MemberHealth } from './engine/health.js';
-import { checkpointDirectory, type HostOptions } from './engine/host.js';
+import type { HostOptions } from './engine/host.js';
 import { SynodError } from './errors.js';
 import { electionTimeoutMsBounds, priorityBounds } from './limits.js';
-import { loadAddon } from './native/addon.js';
 import type { ReplicaOptions, ResolvedOptions } from './options.js';
 import { validateOptions } from './options.js';
 import type { StateMachine } from './state-machine.js';
 import type { Statistics } from './statistics.js';
-import { FileCheckpointStore } from './storage/checkpoint-store.js';
 import { measureDisk } from './storage/disk-usage.js';
 import { formatToken, type Token } from './token.js';
 import { loadTls, type TlsOptions } from './transport/tls.js';
@@ -61,6 +57,7 @@ export type { Consistency, ReadResult } from './application/reads.js';
 export type {
   CopyOptions,
   PromoteOptions,
+  RaiseOptions,
   ReadOptions,
   RelinquishOptions,
   ReplicateOptions,
@@ -140,47 +137,22 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       membership: {
         replica: options.replica,
         startsInactive: options.members.length === 0,
-        send: (change) => this.#link!.changeMembers(change),
+        send: (change) => this.#link!.change(change),
         onChange: (change) => this.#tell('configuration', change),
       },
-      ...this.#checkpointSettings(),
+      ...storedCheckpoints(options, stateMachine, {
+        onNotice: (notice) => this.#link?.onCheckpoint(notice),
+        onDurable: (checkpoint) => {
+          this.#alerts?.check();
+          this.#tell('checkpoint', checkpoint);
+        },
+      }),
     });
   }
 
   /** The engine's clock: times that begin on one thread may end on the other. */
   #engineNow(): number {
     return performance.now() + this.#clockOffsetMs - this.#bridge.statistics.engineOriginMs;
-  }
-
-  #checkpointSettings(): Pick<ApplicationSideOptions<Result>, 'checkpoints'> {
-    const { cluster, replica, members, dataDir, checkpoints, logger } = this.#options;
-    const { takeCheckpoint, restore } = this.#stateMachine;
-    if (takeCheckpoint === undefined || restore === undefined || dataDir === null) return {};
-    const settings: CheckpointSettings = {
-      store: new FileCheckpointStore(checkpointDirectory(dataDir)),
-      policy: checkpoints,
-      cluster,
-      replica,
-      index: Math.max(
-        0,
-        members.findIndex(({ id }) => id === replica),
-      ),
-      count: Math.max(1, members.length),
-      crc32c: loadAddon().addon?.crc32c ?? portableCrc32c,
-      logger,
-      drawNonce: () => {
-        const words = randomBytes(8);
-        return [words.readUInt32LE(0), words.readUInt32LE(4)];
-      },
-      now: () => performance.now(),
-      wallNow: Date.now,
-      onNotice: (notice) => this.#link?.onCheckpoint(notice),
-      onDurable: (checkpoint) => {
-        this.#alerts?.check();
-        this.#tell('checkpoint', checkpoint);
-      },
-    };
-    return { checkpoints: settings };
   }
 
   /**
@@ -260,11 +232,33 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    * will become of it (see `outcome`). Otherwise it is settled as soon as this replica knows what its slot decided, whoever leads
    * by then.
    */
-  changeConfiguration(members: readonly ConfigurationMember[], options: ChangeOptions = {}): Promise<number> {
+  async changeConfiguration(
+    members: readonly ConfigurationMember[],
+    options: ChangeOptions = {},
+  ): Promise<number> {
+    const chosen = await this.#change((asked) => this.#side.membership.change(members, options, asked));
+    return chosen.configuration;
+  }
+
+  /**
+   * Has the cluster go by a higher version of the protocol, and resolves with the version in force: `version`, or the highest that all members
+   * speak (also where that is in force already). For the end of a rolling upgrade: until then members of an older build and of a newer one go by what
+   * both speak. There is no way back: an older build is refused from then on. On the primary only; a change of the configuration like
+   * `changeConfiguration`, settled like that.
+   *
+   * Rejects with `ERR_SYNOD_VERSION` where a member does not speak it, or a higher one is in force; with `ERR_SYNOD_NO_QUORUM` where a member is not
+   * linked for ten election timeouts; else as `changeConfiguration` does.
+   */
+  async raiseProtocolVersion({ version }: RaiseOptions = {}): Promise<number> {
+    const chosen = await this.#change((asked) => this.#side.membership.raise(version, asked));
+    return chosen.version;
+  }
+
+  #change(ask: (asked: AskedChange) => void): Promise<ChosenChange> {
     return new Promise((resolve, reject) => {
       if (this.#link === null || this.#closing !== null)
         throw new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed', { outcome: 'not-applied' });
-      this.#side.membership.change(members, options, { resolve, reject });
+      ask({ resolve, reject });
     });
   }
 

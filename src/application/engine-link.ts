@@ -22,7 +22,7 @@ import {
 import { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { loadAddon, type NativeEvent, type NativeEventSender } from '../native/addon.js';
-import type { MemberChange } from '../protocol/reconfiguration.js';
+import type { MemberChange, VersionRaise } from '../protocol/reconfiguration.js';
 import type { TlsMaterial } from '../transport/tls.js';
 
 export interface EngineLinkHandler {
@@ -44,7 +44,7 @@ export interface EngineLink {
   lead(order: LeadershipOrder): void;
   setTls(material: TlsMaterial): void;
   onAddress(answer: AddressAnswer): void;
-  changeMembers(change: MemberChange): void;
+  change(change: MemberChange | VersionRaise): void;
   bootstrap(order: BootstrapOrder): void;
   fence(error: SynodError): void;
   close(): Promise<void>;
@@ -86,7 +86,7 @@ export async function openInline(
     lead: (order) => host.engine.lead(order),
     setTls: (material) => host.setTls(material),
     onAddress: (answer) => host.onAddress(answer),
-    changeMembers: (change) => host.engine.changeMembers(change),
+    change: (change) => host.engine.change(change),
     bootstrap: (order) => host.engine.bootstrap(order),
     fence: (error) => host.engine.fence(error),
     close: () => host.close(),
@@ -217,7 +217,7 @@ class WorkerLink implements EngineLink {
     this.#post({ kind: 'address', answer });
   }
 
-  changeMembers(change: MemberChange): void {
+  change(change: MemberChange | VersionRaise): void {
     this.#post({ kind: 'change', change });
   }
 

@@ -6,8 +6,8 @@
 import { SynodError } from '../errors.js';
 import { CONFIGURATION_BYTES_MAX, CONFIGURATION_COOKIE_BYTES_MAX, MEMBERS_MAX } from '../limits.js';
 import type { Configuration } from '../protocol/configuration.js';
-import { memberById } from '../protocol/configuration.js';
-import type { ChangeOutcome, MemberChange } from '../protocol/reconfiguration.js';
+import { memberById, versionOf } from '../protocol/configuration.js';
+import type { ChangeOutcome, MemberChange, VersionRaise } from '../protocol/reconfiguration.js';
 import { formatAddress, parseAddress } from '../transport/address.js';
 import { decodeConfiguration, isMemberId, memberListBytes } from '../wire/configuration-codec.js';
 
@@ -23,6 +23,8 @@ export interface MemberSet {
   readonly members: readonly ConfigurationMember[];
   /** What whoever changed the set left with it; null where that was nothing. */
   readonly cookie: Uint8Array | null;
+  /** Of the protocol, that is in force with it. */
+  readonly version: number;
 }
 
 export interface MemberSetChange extends MemberSet {
@@ -57,14 +59,16 @@ export interface MembershipOptions {
   /** The options name no members: until there is a member set, nothing is taken. */
   readonly startsInactive?: boolean;
   /** To the engine. */
-  readonly send: (change: MemberChange) => void;
+  readonly send: (change: MemberChange | VersionRaise) => void;
   readonly onChange: (change: MemberSetChange) => void;
   /** Taken out: nobody will answer what was given to this replica. */
   readonly onRemoved: (error: SynodError) => void;
 }
 
-interface Asked {
-  resolve(configuration: number): void;
+export type ChosenChange = Extract<ChangeOutcome, { kind: 'chosen' }>;
+
+export interface AskedChange {
+  resolve(chosen: ChosenChange): void;
   reject(error: SynodError): void;
 }
 
@@ -73,7 +77,7 @@ export class Membership {
   current: MemberSet | null = null;
 
   readonly #options: MembershipOptions;
-  readonly #asked: Map<number, Asked> = new Map();
+  readonly #asked: Map<number, AskedChange> = new Map();
   #requests = 0;
   /** In force as the engine knows it, which is ahead of what was executed. */
   #engine: Configuration | null = null;
@@ -103,19 +107,30 @@ export class Membership {
   }
 
   /** Throws `ERR_SYNOD_ARGUMENT`. */
-  change(members: readonly ConfigurationMember[], options: ChangeOptions, asked: Asked): void {
+  change(members: readonly ConfigurationMember[], options: ChangeOptions, asked: AskedChange): void {
     const { decreeBytesMax = Number.POSITIVE_INFINITY } = this.#options;
-    const change = { ...checkChange(members, options, decreeBytesMax), request: this.#requests + 1 };
+    const change = checkChange(members, options, decreeBytesMax);
+    this.#options.send({ ...change, request: this.#note(asked) });
+  }
+
+  /** Throws `ERR_SYNOD_ARGUMENT`. */
+  raise(version: number | undefined, asked: AskedChange): void {
+    if (version !== undefined && !(Number.isSafeInteger(version) && version >= 1))
+      throw badArgument(`version: expected a whole number from 1 on, got ${shown(version)}`);
+    this.#options.send({ request: this.#note(asked), version: version ?? 0 });
+  }
+
+  #note(asked: AskedChange): number {
     this.#requests += 1;
-    this.#asked.set(change.request, asked);
-    this.#options.send(change);
+    this.#asked.set(this.#requests, asked);
+    return this.#requests;
   }
 
   onSettled(request: number, outcome: ChangeOutcome, primary: string | null): void {
     const asked = this.#asked.get(request);
     this.#asked.delete(request);
     if (asked === undefined) return;
-    if (outcome.kind === 'chosen') asked.resolve(outcome.configuration);
+    if (outcome.kind === 'chosen') asked.resolve(outcome);
     else asked.reject(errorOf(outcome, primary));
   }
 
@@ -137,6 +152,7 @@ export class Membership {
       number,
       members: members.map(({ id, address }) => ({ id, address: address ?? '' })),
       cookie: cookie === undefined ? null : new Uint8Array(Buffer.from(cookie, 'base64')),
+      version: versionOf(configuration),
     };
     if (number > this.#recovered)
       this.#options.onChange({ ...this.current, isMember: this.#isMember, wasMember });
@@ -177,6 +193,11 @@ function errorOf(outcome: Exclude<ChangeOutcome, { kind: 'chosen' }>, primary: s
       return refused('ERR_SYNOD_NO_QUORUM', `not linked, or not caught up: ${missing}`);
     case 'no-number':
       return refused('ERR_SYNOD_NO_QUORUM', 'all member numbers were given out');
+    case 'version':
+      return refused(
+        'ERR_SYNOD_VERSION',
+        missing === '' ? 'a higher version of the protocol is in force' : `not spoken by ${missing}`,
+      );
     case 'changed':
       return refused('ERR_SYNOD_SUPERSEDED', 'another member set is in force than the one to be replaced');
     case 'superseded':

@@ -24,6 +24,11 @@ export interface PromoteOptions {
   readonly evenIfBehind?: boolean | undefined;
 }
 
+export interface RaiseOptions {
+  /** Of the protocol, a whole number from 1 on. Default: the highest that all members speak. */
+  readonly version?: number | undefined;
+}
+
 export interface RelinquishOptions {
   /** Id of the member that is to lead. Default: whoever is fit. */
   readonly to?: string | undefined;

@@ -1,4 +1,4 @@
-/** The command lines that have a running replica do something: change the members, or who leads. */
+/** The command lines that have a running replica do something: change the members, who leads, or the version of the protocol. */
 
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { UsageError } from './usage-error.js';
@@ -11,7 +11,7 @@ export interface Target {
 }
 
 export interface AdminCommand extends Target {
-  readonly kind: 'member' | 'bootstrap' | 'promote' | 'relinquish';
+  readonly kind: 'member' | 'bootstrap' | 'promote' | 'relinquish' | 'protocol';
   /** Behind `SYNOD`, as the service takes it. */
   readonly words: readonly string[];
   readonly timeoutMs: number;
@@ -74,6 +74,15 @@ fails.
 
       --to ID           to this member and no other
 ${common}`,
+  protocol: `usage: synod protocol show (--config FILE | --port P [--host HOST])
+       synod protocol raise [VERSION] (...)
+
+Shows which version of the protocol is in force, and the highest that the build of each member speaks; or raises
+it, to VERSION or to the highest that all of them speak. For the end of a rolling upgrade: exchange the builds one by
+one, then raise. Only the primary does; all members must be connected. There is no way back: from then on older
+builds are refused.
+
+${common}`,
 };
 
 const targetOptions = {
@@ -90,6 +99,7 @@ const options: Readonly<Record<AdminName, NonNullable<ParseArgsConfig['options']
   bootstrap: targetOptions,
   promote: { ...targetOptions, force: { type: 'boolean' } },
   relinquish: { ...targetOptions, to: { type: 'string' } },
+  protocol: targetOptions,
 };
 
 export function isAdminName(name: string): name is AdminName {
@@ -119,6 +129,7 @@ export function parseAdminCommand(name: AdminName, rest: readonly string[]): Adm
     if (positionals.length === 0) throw wrong('bootstrap: expected ID=HOST:PORT, once for each member');
     words = ['BOOTSTRAP', ...positionals.flatMap((text) => placeOf(text, wrong))];
   } else if (name === 'member') words = memberWords(positionals, force, wrong);
+  else if (name === 'protocol') words = protocolWords(positionals, wrong);
   else {
     if (positionals.length > 0) throw wrong(`unexpected argument ${positionals[0]}`);
     const more = force ? ['FORCE'] : typeof values.to === 'string' ? [values.to] : [];
@@ -159,6 +170,17 @@ function memberWords(positionals: readonly string[], force: boolean, wrong: Wron
   return action === 'add'
     ? ['MEMBER', 'ADD', ...place, ...forced]
     : ['MEMBER', 'REPLACE', rest[0]!, ...place, ...forced];
+}
+
+function protocolWords([action, version, ...tooMany]: readonly string[], wrong: Wrong): readonly string[] {
+  if (action === undefined) throw wrong('protocol show or raise?');
+  if (action !== 'show' && action !== 'raise') throw wrong(`no such command: protocol ${action}`);
+  if (tooMany.length > 0 || (action === 'show' && version !== undefined))
+    throw wrong(`protocol ${action}: expected ${action === 'show' ? 'nothing more' : '[VERSION]'}`);
+  if (version === undefined) return action === 'show' ? ['VERSION'] : ['VERSION', 'RAISE'];
+  if (!/^[1-9][0-9]{0,8}$/.test(version))
+    throw wrong(`${version}: expected a version of the protocol, 1 or above`);
+  return ['VERSION', 'RAISE', version];
 }
 
 /** The id and the address in `ID=HOST:PORT`. */

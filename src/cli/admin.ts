@@ -1,4 +1,4 @@
-/** `synod member`, `synod promote`, `synod relinquish`: has a running replica do it, and says what became of it. */
+/** `synod member`, `synod promote`, `synod relinquish`, `synod protocol`: has a running replica do it, and says what became of it. */
 
 import type { Address } from '../transport/transport.js';
 import type { AdminCommand } from './admin-arguments.js';
@@ -16,6 +16,9 @@ interface Answer {
   readonly members?: readonly { readonly id: string; readonly address: string }[];
   readonly changed?: boolean;
   readonly primary?: string;
+  /** Of the protocol, in force; and the highest that each member speaks. */
+  readonly version?: number;
+  readonly builds?: Readonly<Record<string, number | null>>;
 }
 
 /** The exit code. */
@@ -35,16 +38,21 @@ export async function administer(command: AdminCommand, address: Address, output
     const { refusal, wasSent, message } = error;
     const isKnown = refusal === null ? !wasSent : !refusal.startsWith('UNKNOWN ');
     const what = refusal === null ? `no answer from ${place}: ${message}` : refusal.replace(/^[A-Z]+ /, '');
-    output.error(
-      `synod: ${isKnown || words[0] === 'MEMBERS' ? what : `it is unknown whether it was done: ${what}`}`,
-    );
-    return isKnown || words[0] === 'MEMBERS' ? 1 : EXIT_UNKNOWN;
+    const isQuestion = words.length === 1 && (words[0] === 'MEMBERS' || words[0] === 'VERSION');
+    output.error(`synod: ${isKnown || isQuestion ? what : `it is unknown whether it was done: ${what}`}`);
+    return isKnown || isQuestion ? 1 : EXIT_UNKNOWN;
   } finally {
     clearTimeout(waiting);
   }
 }
 
-function describe({ number, members, changed, primary }: Answer): string {
+function describe({ number, members, changed, primary, version, builds }: Answer): string {
+  if (version !== undefined) {
+    const each = Object.entries(builds ?? {}).map(([id, max]) =>
+      max === null ? `  ${id} is not connected` : `  ${id} speaks up to ${max}`,
+    );
+    return [`version ${version} of the protocol is in force`, ...each].join('\n');
+  }
   if (primary !== undefined) return `${primary} is the primary`;
   const lines = [`member set ${number}${changed === false ? ', as it was' : ''}`];
   for (const { id, address } of members ?? []) lines.push(`  ${id} ${address}`);

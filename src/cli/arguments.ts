@@ -73,6 +73,7 @@ usage: synod COMMAND [OPTION...]
   synod member add ID=HOST:PORT  change the members of a running cluster; list, remove, replace
   synod bootstrap ID=HOST:PORT ...  give a cluster its first members
   synod promote, relinquish      change who leads it
+  synod protocol                 show or raise the version of the protocol, after an upgrade
   synod log verify --dir DIR     check the log of a replica, running or not
   synod log dump --dir DIR       print its records
   synod checkpoint verify --dir DIR  check its checkpoints; show, latest, edit-members

@@ -53,6 +53,7 @@ async function execute(command: Command, output: Output): Promise<number> {
     case 'bootstrap':
     case 'promote':
     case 'relinquish':
+    case 'protocol':
       return await (await import('./admin.js')).administer(command, await addressOf(command), output);
     case 'checkpoint':
     case 'replay':

@@ -46,7 +46,7 @@ export type CopyOutcome =
 export interface CheckpointDemandOptions
   extends Pick<
     CheckpointInstallerOptions,
-    'store' | 'name' | 'crc32c' | 'logger' | 'cluster' | 'chunkBytesMax'
+    'store' | 'name' | 'crc32c' | 'logger' | 'cluster' | 'versions' | 'chunkBytesMax'
   > {
   readonly ask: (link: Link, fetch: CheckpointFetch) => void;
   readonly isUp: (link: Link) => boolean;

@@ -13,9 +13,11 @@ import type { Slot } from '../protocol/decree.js';
 import type { CheckpointFile, CheckpointStore } from '../storage/checkpoint-store.js';
 import type { CheckpointChunk, CheckpointFetch, CheckpointName } from '../wire/codec.js';
 import { decodeConfiguration, withCookie } from '../wire/configuration-codec.js';
+import type { ProtocolVersions } from '../wire/frame.js';
 import { isSame, type ServedCheckpoint } from './checkpoint-server.js';
 import type { Link } from './links.js';
 import type { RestoredCheckpoint } from './recover.js';
+import { tooNew } from './versions.js';
 
 /** Names of unfinished copies in the store: of one that this replica catches up by, and of one that the application asked for. */
 export const COPY_NAME = 'copy';
@@ -28,6 +30,8 @@ export interface CheckpointInstallerOptions {
   readonly crc32c: Crc32c;
   readonly logger: Logger;
   readonly cluster: string;
+  /** Of the protocol, that this build speaks. */
+  readonly versions: ProtocolVersions;
   /** Bytes of one chunk to ask for. */
   readonly chunkBytesMax: number;
   /** Whether a checkpoint of that slot is to be copied. */
@@ -149,6 +153,8 @@ export class CheckpointInstaller {
       const configuration = decodeConfiguration(header.configuration);
       const firstConfiguration = decodeConfiguration(header.firstConfiguration);
       if (configuration === null || firstConfiguration === null) return 'it has no configuration';
+      const error = tooNew(configuration, this.#options.versions);
+      if (error !== null) return error.message;
       if (header.cluster !== cluster) return `it is of cluster "${header.cluster}"`;
       if (!isSame(header, copy)) return 'it is not the one that was announced';
       const restored = { slot: header.slot, configuration, firstConfiguration };

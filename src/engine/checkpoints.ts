@@ -22,6 +22,7 @@ import type { Link } from './links.js';
 import type { LogReader } from './log-reader.js';
 import type { LogWriter } from './log-writer.js';
 import type { RestoredCheckpoint } from './recover.js';
+import { versionsOf } from './versions.js';
 
 /** What the engine is told of the checkpoints of its replica. */
 export interface CheckpointNotice {
@@ -91,7 +92,8 @@ export class Checkpoints {
       link.connection.send(writer.bytes, writer.checkpointFetch(fetch));
       schedule();
     };
-    const copying = { store, crc32c, logger, cluster, chunkBytesMax, ask, isUp };
+    const versions = versionsOf(parts.options);
+    const copying = { store, crc32c, logger, cluster, versions, chunkBytesMax, ask, isUp };
     this.#installer = new CheckpointInstaller({
       ...copying,
       name: COPY_NAME,

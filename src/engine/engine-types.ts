@@ -10,6 +10,7 @@ import type { ChangeOutcome } from '../protocol/reconfiguration.js';
 import type { CheckpointStore } from '../storage/checkpoint-store.js';
 import type { LogMedium, SegmentMemoryReference } from '../storage/log-medium.js';
 import type { Address, Connection, Transport } from '../transport/transport.js';
+import type { ProtocolVersions } from '../wire/frame.js';
 import type { ResolveAddress } from './address-resolver.js';
 import type { Bridge } from './bridge.js';
 import type { CopyOutcome } from './checkpoint-demand.js';
@@ -69,6 +70,8 @@ export interface EngineStatus {
   readonly ballot: string;
   /** Number of the configuration in force; 0 before the first. */
   readonly configuration: number;
+  /** Of the protocol: the one in force (0 before the first configuration), and which this build speaks. */
+  readonly version: ProtocolVersions & { readonly inForce: number };
   /** Every slot up to this is known to be chosen. */
   readonly chosen: number;
   readonly storage: { readonly kind: string; readonly reason: string; readonly durable: boolean };
@@ -78,6 +81,8 @@ export interface EngineStatus {
     readonly id: string;
     readonly connected: boolean;
     readonly lag: number | null;
+    /** The highest version of the protocol that it speaks; null where it is not linked. */
+    readonly versionMax: number | null;
   }[];
   /** Payload bytes copied on their way from callers' and receive buffers into the log. */
   readonly bytesCopied: number;
@@ -103,6 +108,8 @@ export interface EngineOptions {
   readonly limits: Limits;
   /** Null or absent: no leases. */
   readonly leases?: { readonly clockDriftMax: number } | null;
+  /** Of the protocol, that this build speaks. Default: `PROTOCOL_VERSIONS`; others only where builds are tried together. */
+  readonly versions?: ProtocolVersions;
 }
 
 /** A lease is over before any secondary stands for election: a primary that dies is replaced as soon as ever. */

@@ -3,9 +3,10 @@
  * inline; knows neither. All callbacks, no promises: whoever provides time, medium and transport decides every order.
  */
 
-import { SynodError } from '../errors.js';
+import type { SynodError } from '../errors.js';
 import { FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX } from '../limits.js';
-import type { MemberChange } from '../protocol/reconfiguration.js';
+import type { Input } from '../protocol/inputs.js';
+import type { MemberChange, VersionRaise } from '../protocol/reconfiguration.js';
 import { Replica } from '../protocol/replica.js';
 import type { Connection } from '../transport/transport.js';
 import { FrameWriter } from '../wire/codec.js';
@@ -39,6 +40,7 @@ import { Shutdown } from './shutdown.js';
 import { StageTimes } from './stage-times.js';
 import { engineStatus } from './status.js';
 import { Submitter } from './submitter.js';
+import { refusedFor, tooNew, versionInForce, versionsOf } from './versions.js';
 
 /** Own or forwarded commands on their way, per replica. */
 const FORWARD_BYTES_MAX = 8 * 1024 * 1024;
@@ -96,6 +98,7 @@ export class Engine {
         ...options.limits,
         asksToLead: options.leadership.asksToLead ?? false,
         lease: leaseOf(options),
+        versionMax: self.versionMax,
       },
       { id: options.replica, incarnation },
       recovered.protocol,
@@ -117,8 +120,8 @@ export class Engine {
     });
     this.#peers = new PeerTable({
       configuration: () => this.#core.configuration,
-      onUp: (number) => this.#onPeer('peer-up', number),
-      onDown: (number) => this.#onPeer('peer-down', number),
+      onUp: (peer, { versionMax }) => this.#onPeer({ kind: 'peer-up', peer, versionMax }),
+      onDown: (peer) => this.#onPeer({ kind: 'peer-down', peer }),
     });
     this.#sender = new MessageSender({
       writer: this.#writer,
@@ -222,7 +225,10 @@ export class Engine {
       leadership: this.#leadership,
       times: this.#times,
       firstConfiguration: () => this.#first.genesis,
-      onConfiguration: () => this.#setPeers([]),
+      onConfiguration: (configuration) => {
+        this.#setPeers([]);
+        this.#links.cutOlder(versionInForce(configuration));
+      },
       onLater: () => this.tick(),
     });
     this.#first = new FirstConfiguration({
@@ -245,15 +251,18 @@ export class Engine {
       handshakeBytesMax: HANDSHAKE_BYTES_MAX,
       handshakeTimeoutMs: handshakeTimeoutMs(options),
       sendQueueBytesMax: options.limits.sendQueueBytesMax,
-      hello: () => ({ ...self, hasGenesis: this.#first.genesis !== null }),
+      hello: () => ({
+        ...self,
+        hasGenesis: this.#first.genesis !== null,
+        version: versionInForce(this.#core.configuration),
+      }),
       authenticate: parts.authenticate ?? (() => null),
       resolve: parts.resolve ?? null,
       onCongestion: ({ number, congested }) =>
         this.#core.step({ kind: 'congestion', peer: number, congested }, parts.now()),
       onUp: (link) => this.#onLinkUp(link),
       onDown: (link) => this.#onLinkDown(link),
-      onRefused: (reason) =>
-        this.fence(new SynodError('ERR_SYNOD_REFUSED', `the peers refuse this replica: ${reason}`)),
+      onRefused: (refusal) => this.fence(refusedFor(refusal)),
     });
     this.#health = new Health({
       id: options.replica,
@@ -285,6 +294,8 @@ export class Engine {
       payloadBytesMax: this.#log.payloadBytesMax,
       step: (input) => this.#core.step(input, parts.now()),
       carryOut: () => this.#effects.carryOut(this.#core.takeEffects()),
+      tooNew: (configuration) => tooNew(configuration, versionsOf(options)),
+      onTooNew: (error) => this.fence(error),
       onGenesis: (configuration) => this.#first.admits(configuration),
       onListFrame: (link, kind, payload) => this.#first.onFrame(link, kind, payload),
       onForward: (batch) => void this.#submitter.forwarded.push(batch),
@@ -432,10 +443,10 @@ export class Engine {
     return this.#health.members;
   }
 
-  /** Has the member set replaced; a `change-settled` event tells what became of it. */
-  changeMembers(change: MemberChange): void {
+  /** Has the configuration replaced; a `change-settled` event tells what became of it. */
+  change(change: MemberChange | VersionRaise): void {
     this.#order(() => {
-      this.#setPeers(change.members);
+      if ('members' in change) this.#setPeers(change.members);
       this.#core.step({ kind: 'change', change }, this.#parts.now());
     });
   }
@@ -523,11 +534,11 @@ export class Engine {
     if (link.peer !== null) this.#parts.emit({ kind: 'peer', id: link.peer.id, connected: false });
   }
 
-  #onPeer(kind: 'peer-up' | 'peer-down', number: number): void {
+  #onPeer(input: Extract<Input, { kind: 'peer-up' | 'peer-down' }>): void {
     // What was on its way to the primary may be lost with the link.
-    if (number === this.#effects.primary) this.#submitter.restart();
-    this.#leadership.votes.onPeer(kind, number);
-    this.#core.step({ kind, peer: number }, this.#parts.now());
+    if (input.peer === this.#effects.primary) this.#submitter.restart();
+    this.#leadership.votes.onPeer(input.kind, input.peer);
+    this.#core.step(input, this.#parts.now());
   }
 
   #makeCheckpoints(): Checkpoints | null {

@@ -13,6 +13,7 @@ import type { EngineParts } from './engine-types.js';
 import type { Link } from './links.js';
 import type { LogWriter } from './log-writer.js';
 import type { MessageSender } from './message-sender.js';
+import { versionsOf } from './versions.js';
 
 /** What a caller of `bootstrap` wants. Plain data: it is sent to the worker. */
 export interface BootstrapOrder {
@@ -210,6 +211,9 @@ export class FirstConfiguration {
     if (this.genesis !== null || !this.#isTold || list.some((other) => other.id < id)) return;
     const ids = idsOf(list);
     const disks: { id: string; incarnation: string; address: string }[] = [];
+    const own = versionsOf(parts.options);
+    let version = own.max;
+    let versionMin = own.min;
     for (const member of list) {
       if (member.id === id) {
         disks.push({ ...member, incarnation });
@@ -218,8 +222,12 @@ export class FirstConfiguration {
       const link = links().get(member.id);
       if (link?.peer == null || link.peer.hasGenesis || this.#told.get(link) !== ids) return;
       disks.push({ ...member, incarnation: link.peer.incarnation });
+      version = Math.min(version, link.peer.versionMax);
+      versionMin = Math.max(versionMin, link.peer.versionMin);
     }
-    this.genesis = genesisConfiguration(disks);
+    // Not all of them speak one: some must be exchanged first.
+    if (version < versionMin) return;
+    this.genesis = genesisConfiguration(disks, version);
     // The protocol passes it on to all that are linked once it is durable here.
     const message = { kind: 'genesis', configuration: this.genesis } as const;
     core.step({ kind: 'message', from: 0, configuration: 0, message }, parts.now());

@@ -3,6 +3,7 @@
  * log has no room for what they may bring, so a full disk meets the peers as back-pressure.
  */
 
+import type { SynodError } from '../errors.js';
 import { MEMBER_NUMBER_MAX } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type { Input } from '../protocol/inputs.js';
@@ -14,6 +15,7 @@ import { FrameError, FrameKind } from '../wire/frame.js';
 import { holdsCommands } from './group.js';
 import type { Link, Links } from './links.js';
 import type { ForwardedBatch } from './submitter.js';
+import { configurationIn } from './versions.js';
 
 export interface FrameIntakeOptions {
   readonly links: Links;
@@ -26,6 +28,9 @@ export interface FrameIntakeOptions {
   readonly step: (input: Input) => void;
   /** Has the records that the inputs so far asked for appended. */
   readonly carryOut: () => void;
+  /** Why nothing of a message with this configuration may be taken, and this replica must not go on; or null. */
+  readonly tooNew: (configuration: Configuration) => SynodError | null;
+  readonly onTooNew: (error: SynodError) => void;
   /** A peer gives the first configuration: false where it must not be taken. */
   readonly onGenesis: (configuration: Configuration) => boolean;
   /** A frame about who the first configuration is to have. Throws `FrameError`. */
@@ -91,7 +96,7 @@ export class FrameIntake {
   }
 
   #take(link: Link, frame: Frame): void {
-    const { links, step, onGenesis } = this.#options;
+    const { links, step, onGenesis, tooNew, onTooNew } = this.#options;
     try {
       if (frame.kind === FrameKind.checkpointFetch || frame.kind === FrameKind.checkpointChunk) {
         // Nothing of it goes into the log.
@@ -118,6 +123,12 @@ export class FrameIntake {
         return;
       }
       const message = decodeMessage(frame);
+      const configuration = configurationIn(message);
+      const reason = configuration === null ? null : tooNew(configuration);
+      if (reason !== null) {
+        onTooNew(reason);
+        return;
+      }
       this.#bytes += frame.payloadBytes;
       this.#records += 1;
       if (message.kind === 'genesis' && !onGenesis(message.configuration)) return;

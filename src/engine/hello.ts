@@ -1,7 +1,7 @@
 /** What replicas say of themselves when they meet: JSON, as it is rare and read by people. */
 
-import { PROTOCOL_VERSIONS } from '../wire/frame.js';
 import type { EngineParts } from './engine-types.js';
+import { versionsOf } from './versions.js';
 
 export interface Hello {
   readonly cluster: string;
@@ -25,11 +25,14 @@ export interface Hello {
   /** The lowest and the highest version of the protocol that it speaks. */
   readonly versionMin: number;
   readonly versionMax: number;
+  /** The one in force, as far as it knows; 0 where it knows of no configuration. */
+  readonly version: number;
 }
 
 /** What an engine says of itself for as long as it runs. */
-export function describeSelf(parts: EngineParts): Omit<Hello, 'hasGenesis'> {
+export function describeSelf(parts: EngineParts): Omit<Hello, 'hasGenesis' | 'version'> {
   const { options, medium, recovered, diskIncarnation, drawNonce } = parts;
+  const versions = versionsOf(options);
   return {
     cluster: options.cluster,
     id: options.replica,
@@ -41,8 +44,8 @@ export function describeSelf(parts: EngineParts): Omit<Hello, 'hasGenesis'> {
     // What only a checkpoint holds was accepted once, or is as good as that.
     accepted: Math.max(recovered.checkpoint?.slot ?? 0, recovered.state.index.lastSlot),
     durable: medium.durable,
-    versionMin: PROTOCOL_VERSIONS.min,
-    versionMax: PROTOCOL_VERSIONS.max,
+    versionMin: versions.min,
+    versionMax: versions.max,
   };
 }
 
@@ -65,8 +68,9 @@ export function decodeHello(bytes: Uint8Array): Hello | null {
   if (!isCount(start) || !isCount(sequence) || !isCount(promised) || !isCount(accepted)) return null;
   if (typeof hasGenesis !== 'boolean' || typeof durable !== 'boolean') return null;
   // The first builds did not tell: they speak the first version.
-  const { versionMin = 1, versionMax = 1 } = value;
+  const { versionMin = 1, versionMax = 1, version = 0 } = value;
   if (!isCount(versionMin) || !isCount(versionMax) || versionMin > versionMax) return null;
+  if (!isCount(version) || version > versionMax) return null;
   return {
     cluster,
     id,
@@ -80,6 +84,7 @@ export function decodeHello(bytes: Uint8Array): Hello | null {
     durable,
     versionMin,
     versionMax,
+    version,
   };
 }
 
@@ -88,16 +93,19 @@ export interface Refusal {
   readonly reason: string;
   /** It will not be let in later either: it must not vote anywhere, and stops. */
   readonly isFinal: boolean;
+  /** For its build alone: a newer one would be let in. Default: false. */
+  readonly isTooOld?: boolean;
 }
 
-export function encodeRefusal({ reason, isFinal }: Refusal): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ reason, isFinal }));
+export function encodeRefusal({ reason, isFinal, isTooOld }: Refusal): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ reason, isFinal, isTooOld }));
 }
 
 export function decodeRefusal(bytes: Uint8Array): Refusal {
   const value = parse(bytes);
   const reason = typeof value?.reason === 'string' ? value.reason.slice(0, 500) : 'refused';
-  return { reason, isFinal: value?.isFinal === true };
+  const isTooOld = value?.isTooOld === true ? { isTooOld: true } : {};
+  return { reason, isFinal: value?.isFinal === true, ...isTooOld };
 }
 
 function parse(bytes: Uint8Array): Record<string, unknown> | null {

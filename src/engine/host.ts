@@ -24,6 +24,7 @@ import { Engine } from './engine.js';
 import type { EngineEvent, EngineOptions } from './engine-types.js';
 import { handshakeTimeoutMs } from './links.js';
 import { type RecoveredLog, type RestoredCheckpoint, recoverLog } from './recover.js';
+import { versionsOf } from './versions.js';
 
 /** Where a replica with that data directory keeps its checkpoints. */
 export function checkpointDirectory(dataDir: string): string {
@@ -167,6 +168,7 @@ function recover(
         cluster: options.cluster,
         replica: options.replica,
         checkpoint: options.checkpoint?.restored ?? null,
+        versions: versionsOf(options),
       },
       crc32c,
       (error, recovered) => (error === null ? resolve(recovered!) : reject(error)),

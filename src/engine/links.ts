@@ -14,6 +14,7 @@ import { FrameReader } from '../wire/frame-reader.js';
 import type { ResolveAddress } from './address-resolver.js';
 import type { Hello, Refusal } from './hello.js';
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from './hello.js';
+import { judgeVersions } from './versions.js';
 
 export interface Peer {
   readonly id: string;
@@ -43,7 +44,7 @@ export interface LinksOptions {
   readonly onDown: (link: Link) => void;
   readonly onCongestion: (link: Link) => void;
   /** A peer refuses this replica for good. */
-  readonly onRefused: (reason: string) => void;
+  readonly onRefused: (refusal: Refusal) => void;
 }
 
 /** Milliseconds that a peer may take to be reached and to say who it is. */
@@ -278,6 +279,16 @@ export class Links {
     }
   }
 
+  /** Peers that do not speak the version of the protocol that has come into force take no part any more, until a newer build of them links up. */
+  cutOlder(version: number): void {
+    for (const link of [...this.up.values()]) {
+      const { id, versionMax } = link.peer!;
+      if (versionMax >= version) continue;
+      this.#options.logger.warn({ peer: id, version, versionMax }, 'peer is of too old a build');
+      link.connection.close(`version ${version} of the protocol is in force`);
+    }
+  }
+
   /** A frame of the link made no sense. */
   refuseFrame(link: Link, error: FrameError): void {
     this.#cutOff(link, error.message);
@@ -336,10 +347,11 @@ export class Links {
   }
 
   #onRefusal(link: Link, frame: Frame): void {
-    const { reason, isFinal } = decodeRefusal(joinPayload(frame));
+    const refusal = decodeRefusal(joinPayload(frame));
+    const { reason, isFinal } = refusal;
     this.#options.logger.warn({ remote: link.connection.remote, reason }, 'refused by peer');
     link.connection.close(`refused by peer: ${reason}`);
-    if (isFinal) this.#options.onRefused(reason);
+    if (isFinal) this.#options.onRefused(refusal);
   }
 
   /** Why the peer cannot be let in, or null. */
@@ -347,10 +359,8 @@ export class Links {
     const own = this.#options.hello();
     const { id, cluster, incarnation } = hello;
     if (cluster !== own.cluster) return notNow(`cluster "${cluster}", this is "${own.cluster}"`);
-    if (hello.versionMax < own.versionMin || hello.versionMin > own.versionMax)
-      return notNow(
-        `protocol versions ${hello.versionMin} to ${hello.versionMax}, this build speaks ${own.versionMin} to ${own.versionMax}`,
-      );
+    const version = judgeVersions(own, hello);
+    if (version !== null) return version;
     if (id === own.id) return notNow(`replica id "${id}" is this replica's own`);
     if (this.#isOneTooMany(id)) return notNow('too many replicas that are no members');
     const impostor = this.#options.authenticate(connection, id);

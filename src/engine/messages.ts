@@ -2,7 +2,7 @@
 
 import { type ErrorCode, SynodError } from '../errors.js';
 import type { LogLevel } from '../logger.js';
-import type { MemberChange } from '../protocol/reconfiguration.js';
+import type { MemberChange, VersionRaise } from '../protocol/reconfiguration.js';
 import type { TlsMaterial } from '../transport/tls.js';
 import type { AddressAnswer } from './address-resolver.js';
 import type { CopyOrder } from './checkpoint-demand.js';
@@ -67,7 +67,7 @@ export type ToWorker =
   | { readonly kind: 'tls'; readonly material: TlsMaterial }
   | { readonly kind: 'address'; readonly answer: AddressAnswer }
   | { readonly kind: 'bootstrap'; readonly order: BootstrapOrder }
-  | { readonly kind: 'change'; readonly change: MemberChange }
+  | { readonly kind: 'change'; readonly change: MemberChange | VersionRaise }
   | { readonly kind: 'fence'; readonly error: ErrorData }
   | { readonly kind: 'close' };
 

@@ -3,11 +3,12 @@
 import { MEMBER_NUMBER_MAX, type MemberNumber } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
 import { memberById, memberByNumber } from '../protocol/configuration.js';
+import type { Hello } from './hello.js';
 import type { Link } from './links.js';
 
 export interface PeerTableOptions {
   readonly configuration: () => Configuration | null;
-  readonly onUp: (number: number) => void;
+  readonly onUp: (number: number, peer: Hello) => void;
   readonly onDown: (number: number) => void;
 }
 
@@ -40,7 +41,7 @@ export class PeerTable {
   add(link: Link): void {
     link.number = this.#numberOf(link);
     this.#links.set(link.number, link);
-    this.#options.onUp(link.number);
+    this.#options.onUp(link.number, link.peer!);
   }
 
   remove(link: Link): void {

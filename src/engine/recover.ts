@@ -15,7 +15,9 @@ import { DecreeKind } from '../protocol/decree.js';
 import type { RecoveredState } from '../protocol/replica.js';
 import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
 import { decodeConfiguration, decodeMemberList, type ListedMember } from '../wire/configuration-codec.js';
+import type { ProtocolVersions } from '../wire/frame.js';
 import { HeapPlace } from './places.js';
+import { tooNew, tooOld, versionsOf } from './versions.js';
 
 /** The state that the application has restored, and that the log goes on from. */
 export interface RestoredCheckpoint {
@@ -46,6 +48,8 @@ export interface LogOwner {
   readonly cluster: string;
   readonly replica: string;
   readonly checkpoint?: RestoredCheckpoint | null;
+  /** Of the protocol, that this build speaks. */
+  readonly versions?: ProtocolVersions;
 }
 
 /** `segments` is what `medium.start` yielded. */
@@ -64,6 +68,7 @@ class Recovering {
   readonly #segments: readonly SegmentSummary[];
   readonly #identity: { cluster: string; replica: string };
   readonly #checkpoint: RestoredCheckpoint | null;
+  readonly #versions: ProtocolVersions;
   readonly #crc32c: Crc32c;
   readonly #done: Done;
   #isDone = false;
@@ -76,7 +81,7 @@ class Recovering {
   constructor(
     medium: LogMedium,
     segments: readonly SegmentSummary[],
-    { cluster, replica, checkpoint = null }: LogOwner,
+    { cluster, replica, checkpoint = null, ...build }: LogOwner,
     crc32c: Crc32c,
     done: Done,
   ) {
@@ -84,6 +89,7 @@ class Recovering {
     this.#segments = segments;
     this.#identity = { cluster, replica };
     this.#checkpoint = checkpoint;
+    this.#versions = versionsOf(build);
     // What the checkpoint holds is not looked up in the log again.
     const index = new LogIndex();
     if (checkpoint !== null) index.dropBelow(checkpoint.slot + 1);
@@ -315,6 +321,22 @@ class Recovering {
     accepted: Map<number, Acceptance>,
     list: readonly ListedMember[] | null = null,
   ): void {
+    // Versions only rise: none before these is higher.
+    const tooEarly = configuration === null ? null : tooOld(configuration, this.#versions);
+    if (tooEarly !== null) {
+      this.#done(tooEarly);
+      return;
+    }
+    for (const known of [
+      configuration,
+      ...[...accepted.values()].map(({ decree }) => decree.configuration),
+    ]) {
+      const error = known === null ? null : tooNew(known, this.#versions);
+      if (error !== null) {
+        this.#done(error);
+        return;
+      }
+    }
     const { promised } = this.#state;
     const header = this.#found.find((one) => one.header.kind === 'valid')?.header;
     this.#done(null, {

@@ -7,6 +7,7 @@ import type { EngineOptions, EngineParts, EngineStatus } from './engine-types.js
 import type { Links } from './links.js';
 import type { LogWriter } from './log-writer.js';
 import type { PeerTable } from './peer-table.js';
+import { versionInForce, versionsOf } from './versions.js';
 
 export function engineStatus(
   parts: EngineParts,
@@ -21,6 +22,10 @@ export function engineStatus(
     primary: peers.idOf(core.primary),
     ballot: formatBallot(core.ballot),
     configuration: core.configuration?.number ?? 0,
+    version: {
+      inForce: versionInForce(core.configuration),
+      ...versionsOf(options),
+    },
     chosen: core.chosen,
     storage: { kind: medium.kind, reason: medium.reason, durable: medium.durable },
     transport: { kind: transport.kind, reason: transport.reason },
@@ -28,9 +33,11 @@ export function engineStatus(
       .filter((id) => id !== options.replica)
       .map((id) => {
         const link = links.up.get(id);
+        const versionMax = link?.peer?.versionMax ?? null;
         if (link === undefined || core.role !== 'primary')
-          return { id, connected: link !== undefined, lag: null };
-        return { id, connected: true, lag: Math.max(0, core.chosen - core.acceptedBy(link.number)) };
+          return { id, connected: link !== undefined, lag: null, versionMax };
+        const lag = Math.max(0, core.chosen - core.acceptedBy(link.number));
+        return { id, connected: true, lag, versionMax };
       }),
     bytesCopied: bytesCopied() + bridge.bytesCopied,
     bytesLogged: log.bytesLogged,

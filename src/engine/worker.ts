@@ -77,7 +77,7 @@ function onMessage(message: ToWorker): void {
       host?.engine.bootstrap(message.order);
       break;
     case 'change':
-      host?.engine.changeMembers(message.change);
+      host?.engine.change(message.change);
       break;
     case 'fence':
       host?.engine.fence(errorFromData(message.error));

@@ -17,13 +17,13 @@ export const ADMINISTRATION_HELP: readonly string[] = [
   'SYNOD <subcommand> [<arg> ...]. Subcommands are:',
   'STATUS, HEALTH, MEMBERS, MEMBER ADD <id> <host:port> [FORCE], MEMBER REMOVE <id> [FORCE],',
   'MEMBER REPLACE <id> <new id> <host:port> [FORCE], BOOTSTRAP <id> <host:port> [<id> <host:port> ...],',
-  'PROMOTE [FORCE], RELINQUISH [<id>],',
+  'PROMOTE [FORCE], RELINQUISH [<id>], VERSION [RAISE [<version>]],',
   'CONSISTENCY [LINEARIZABLE | LEASE | AFTER <token> | MAXAGE <milliseconds>], TOKEN, HELP',
 ];
 
 /** What a request comes to: a question, or a change. */
 export type AdministrativeRequest =
-  | { readonly kind: 'status' | 'health' | 'members' }
+  | { readonly kind: 'status' | 'health' | 'members' | 'version' }
   | { readonly kind: 'add'; readonly id: string; readonly address: string; readonly force: boolean }
   | { readonly kind: 'remove'; readonly id: string; readonly force: boolean }
   | {
@@ -35,7 +35,9 @@ export type AdministrativeRequest =
     }
   | { readonly kind: 'bootstrap'; readonly members: readonly ConfigurationMember[] }
   | { readonly kind: 'promote'; readonly force: boolean }
-  | { readonly kind: 'relinquish'; readonly to: string | null };
+  | { readonly kind: 'relinquish'; readonly to: string | null }
+  /** Null: the highest that all members speak. */
+  | { readonly kind: 'raise'; readonly version: number | null };
 
 /** The words behind `SYNOD`; null where they are no request. */
 export function parseAdministration(words: readonly string[]): AdministrativeRequest | null {
@@ -53,6 +55,8 @@ export function parseAdministration(words: readonly string[]): AdministrativeReq
     }
     case 'relinquish':
       return rest.length > 1 ? null : { kind, to: rest[0] ?? null };
+    case 'version':
+      return parseVersion(rest);
     case 'member':
       return parseMember(rest);
     case 'bootstrap':
@@ -71,6 +75,13 @@ function parseBootstrap(words: readonly string[]): AdministrativeRequest | null 
   return { kind: 'bootstrap', members };
 }
 
+function parseVersion([action, text, ...tooMany]: readonly string[]): AdministrativeRequest | null {
+  if (action === undefined) return { kind: 'version' };
+  if (action.toLowerCase() !== 'raise' || tooMany.length > 0) return null;
+  if (text === undefined) return { kind: 'raise', version: null };
+  return /^[1-9][0-9]{0,8}$/.test(text) ? { kind: 'raise', version: Number(text) } : null;
+}
+
 /** An id is never refused for being a word of the command: `FORCE` counts only where all that is needed stands before it. */
 function parseMember([action = '', ...rest]: readonly string[]): AdministrativeRequest | null {
   const kind = action.toLowerCase();
@@ -84,7 +95,7 @@ function parseMember([action = '', ...rest]: readonly string[]): AdministrativeR
 }
 
 export function changesSomething({ kind }: AdministrativeRequest): boolean {
-  return kind !== 'status' && kind !== 'health' && kind !== 'members';
+  return kind !== 'status' && kind !== 'health' && kind !== 'members' && kind !== 'version';
 }
 
 export function isLoopback(address: string | undefined): boolean {
@@ -122,6 +133,13 @@ async function carryOut(replica: ReplicaLike, request: AdministrativeRequest): P
       return (await replica.health?.()) ?? [];
     case 'members':
       return membersOf(replica.configuration ?? null);
+    case 'version':
+      return await versionsOf(replica);
+    case 'raise':
+      await needed(
+        replica.raiseProtocolVersion?.(request.version === null ? {} : { version: request.version }),
+      );
+      return await versionsOf(replica);
     case 'promote':
       await needed(replica.promote?.({ evenIfBehind: request.force }));
       return { primary: (await replica.status()).replica };
@@ -138,6 +156,14 @@ async function carryOut(replica: ReplicaLike, request: AdministrativeRequest): P
     case 'replace':
       return await changeMembers(replica, request);
   }
+}
+
+/** Of each member: the highest that its build speaks; null where it is not linked. */
+async function versionsOf(replica: ReplicaLike): Promise<object> {
+  const { replica: own, version, peers } = await replica.status();
+  if (version === undefined) throw refused('this replica takes no administrative commands');
+  const others = peers.map(({ id, versionMax }) => [id, versionMax ?? null]);
+  return { version: version.inForce, builds: Object.fromEntries([[own, version.max], ...others]) };
 }
 
 function needed<Value>(answer: Promise<Value> | undefined): Promise<Value> {

@@ -9,6 +9,7 @@ import type {
   MemberHealth,
   MemberSet,
   PromoteOptions,
+  RaiseOptions,
   RelinquishOptions,
   Statistics,
 } from '../index.js';
@@ -38,7 +39,10 @@ export interface ReplicaStatusLike {
     readonly id: string;
     readonly connected: boolean;
     readonly lag: number | null;
+    readonly versionMax?: number | null;
   }[];
+  /** Of the protocol. */
+  readonly version?: { readonly inForce: number; readonly max: number };
   readonly bytesCopied: number;
   readonly bytesLogged: number;
 }
@@ -65,5 +69,6 @@ export interface ReplicaLike {
   changeConfiguration?(members: readonly ConfigurationMember[], options?: ChangeOptions): Promise<number>;
   bootstrap?(members: readonly ConfigurationMember[], options?: BootstrapOptions): Promise<BootstrapResult>;
   promote?(options?: PromoteOptions): Promise<void>;
+  raiseProtocolVersion?(options?: RaiseOptions): Promise<number>;
   relinquish?(options?: RelinquishOptions): Promise<string>;
 }

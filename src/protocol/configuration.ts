@@ -25,12 +25,18 @@ export interface Configuration {
   readonly members: readonly Member[];
   /** The number that the next member that is let in gets. */
   readonly nextMember: MemberNumber;
+  /** Of the protocol, which its members keep to (rule 11); absent: 1. */
+  readonly version?: number;
   /** Whoever changed the members left this with them: base64. */
   readonly cookie?: string;
 }
 
 /** No disk has this incarnation: its member counts for the quorum's size, and has no vote until it is let in (rule 8). */
 export const UNKNOWN_DISK: string = '0'.repeat(32);
+
+export function versionOf({ version = 1 }: Configuration): number {
+  return version;
+}
 
 /** What is wanted of a member: that it stays as it is, or becomes one. */
 export interface WantedMember {
@@ -55,9 +61,10 @@ export function memberById(configuration: Configuration, id: string): Member | u
   return configuration.members.find((member) => member.id === id);
 }
 
-/** The first configuration: members in the order of their ids, numbered from 1. */
+/** The first configuration: members in the order of their ids, numbered from 1. `version`: what all of them speak. */
 export function genesisConfiguration(
   members: readonly { id: string; incarnation: string; address?: string }[],
+  version: number = 1,
 ): Configuration {
   requires(members.length >= 1, 'configuration-not-empty');
   requires(new Set(members.map((member) => member.id)).size === members.length, 'configuration-ids-distinct');
@@ -71,6 +78,7 @@ export function genesisConfiguration(
       ...(member.address === undefined ? {} : { address: member.address }),
     })),
     nextMember: sorted.length + 1,
+    ...(version === 1 ? {} : { version }),
   };
 }
 
@@ -87,6 +95,7 @@ export function readmit(current: Configuration, id: string, incarnation: string)
     nextMember: current.nextMember + 1,
   };
   ensures(givesNumbersOnce(current, next), 'member-numbers-given-once');
+  ensures(keepsVersion(current, next), 'version-never-lowered');
   return next;
 }
 
@@ -112,10 +121,23 @@ export function reconfigure(
     number: current.number + 1,
     members,
     nextMember,
+    ...(current.version === undefined ? {} : { version: current.version }),
     ...(cookie === '' ? {} : { cookie }),
   };
   ensures(givesNumbersOnce(current, next), 'member-numbers-given-once');
+  ensures(keepsVersion(current, next), 'version-never-lowered');
   return next;
+}
+
+/** The configuration after `current` with the same members, who go on by `version` of the protocol. */
+export function raiseVersion(current: Configuration, version: number): Configuration {
+  requires(version > versionOf(current), 'version-never-lowered');
+  return { ...current, number: current.number + 1, version };
+}
+
+/** A version that once was in force, or a higher one: its members may have done what lower ones do not know of. */
+export function keepsVersion(current: Configuration, next: Configuration): boolean {
+  return versionOf(next) >= versionOf(current);
 }
 
 /** Enough members have a disk for a quorum: one that has not can only be let in by a primary. */
@@ -128,6 +150,7 @@ export function sameConfiguration(a: Configuration, b: Configuration): boolean {
   return (
     a.number === b.number &&
     a.nextMember === b.nextMember &&
+    versionOf(a) === versionOf(b) &&
     (a.cookie ?? '') === (b.cookie ?? '') &&
     a.members.length === b.members.length &&
     a.members.every((member, index) => {

@@ -29,6 +29,8 @@ export interface ProtocolOptions {
   readonly asksToLead?: boolean;
   /** Null or absent: no leases. */
   readonly lease?: LeaseOptions | null;
+  /** The highest version of the protocol that this build speaks. Default: 1. */
+  readonly versionMax?: number;
 }
 
 /** Which replica this is, and with which disk. */
@@ -55,6 +57,8 @@ export class Context {
   /** The highest ballot that was seen anywhere: the next one of this replica is above it. */
   ballotSeen: Ballot = 0;
   readonly connected: Set<PeerNumber> = new Set();
+  /** The highest versions that they speak, where that is above 1. */
+  readonly versions: Map<PeerNumber, number> = new Map();
   /** These get no vote of this replica: no answer to a status query, a prepare, an accept or a heartbeat. */
   withheld: ReadonlySet<PeerNumber> = new Set();
   /** Number of the last `append` effect. */
@@ -78,7 +82,8 @@ export class Context {
     const [connected, withheld] = [this.connected, this.withheld].map((peers) =>
       [...peers].sort((a, b) => a - b),
     );
-    return [configuration, self, role, chosen, ballotSeen, connected, withheld, effects];
+    const versions = [...this.versions].sort(([a], [b]) => a - b);
+    return [configuration, self, role, chosen, ballotSeen, connected, versions, withheld, effects];
   }
 
   /** A prepare or an accept under `ballot` gets no vote: as if it had been lost, but that the next own ballot is above it. */
@@ -93,6 +98,11 @@ export class Context {
     this.writes += 1;
     this.effects.push({ kind: 'append', write: this.writes, record });
     return this.writes;
+  }
+
+  /** The highest version of the protocol that a linked peer, or this replica, speaks. */
+  versionMaxOf(peer: PeerNumber): number {
+    return peer === this.self ? (this.options.versionMax ?? 1) : (this.versions.get(peer) ?? 1);
   }
 
   get quorum(): number {

@@ -5,7 +5,7 @@ import type { Configuration } from './configuration.js';
 import type { DecreeReference, Slot } from './decree.js';
 import type { Standing } from './leadership.js';
 import type { Message } from './messages.js';
-import type { MemberChange } from './reconfiguration.js';
+import type { MemberChange, VersionRaise } from './reconfiguration.js';
 
 /** Who is at the other end of a link: a member's number, or a number above `MEMBER_NUMBER_MAX` for an outsider. */
 export type PeerNumber = number;
@@ -14,7 +14,12 @@ export type Input =
   /** Time has passed. */
   | { readonly kind: 'tick' }
   /** A link to the peer stands; what is sent on it arrives in order or the link breaks. */
-  | { readonly kind: 'peer-up'; readonly peer: PeerNumber }
+  | {
+      readonly kind: 'peer-up';
+      readonly peer: PeerNumber;
+      /** The highest version of the protocol that it speaks. Default: 1. */
+      readonly versionMax?: number;
+    }
   /** It broke: what was sent may or may not have arrived. */
   | { readonly kind: 'peer-down'; readonly peer: PeerNumber }
   /** The link's send queue is over, or again under, its bound. */
@@ -37,8 +42,8 @@ export type Input =
   | { readonly kind: 'installed'; readonly slot: Slot; readonly configuration: Configuration }
   /** All `append` effects up to number `write` are durable. */
   | { readonly kind: 'durable'; readonly write: number }
-  /** The primary is to put other members into the place of those that there are. `change-settled` answers. */
-  | { readonly kind: 'change'; readonly change: MemberChange }
+  /** The primary is to put another configuration into the place of the one in force. `change-settled` answers. */
+  | { readonly kind: 'change'; readonly change: MemberChange | VersionRaise }
   /** Whether this replica can append to its log. While it cannot, it neither leads nor stands for election. */
   | { readonly kind: 'able'; readonly able: boolean }
   /** How fit this replica is to lead; see `Standing`. */

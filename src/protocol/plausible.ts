@@ -9,7 +9,7 @@ import { ContractViolation, contracts, peerOwes } from '../contracts.js';
 import type { Acceptor } from './acceptor.js';
 import type { Ballot } from './ballot.js';
 import { ownerOf, ROUND_OF_PEERS_MAX, roundOf } from './ballot.js';
-import { givesNumbersOnce } from './configuration.js';
+import { givesNumbersOnce, keepsVersion } from './configuration.js';
 import type { Context } from './context.js';
 import type { DecreeReference, Slot } from './decree.js';
 import { sameDecree } from './decree.js';
@@ -136,6 +136,7 @@ function isNextConfiguration(context: Context, { configuration }: DecreeReferenc
   const current = context.configuration!;
   return (
     peerOwes(configuration.number === current.number + 1, 'configurations-one-by-one') ??
-    peerOwes(givesNumbersOnce(current, configuration), 'member-numbers-given-once')
+    peerOwes(givesNumbersOnce(current, configuration), 'member-numbers-given-once') ??
+    peerOwes(keepsVersion(current, configuration), 'version-never-lowered')
   );
 }

@@ -6,7 +6,7 @@
 import { invariant, requires } from '../contracts.js';
 import type { Acceptor } from './acceptor.js';
 import type { Configuration } from './configuration.js';
-import { givesNumbersOnce, memberById, memberByNumber } from './configuration.js';
+import { givesNumbersOnce, keepsVersion, memberById, memberByNumber, versionOf } from './configuration.js';
 import type { Context } from './context.js';
 import type { DecreeReference, Slot } from './decree.js';
 import type { Election } from './election.js';
@@ -76,7 +76,9 @@ export class Progress {
     this.#learner.onInstalled();
     const from = context.chosen + 1;
     if (slot < from) return;
-    if (context.role === 'primary') this.#roleChanges.becomeSecondary(); // Another one was elected meanwhile.
+    // Beyond what it proposed, another one was elected meanwhile. Up to there it found what is chosen among the promises, and it may have
+    // asked for the checkpoint before it stood: it leads on.
+    if (context.role === 'primary' && slot > this.#proposer.last) this.#roleChanges.becomeSecondary();
     context.chosen = slot;
     // An acceptance that lost lies in the log like one that won: without this, both would be given to peers as chosen.
     context.append({ kind: 'jump', slot });
@@ -95,6 +97,7 @@ export class Progress {
     const current = context.configuration!;
     invariant(configuration.number === current.number + 1, 'configurations-one-by-one');
     requires(givesNumbersOnce(current, configuration), 'member-numbers-given-once');
+    requires(keepsVersion(current, configuration), 'version-never-lowered');
     const led = context.role === 'primary';
     if (led) {
       // Its word still counts with the old members, perhaps for the last time. Newcomers hear that there is something to fetch.
@@ -111,6 +114,7 @@ export class Progress {
     const context = this.#context;
     const { id, incarnation } = context.identity;
     const member = memberById(configuration, id);
+    requires(versionOf(configuration) <= (context.options.versionMax ?? 1), 'speaks-the-version-in-force');
     context.configuration = configuration;
     const wasMember = context.self !== 0;
     if (wasMember) context.former = context.self;

@@ -1,5 +1,5 @@
 /**
- * Changes of the member set that somebody asked for (docs/protocol.md, rule 7): held until the new set could choose
+ * Changes of the configuration that somebody asked for (docs/protocol.md, rules 7 and 11): held until the new one could choose
  * something, proposed as one decree, and answered once, when it is known what its slot decided.
  */
 
@@ -10,9 +10,11 @@ import {
   hasQuorumOfDisks,
   memberById,
   quorumSize,
+  raiseVersion,
   reconfigure,
   sameConfiguration,
   UNKNOWN_DISK,
+  versionOf,
 } from './configuration.js';
 import type { Context } from './context.js';
 import type { Acceptance, Slot } from './decree.js';
@@ -35,6 +37,13 @@ export interface MemberChange {
   readonly ifNumber: number;
 }
 
+/** Another version of the protocol, for the members that there are. */
+export interface VersionRaise {
+  readonly request: number;
+  /** 0: the highest that all of them speak. */
+  readonly version: number;
+}
+
 export type ChangeRefusal =
   /** Only a primary can. Nothing was proposed. */
   | 'not-primary'
@@ -44,13 +53,16 @@ export type ChangeRefusal =
   | 'no-quorum'
   /** All member numbers are used up. */
   | 'no-number'
+  /** It is below the one in force; or, where `missing` names some, they do not speak it. */
+  | 'version'
   /** Another configuration is in force than the one that was to be replaced. */
   | 'changed'
   /** Its slot decided something else: it was not chosen, and never will be. */
   | 'superseded';
 
 export type ChangeOutcome =
-  | { readonly kind: 'chosen'; readonly configuration: number }
+  /** `configuration` is its number, `version` that of the protocol. */
+  | { readonly kind: 'chosen'; readonly configuration: number; readonly version: number }
   | { readonly kind: 'refused'; readonly reason: ChangeRefusal; readonly missing: readonly string[] }
   /** A checkpoint took the place of its slot, and of the configurations behind it. */
   | { readonly kind: 'unknown' };
@@ -64,7 +76,7 @@ export class Reconfiguration {
   /** The last word of each linked replica that is no member. */
   readonly #newcomers: Map<PeerNumber, Join> = new Map();
   /** Asked for, and not proposed yet. */
-  #waiting: { readonly change: MemberChange; readonly until: number } | null = null;
+  #waiting: { readonly change: MemberChange | VersionRaise; readonly until: number } | null = null;
   /** Proposed here. It is chosen in this slot or nowhere. */
   #proposed: { readonly request: number; readonly slot: Slot; readonly configuration: Configuration } | null =
     null;
@@ -80,6 +92,7 @@ export class Reconfiguration {
     context.send(from, { kind: 'defunct', chosen: context.chosen });
     this.#newcomers.set(from, message);
     if (context.role !== 'primary' || this.#proposer.isPaused) return;
+    if (context.versionMaxOf(from) < versionOf(context.configuration!)) return;
     const next = readmission(context, message);
     if (next !== null) this.#proposer.proposeConfiguration(configurationDecree(next));
   }
@@ -88,9 +101,12 @@ export class Reconfiguration {
     this.#newcomers.delete(peer);
   }
 
-  ask(change: MemberChange): void {
+  ask(change: MemberChange | VersionRaise): void {
     const { role, now, options } = this.#context;
-    requires(change.request > 0 && change.members.length >= 1, 'configuration-not-empty');
+    requires(
+      change.request > 0 && (isRaise(change) || change.members.length >= 1),
+      'configuration-not-empty',
+    );
     if (this.#waiting !== null || this.#proposed !== null) this.#refuse(change.request, 'in-flight', []);
     // Who prepares among new members was primary a moment ago, or will be soon.
     else if (role !== 'primary' && role !== 'preparing') this.#refuse(change.request, 'not-primary', []);
@@ -103,8 +119,8 @@ export class Reconfiguration {
     const { change, until } = this.#waiting;
     const { role, now } = this.#context;
     if (role !== 'primary' && role !== 'preparing') this.#giveUp('not-primary', []);
-    else if (role === 'primary' && !this.#proposer.isPaused && this.#propose(change)) return;
-    else if (now >= until) this.#giveUp('no-quorum', this.#missing(change));
+    else if (role === 'primary' && !this.#proposer.isPaused && this.#attempt(change)) return;
+    else if (now >= until) this.#giveUp('no-quorum', isRaise(change) ? this.#away() : this.#missing(change));
   }
 
   /** Every slot up to `through` is chosen; `accepted` still has their decrees. */
@@ -114,7 +130,7 @@ export class Reconfiguration {
     const decided = accepted.get(slot)?.decree.configuration ?? null;
     this.#proposed = null;
     if (decided !== null && sameConfiguration(decided, configuration))
-      this.#settle(request, { kind: 'chosen', configuration: configuration.number });
+      this.#settleChosen(request, configuration);
     else this.#refuse(request, 'superseded', []);
   }
 
@@ -124,8 +140,7 @@ export class Reconfiguration {
     const { request, configuration: proposed } = this.#proposed;
     this.#proposed = null;
     if (configuration.number > proposed.number) this.#settle(request, { kind: 'unknown' });
-    else if (sameConfiguration(configuration, proposed))
-      this.#settle(request, { kind: 'chosen', configuration: proposed.number });
+    else if (sameConfiguration(configuration, proposed)) this.#settleChosen(request, proposed);
     else this.#refuse(request, 'superseded', []);
   }
 
@@ -139,7 +154,42 @@ export class Reconfiguration {
     ];
   }
 
-  #propose(change: MemberChange): boolean {
+  /** False where it cannot be proposed yet. */
+  #attempt(change: MemberChange | VersionRaise): boolean {
+    return isRaise(change) ? this.#raise(change) : this.#replace(change);
+  }
+
+  /** All members must have said that they speak it: who does not could take no part any more. */
+  #raise({ request, version }: VersionRaise): boolean {
+    const context = this.#context;
+    const current = context.configuration!;
+    const inForce = versionOf(current);
+    if (this.#away().length > 0) return false;
+    const spoken = Math.min(...current.members.map(({ number }) => context.versionMaxOf(number)));
+    const wanted = version === 0 ? Math.max(spoken, inForce) : version;
+    if (wanted < inForce) this.#giveUp('version', []);
+    else if (wanted > Math.max(spoken, inForce)) {
+      const cannot = current.members.filter(({ number }) => context.versionMaxOf(number) < wanted);
+      this.#giveUp(
+        'version',
+        cannot.map(({ id }) => id),
+      );
+    } else if (wanted === inForce) {
+      this.#waiting = null;
+      this.#settleChosen(request, current);
+    } else this.#propose(request, raiseVersion(current, wanted));
+    return true;
+  }
+
+  /** Members that are not linked. */
+  #away(): string[] {
+    const { configuration, self, connected } = this.#context;
+    return configuration!.members
+      .filter(({ number }) => number !== self && !connected.has(number))
+      .map(({ id }) => id);
+  }
+
+  #replace(change: MemberChange): boolean {
     const context = this.#context;
     const current = context.configuration!;
     if (change.ifNumber !== 0 && change.ifNumber !== current.number) {
@@ -157,10 +207,14 @@ export class Reconfiguration {
     // Not even when forced: nobody could ever let those in whose disks are not known.
     if (!hasQuorumOfDisks(next)) return false;
     if (!change.force && this.#missing(change).length > 0) return false;
+    this.#propose(change.request, next);
+    return true;
+  }
+
+  #propose(request: number, next: Configuration): void {
     this.#waiting = null;
     this.#proposer.proposeConfiguration(configurationDecree(next));
-    this.#proposed = { request: change.request, slot: this.#proposer.last, configuration: next };
-    return true;
+    this.#proposed = { request, slot: this.#proposer.last, configuration: next };
   }
 
   #wanted({ members }: MemberChange): WantedMember[] {
@@ -176,8 +230,10 @@ export class Reconfiguration {
   }
 
   #newcomer(id: string): Join | undefined {
+    const context = this.#context;
+    const inForce = versionOf(context.configuration!);
     for (const [peer, join] of this.#newcomers)
-      if (join.id === id && this.#context.connected.has(peer)) return join;
+      if (join.id === id && context.connected.has(peer) && context.versionMaxOf(peer) >= inForce) return join;
     return undefined;
   }
 
@@ -208,7 +264,16 @@ export class Reconfiguration {
     this.#settle(request, { kind: 'refused', reason, missing });
   }
 
+  #settleChosen(request: number, configuration: Configuration): void {
+    const { number } = configuration;
+    this.#settle(request, { kind: 'chosen', configuration: number, version: versionOf(configuration) });
+  }
+
   #settle(request: number, outcome: ChangeOutcome): void {
     this.#context.effects.push({ kind: 'change-settled', request, outcome });
   }
+}
+
+function isRaise(change: MemberChange | VersionRaise): change is VersionRaise {
+  return 'version' in change;
 }

@@ -189,6 +189,8 @@ export class Replica {
         break;
       case 'peer-up':
         context.connected.add(input.peer);
+        if (input.versionMax !== undefined && input.versionMax > 1)
+          context.versions.set(input.peer, input.versionMax);
         this.#proposer.onPeerUp(input.peer);
         break;
       case 'peer-down':
@@ -302,6 +304,7 @@ export class Replica {
   #onPeerDown(peer: PeerNumber): void {
     const wasPrimary = this.#context.role === 'secondary' && peer === this.#election.primary;
     this.#context.connected.delete(peer);
+    this.#context.versions.delete(peer);
     this.#proposer.onPeerDown(peer);
     this.#learner.onPeerDown(peer);
     this.#reading.onPeerDown(peer);

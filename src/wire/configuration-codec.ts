@@ -11,15 +11,19 @@ const INCARNATION = /^[0-9a-f]{32}$/;
 const ADDRESS = /^[\x21-\x7e]{0,261}$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
+/** Of versions of the protocol. */
+const VERSION_MAX = 65_535;
+
 const COOKIE_LENGTH_MAX = Math.ceil(CONFIGURATION_COOKIE_BYTES_MAX / 3) * 4;
 
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
-  const { number, members, nextMember, cookie } = configuration;
+  const { number, members, nextMember, version, cookie } = configuration;
   return new TextEncoder().encode(
     JSON.stringify({
       number,
       members: members.map(({ number, id, incarnation, address }) => ({ number, id, incarnation, address })),
       nextMember,
+      version,
       cookie,
     }),
   );
@@ -88,6 +92,7 @@ export function memberListBytes(list: readonly ListedMember[]): number {
       address,
     })),
     nextMember: MEMBER_NUMBER_MAX + 1,
+    version: VERSION_MAX,
   }).length;
 }
 
@@ -115,8 +120,10 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration | null {
   }
   if (new Set(members.map((member) => member.number)).size !== members.length) return null;
   if (new Set(members.map((member) => member.id)).size !== members.length) return null;
-  const { number, nextMember, cookie } = value;
-  const configuration = { number, members, nextMember };
+  const { number, nextMember, version, cookie } = value;
+  // The first is told by leaving it out, and in no other way.
+  if (version !== undefined && !(isCount(version) && version > 1 && version <= VERSION_MAX)) return null;
+  const configuration = { number, members, nextMember, ...(version === undefined ? {} : { version }) };
   // A longer one has no room in the header of a checkpoint, and a contract would stop whoever makes the next one.
   if (encodeConfiguration(configuration).length > CONFIGURATION_BYTES_MAX) return null;
   if (cookie === undefined) return configuration;

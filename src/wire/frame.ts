@@ -13,10 +13,17 @@
 export const WIRE_VERSION = 1;
 
 /**
- * The versions of the protocol that this build speaks: what messages mean, beside how they are cut. Told in the handshake; replicas that have
- * none in common refuse each other.
+ * The versions of the protocol that this build speaks: what messages and records mean, beside how they are cut. Told in the handshake; replicas
+ * that have none in common refuse each other. Which of them is in force, the configuration says (docs/protocol.md, rule 11).
  */
-export const PROTOCOL_VERSIONS = { min: 1, max: 1 } as const;
+export const PROTOCOL_VERSIONS: ProtocolVersions = { min: 1, max: 1 };
+
+/** The lowest and the highest. */
+export interface ProtocolVersions {
+  readonly min: number;
+  readonly max: number;
+}
+
 export const FRAME_HEADER_BYTES = 24;
 /** The largest header with its body. */
 export const FRAME_HEADER_BYTES_MAX = 128;

@@ -174,6 +174,7 @@ describe.each(['inline', 'worker'] as const)('a replica that is alone, engine %s
       primary: 'a',
       ballot: '1.1',
       configuration: 1,
+      version: { inForce: 1, min: 1, max: 1 },
       chosen: 1,
       applied: 1,
       stateDigest: '1',
@@ -187,6 +188,23 @@ describe.each(['inline', 'worker'] as const)('a replica that is alone, engine %s
     });
     expect(replica.role).toBe('primary');
     expect(replica.primary).toBe('a');
+  });
+
+  it('goes by the version of the protocol that its build speaks, and by no other', async () => {
+    await replica.replicate(bytesOf('x'));
+    expect(await replica.raiseProtocolVersion()).toBe(1);
+    expect(replica.configuration!.version).toBe(1);
+    const wanted = (version: unknown): Promise<number> =>
+      replica.raiseProtocolVersion({ version: version as number });
+    await expect(wanted(2)).rejects.toMatchObject({
+      code: 'ERR_SYNOD_VERSION',
+      outcome: 'not-applied',
+      message: 'not spoken by a',
+    });
+    for (const wrong of [0, -1, 1.5, '2', null, Number.NaN])
+      await expect(wanted(wrong)).rejects.toMatchObject({ code: 'ERR_SYNOD_ARGUMENT' });
+    await replica.close();
+    await expect(wanted(1)).rejects.toMatchObject({ code: 'ERR_SYNOD_CLOSED', outcome: 'not-applied' });
   });
 
   it('closes once, however often it is asked to, and settles everything', async () => {

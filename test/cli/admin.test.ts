@@ -59,6 +59,9 @@ describe('the command line', () => {
     ['promote --force -p 1', 'PROMOTE FORCE'],
     ['relinquish -p 1', 'RELINQUISH'],
     ['relinquish --to b -p 1', 'RELINQUISH b'],
+    ['protocol show -p 1', 'VERSION'],
+    ['protocol raise -p 1', 'VERSION RAISE'],
+    ['protocol raise 2 -p 1', 'VERSION RAISE 2'],
   ])('%s', (text, words) => {
     expect(parseCommandLine(text.split(' '))).toMatchObject({
       words: words.split(' '),
@@ -91,6 +94,11 @@ describe('the command line', () => {
     ['promote b -p 1', /unexpected argument b/],
     ['relinquish --force -p 1', /--force/],
     ['relinquish --to= -p 1', /--to is empty/],
+    ['protocol -p 1', /show or raise/],
+    ['protocol lower -p 1', /no such command: protocol lower/],
+    ['protocol show 2 -p 1', /nothing more/],
+    ['protocol raise 2 3 -p 1', /\[VERSION\]/],
+    ['protocol raise x -p 1', /x: expected a version/],
   ])('%s is refused', (text, message) => {
     expect(() => parseCommandLine(text.split(' '))).toThrow(UsageError);
     expect(() => parseCommandLine(text.split(' '))).toThrow(message);
@@ -111,6 +119,14 @@ describe('a change', () => {
   it('of who leads names the primary', async () => {
     const { port } = await service(bulk({ primary: 'b' }));
     expect(await call('relinquish', '--port', port)).toMatchObject({ code: 0, lines: ['b is the primary'] });
+  });
+
+  it('of the version shows what is in force, and who speaks what', async () => {
+    const { port } = await service(bulk({ version: 2, builds: { a: 2, b: null } }));
+    expect(await call('protocol', 'raise', '--port', port)).toMatchObject({
+      code: 0,
+      lines: ['version 2 of the protocol is in force\n  a speaks up to 2\n  b is not connected'],
+    });
   });
 
   it('that was refused ends with 1 and the reason', async () => {

@@ -59,6 +59,7 @@ function hello(change: Partial<Hello> = {}): Hello {
     durable: true,
     versionMin: 1,
     versionMax: 1,
+    version: 0,
     ...change,
   };
 }

@@ -95,6 +95,11 @@ export const meanings: Readonly<Record<string, string>> = {
   'self-is-this-disk': 'The number of a replica is the one that the configuration gives to its disk.',
   'send-only-to-others': 'Messages go to others, over links to others.',
 
+  // Rule 11.
+  'speaks-the-version-in-force':
+    'Nobody works under a version of the protocol that its build does not speak.',
+  'version-never-lowered': 'A configuration is under the version of the one before it, or a higher one.',
+
   // The first configuration, elections, exactly once.
   'genesis-once': 'A first configuration is taken where there is none, and nothing is chosen.',
   'offered-to-who-has-everything':

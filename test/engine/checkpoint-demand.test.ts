@@ -120,6 +120,7 @@ beforeEach(() => {
   };
   demand = new CheckpointDemand({
     ...{ store: store as CheckpointStore, name: 'asked', crc32c, logger: silentLogger, cluster: 'here' },
+    versions: { min: 1, max: 1 },
     chunkBytesMax: 1e6,
     ask: (link, fetch) => void asked.push({ ...fetch, of: link.peer!.id }),
     isUp: () => true,

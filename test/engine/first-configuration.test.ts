@@ -12,7 +12,7 @@ import {
 import type { Link } from '../../src/engine/links.js';
 import { type Configuration, genesisConfiguration } from '../../src/protocol/configuration.js';
 import { decodeMemberList, encodeMemberList, type ListedMember } from '../../src/wire/configuration-codec.js';
-import { FrameError, FrameKind } from '../../src/wire/frame.js';
+import { FrameError, FrameKind, type ProtocolVersions } from '../../src/wire/frame.js';
 import { incarnationOf } from '../protocol/harness.js';
 
 const listOf = (ids: string): ListedMember[] => [...ids].map((id) => ({ id, address: `${id}:1` }));
@@ -23,6 +23,7 @@ interface Setup {
   readonly named?: string;
   readonly recorded?: string;
   readonly genesis?: string;
+  readonly versions?: ProtocolVersions;
 }
 
 /** The part of replica `id`. */
@@ -37,11 +38,12 @@ class Part {
   readonly first: FirstConfiguration;
   #sequence = 10;
 
-  constructor(id: string, { named = '', recorded, genesis }: Setup = {}) {
+  constructor(id: string, { named = '', recorded, genesis, versions = { min: 1, max: 1 } }: Setup = {}) {
     const options = {
       parts: {
         options: {
           replica: id,
+          versions,
           members: [...named].map((one) => ({ id: one, address: { host: one, port: 1 } })),
         },
         recovered: {
@@ -85,8 +87,9 @@ class Part {
     this.first.tellWhatIsDurable();
   }
 
-  up(id: string, hasGenesis = false): Link {
-    const link = { peer: { id, incarnation: incarnationOf(id), hasGenesis } } as unknown as Link;
+  up(id: string, hasGenesis = false, { min, max }: ProtocolVersions = { min: 1, max: 1 }): Link {
+    const peer = { id, incarnation: incarnationOf(id), hasGenesis, versionMin: min, versionMax: max };
+    const link = { peer } as unknown as Link;
     this.links.set(id, link);
     this.first.onLinkUp(link);
     return link;
@@ -201,6 +204,21 @@ describe('the first configuration', () => {
     a.hear('c', 'enrolled', 'abc');
     expect(a.drawnUp).toEqual(firstOf('abc'));
     expect(a.first.genesis).toEqual(firstOf('abc'));
+  });
+
+  it.each([
+    ['what all of them speak', [1, 2], [1, 3], [1, 2], 2],
+    ['the first, where one speaks no other', [1, 3], [1, 3], [1, 1], undefined],
+    ['none, where they have none in common', [1, 2], [1, 3], [3, 3], null],
+  ] as const)('is under the highest version that is spoken by all: %s', (_, own, second, third, version) => {
+    const of = ([min, max]: readonly [number, number]): ProtocolVersions => ({ min, max });
+    const a = new Part('a', { recorded: 'abc', versions: of(own) });
+    a.up('b', false, of(second));
+    a.up('c', false, of(third));
+    a.hear('b', 'enrolled', 'abc');
+    a.hear('c', 'enrolled', 'abc');
+    if (version === null) expect(a.drawnUp).toBe(null);
+    else expect(a.drawnUp!.version).toBe(version);
   });
 
   it.each([

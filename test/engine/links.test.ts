@@ -6,13 +6,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/checksum.js';
-import {
-  decodeHello,
-  decodeRefusal,
-  encodeHello,
-  encodeRefusal,
-  type Hello,
-} from '../../src/engine/hello.js';
+import { encodeHello, type Hello } from '../../src/engine/hello.js';
 import { type Link, Links } from '../../src/engine/links.js';
 import type { Logger } from '../../src/logger.js';
 import { createMemoryNetwork, type MemoryNetwork } from '../../src/transport/memory/memory-network.js';
@@ -54,6 +48,7 @@ class Node {
       durable: true,
       versionMin: 2,
       versionMax: 3,
+      version: 0,
       ...change,
     };
     const log =
@@ -88,7 +83,7 @@ class Node {
         void this.events.push(`${link.peer?.id} ${link.congested ? 'congested' : 'free'}`),
       onUp: (link) => void this.events.push(`up ${link.peer?.id}`),
       onDown: (link) => void this.events.push(`down ${link.peer?.id ?? id}`),
-      onRefused: (reason) => void this.events.push(`refused: ${reason}`),
+      onRefused: ({ reason }) => void this.events.push(`refused: ${reason}`),
     });
     this.transport.listen(
       {
@@ -308,6 +303,27 @@ describe('a peer is refused', () => {
     const [a, b] = [node('a'), node('b', { versionMin, versionMax })];
     pass(100, [a, b]);
     expect([a.up, b.up]).toEqual([['b'], ['a']]);
+  });
+
+  it('for good where its build does not speak the version in force', () => {
+    const [a, b] = [node('a', { version: 3 }), node('b', { versionMin: 1, versionMax: 2 })];
+    pass(100, [a, b]);
+    expect([a.up, b.up]).toEqual([[], []]);
+    expect(b.events).toEqual([
+      'refused: version 3 of the protocol is in force, the build of "b" speaks 1 to 2',
+    ]);
+  });
+
+  it('once a version comes into force that it does not speak', () => {
+    const [a, b, c] = [node('a'), node('b', { versionMax: 2 }), node('c')];
+    pass(100, [a, b, c]);
+    expect(a.up).toEqual(['b', 'c']);
+    a.hello = { ...a.hello, version: 3 };
+    a.links.cutOlder(3);
+    pass(3000, [a, b, c]);
+    expect(a.up).toEqual(['c']);
+    expect(b.events.at(-1)).toMatch(/^refused: version 3/);
+    expect(a.said(/cut off/)).toBe(false);
   });
 
   it.each(['a', 'b'])('while the certificate of %s is not its own, whoever dialled', (impostor) => {
@@ -535,54 +551,5 @@ describe('a connection is cut off', () => {
     check(1100);
     expect(a.up).toEqual([]);
     expect(a.said(/reads too slowly/)).toBe(true);
-  });
-});
-
-describe('hello and refusal', () => {
-  it('come back as they were', () => {
-    const { hello } = node('a');
-    expect(decodeHello(encodeHello(hello))).toEqual(hello);
-    for (const isFinal of [true, false]) {
-      expect(decodeRefusal(encodeRefusal({ reason: 'r', isFinal }))).toEqual({ reason: 'r', isFinal });
-    }
-  });
-
-  it('of a build that does not tell its versions are those of the first one', () => {
-    const { versionMin: _, versionMax: __, ...hello } = node('a').hello;
-    const bytes = new TextEncoder().encode(JSON.stringify(hello));
-    expect(decodeHello(bytes)).toEqual({ ...hello, versionMin: 1, versionMax: 1 });
-    for (const wrong of [
-      { versionMin: 3, versionMax: 2 },
-      { versionMin: -1 },
-      { versionMax: '1' },
-      { versionMax: null },
-    ])
-      expect(decodeHello(new TextEncoder().encode(JSON.stringify({ ...hello, ...wrong })))).toBe(null);
-  });
-
-  it('are not read where anything is wrong with them', () => {
-    const { hello } = node('a');
-    const wrong: Record<string, unknown[]> = {
-      cluster: [1, null, 'x'.repeat(64)],
-      id: [1, null, 'x'.repeat(64)],
-      incarnation: ['', 'g'.repeat(32), 'a'.repeat(31), 5],
-      life: ['', 'A'.repeat(16), null],
-      start: [-1, 0.5, '1', null, 2 ** 53],
-      sequence: [-1, null],
-      promised: [-1, 'x'],
-      accepted: [-1, {}],
-      hasGenesis: [0, null],
-      durable: ['true', null],
-    };
-    for (const [key, values] of Object.entries(wrong)) {
-      for (const value of [...values, undefined]) {
-        const bytes = new TextEncoder().encode(JSON.stringify({ ...hello, [key]: value }));
-        expect(decodeHello(bytes), `${key}: ${value}`).toBe(null);
-      }
-    }
-    for (const text of ['', '{', '[]', 'null', '5', '"x"']) expect(decodeHello(Buffer.from(text))).toBe(null);
-    expect(decodeHello(Uint8Array.of(0xff, 0xfe))).toBe(null);
-    for (const text of ['', '{}', '{"reason":5}', '[]'])
-      expect(decodeRefusal(Buffer.from(text))).toEqual({ reason: 'refused', isFinal: false });
   });
 });

@@ -2,10 +2,11 @@
 
 import { crc32c } from '../../src/checksum.js';
 import { LogWriter } from '../../src/engine/log-writer.js';
-import { type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
+import { type LogOwner, type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
 import type { SynodError } from '../../src/errors.js';
 import type { Callback, LogMedium, SegmentMemory, SegmentSummary } from '../../src/storage/log-medium.js';
 import { createMemoryMedium, type MemoryContents } from '../../src/storage/memory/memory-medium.js';
+import type { ProtocolVersions } from '../../src/wire/frame.js';
 
 export interface LogRigOptions {
   readonly segmentBytes?: number;
@@ -13,6 +14,8 @@ export interface LogRigOptions {
   readonly contents?: MemoryContents;
   readonly cluster?: string;
   readonly replica?: string;
+  /** Of the protocol, that this build speaks. */
+  readonly versions?: ProtocolVersions;
 }
 
 /** Calls that are due, in order; `run` makes them all, also those that they cause. */
@@ -49,7 +52,7 @@ export class LogRig {
   readonly #nonces = { next: 1 };
 
   constructor(options: LogRigOptions = {}) {
-    const { segmentBytes = 64 * 1024, blockBytes = 64, cluster = 'test', replica = 'a' } = options;
+    const { segmentBytes = 64 * 1024, blockBytes = 64, cluster = 'test', replica = 'a', versions } = options;
     this.contents = options.contents ?? new Map();
     const medium = createMemoryMedium({
       segmentBytes,
@@ -59,7 +62,8 @@ export class LogRig {
     });
     this.medium = this.#watched(medium);
     for (const [segment, { bytes }] of this.contents) this.durable.set(segment, bytes.slice());
-    this.recovered = this.#recover(this.medium, cluster, replica);
+    const build = versions === undefined ? {} : { versions };
+    this.recovered = this.#recover(this.medium, { cluster, replica, ...build });
     const { state, verdict, protocol, diskIncarnation } = this.recovered;
     this.log = new LogWriter({
       medium: this.medium,
@@ -125,7 +129,7 @@ export class LogRig {
     this.queue.run();
   }
 
-  #recover(medium: LogMedium, cluster: string, replica: string): RecoveredLog {
+  #recover(medium: LogMedium, whose: LogOwner): RecoveredLog {
     let summaries: readonly SegmentSummary[] = [];
     medium.start(
       {
@@ -142,7 +146,7 @@ export class LogRig {
     this.queue.run();
     let failed: SynodError | null = null;
     let recovered: RecoveredLog | undefined;
-    recoverLog(medium, summaries, { cluster, replica }, crc32c, (error, result) => {
+    recoverLog(medium, summaries, whose, crc32c, (error, result) => {
       failed = error;
       recovered = result;
     });

@@ -21,7 +21,7 @@ const members = [
 
 /** Notes what it is asked to do. */
 class Administered extends InstantReplica implements ReplicaLike {
-  configuration: MemberSet | null = { number: 4, members, cookie: Buffer.from('kept') };
+  configuration: MemberSet | null = { number: 4, members, cookie: Buffer.from('kept'), version: 1 };
   readonly asked: unknown[] = [];
   failure: SynodError | null = null;
 
@@ -36,6 +36,17 @@ class Administered extends InstantReplica implements ReplicaLike {
   async bootstrap(list: readonly ConfigurationMember[]): Promise<BootstrapResult> {
     this.asked.push({ bootstrap: list });
     return this.configuration === null ? 'bootstrapped' : 'already-bootstrapped';
+  }
+  async raiseProtocolVersion(options?: object): Promise<number> {
+    this.asked.push({ raise: options });
+    return 2;
+  }
+  override async status(): ReturnType<InstantReplica['status']> {
+    const peers = [
+      { id: 'b', connected: true, lag: null, versionMax: 2 },
+      { id: 'c', connected: false, lag: null, versionMax: null },
+    ];
+    return { ...(await super.status()), version: { inForce: 2, max: 3 }, peers };
   }
   async relinquish(options?: object): Promise<string> {
     this.asked.push({ relinquish: options });
@@ -130,7 +141,7 @@ describe('the member set', () => {
 
   it('keeps its only member, and is none before there is one', async () => {
     const { replica, ask } = await administered();
-    replica.configuration = { number: 1, members: [members[0]!], cookie: null };
+    replica.configuration = { number: 1, members: [members[0]!], cookie: null, version: 1 };
     expect(await ask('MEMBER', 'REMOVE', 'a')).toMatch(/only member/);
     replica.configuration = null;
     expect(await ask('MEMBER', 'REMOVE', 'a')).toMatch(/^ERR .*ERR_SYNOD_INACTIVE/);
@@ -166,6 +177,27 @@ describe('who leads', () => {
     expect(((await client.ask('SYNOD', 'PROMOTE')) as { error: string }).error).toMatch(
       /^ERR .*no administrative/,
     );
+  });
+});
+
+describe('the version of the protocol', () => {
+  it('is shown, and raised as asked', async () => {
+    const { replica, ask } = await administered();
+    const shown = { version: 2, builds: { a: 3, b: 2, c: null } };
+    expect(await ask('VERSION')).toEqual(shown);
+    expect(await ask('VERSION', 'RAISE')).toEqual(shown);
+    expect(await ask('version', 'raise', '2')).toEqual(shown);
+    expect(replica.asked).toEqual([{ raise: {} }, { raise: { version: 2 } }]);
+    for (const wrong of [['0'], ['x'], ['2', '3'], ['-1']])
+      expect(await ask('VERSION', 'RAISE', ...wrong)).toMatch(/^ERR/);
+    expect(await ask('VERSION', 'LOWER')).toMatch(/^ERR/);
+  });
+
+  it('is not changed where nobody may change anything', async () => {
+    const { replica, ask } = await administered({ administration: 'none' });
+    expect(await ask('VERSION', 'RAISE')).toEqual(expect.stringMatching(/^NOPERM/));
+    expect(await ask('VERSION')).toMatchObject({ version: 2 });
+    expect(replica.asked).toEqual([]);
   });
 });
 

@@ -6,7 +6,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { contracts } from '../../src/contracts.js';
 import { Acceptor } from '../../src/protocol/acceptor.js';
-import { readmit } from '../../src/protocol/configuration.js';
+import { raiseVersion, readmit } from '../../src/protocol/configuration.js';
 import { Context } from '../../src/protocol/context.js';
 import type { Acceptance } from '../../src/protocol/decree.js';
 import { DecreeKind } from '../../src/protocol/decree.js';
@@ -464,6 +464,16 @@ const trips: readonly (readonly [contract: string, how: string, action: () => un
     'member-numbers-given-once',
     'a counter that went back',
     () => readmit({ ...configurationOf(3), nextMember: 2 }, 'c', incarnationOf('c', 2)),
+  ],
+  [
+    'version-never-lowered',
+    'the version that is in force already',
+    () => raiseVersion({ ...configurationOf(3), version: 3 }, 3),
+  ],
+  [
+    'speaks-the-version-in-force',
+    'recovered under a version that this build does not speak',
+    () => new Scene({ configuration: { ...configurationOf(3), version: 2 } }),
   ],
   ['group-fields-in-bounds', 'member 0', () => new SessionTable().admit(0, 1, 1, 1)],
   [

@@ -42,6 +42,26 @@ describe('a checkpoint that is durable here', () => {
     expect(scene.receive(2, heartbeat(1, 2, 3))[0]).toBe('chosen 3');
   });
 
+  it('leaves a primary its place, if it proposed as far: it had asked for it before it stood', () => {
+    const scene = new Scene().toPrimary();
+    for (const name of ['x', 'y', 'z']) scene.feed({ kind: 'propose', decree: decree(name) });
+    scene.durable();
+    expect(scene.feed({ kind: 'installed', slot: 2, configuration: configured(scene) })).toContain(
+      'chosen 2',
+    );
+    expect(scene.role).toBe('primary');
+    expect(scene.receive(2, { kind: 'accepted', ballot: b(1, 1), from: 1, through: 3 })).toContain(
+      'chosen 3',
+    );
+  });
+
+  it('tells a primary, if it did not, that another one was elected', () => {
+    const scene = new Scene().toPrimary();
+    scene.feed({ kind: 'propose', decree: decree('x') });
+    scene.feed({ kind: 'installed', slot: 2, configuration: configured(scene) });
+    expect(scene.role).toBe('secondary');
+  });
+
   it('changes nothing where more is chosen', () => {
     const scene = new Scene().toSecondaryOf(2);
     scene.receive(2, accept(1, 2, 1, 'x'));

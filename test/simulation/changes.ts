@@ -36,7 +36,8 @@ export class Changes {
 
   /** One may yet be chosen, or is and nobody has executed it. */
   get isUnsettled(): boolean {
-    const { appliedMost } = this.#world;
+    const { appliedMost, raises } = this.#world;
+    if (raises.isUnsettled) return true;
     return this.records.some(({ outcome, slot }) => outcome === null || slot > appliedMost);
   }
 
@@ -64,7 +65,7 @@ export class Changes {
         members,
         { cookie: Buffer.from(cookie), force },
         {
-          resolve: (number) => settle('chosen', number),
+          resolve: ({ configuration: number }) => settle('chosen', number),
           reject: ({ outcome }) => settle(outcome === 'not-applied' ? 'refused' : 'unknown', 0),
         },
       ),

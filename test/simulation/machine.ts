@@ -1,6 +1,7 @@
 /** A machine of the simulated cluster: its disk, its clock, and the replica's process while it runs. */
 
 import type { Configuration } from '../../src/protocol/configuration.js';
+import { PROTOCOL_VERSIONS, type ProtocolVersions } from '../../src/wire/frame.js';
 import type { MachineClock } from './clock.js';
 import type { Disk, DiskSnapshot } from './disk.js';
 import type { LogTap } from './log-tap.js';
@@ -31,6 +32,8 @@ export class Machine {
   /** The steps after which the next life, or this one, ends. */
   stepsArmed = 0;
   stepsDownMs = 0;
+  /** Of the protocol, that the build which is started here speaks. */
+  versions: ProtocolVersions = PROTOCOL_VERSIONS;
   /** What this disk held when a process opened it. */
   backups: Backup[] = [];
   /** The disk was set back, and nobody has found that out yet. */

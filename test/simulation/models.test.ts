@@ -372,7 +372,7 @@ test('scripts differ by seed, and are the same for the same one', () => {
   const kinds = new Set<string>();
   for (let seed = 0; seed < 300; seed += 1)
     for (const fault of drawScript(seed, 'unbounded').faults) kinds.add(fault.kind);
-  expect(kinds.size).toBe(29);
+  expect(kinds.size).toBe(31);
 });
 
 test('bad arguments are named', () => {

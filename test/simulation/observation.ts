@@ -48,6 +48,8 @@ export interface Opened extends Seen {
   readonly incarnation: string;
   /** How often the disk was opened, this time included. */
   readonly session: number;
+  /** The highest version of the protocol that its build speaks. Default: 1. */
+  readonly versionMax?: number;
 }
 
 /** The process is gone: killed, closed or fenced. */

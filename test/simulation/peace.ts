@@ -27,6 +27,9 @@ export interface PeaceResult {
   readonly recoveredIn: number;
 }
 
+/** Of the protocol: in the end all have the newest build. */
+const VERSION_IN_PEACE = 3;
+
 export class Peace {
   readonly #world: World;
   readonly #trouble: Trouble;
@@ -99,6 +102,11 @@ export class Peace {
       disk.isHealed = true;
       disk.failsNext = false;
       disk.nextWriteFault = null;
+      const { min, max } = machine.versions;
+      if (script.settings.versions !== undefined && (min > 1 || max < VERSION_IN_PEACE)) {
+        machine.versions = { min: 1, max: VERSION_IN_PEACE };
+        if (machine.isRunning) world.crash(machine, false, 0);
+      }
       // It would be gone for as long as the trouble had it.
       if (machine.isClosing) world.crash(machine, false, 0);
       if (machine.process !== null) {

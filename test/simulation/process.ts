@@ -15,6 +15,7 @@ import type { LeadershipOrder } from '../../src/engine/engine-leadership.js';
 import type { EngineEvent, EngineOptions } from '../../src/engine/engine-types.js';
 import type { BootstrapOrder, BootstrapOutcome } from '../../src/engine/first-configuration.js';
 import { type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
+import { versionsOf } from '../../src/engine/versions.js';
 import { SynodError } from '../../src/errors.js';
 import type { Logger } from '../../src/logger.js';
 import type { Random } from '../properties/random.js';
@@ -176,8 +177,7 @@ export class SimulatedProcess {
       membership: {
         startsInactive: options.engine.members.length === 0,
         replica: options.engine.replica,
-        send: (change) =>
-          events.after(0.01, () => this.engineThread.run(() => this.engine!.changeMembers(change))),
+        send: (change) => events.after(0.01, () => this.engineThread.run(() => this.engine!.change(change))),
         onChange: () => {},
       },
     });
@@ -336,7 +336,12 @@ export class SimulatedProcess {
         recoverLog(
           this.#medium,
           segments!,
-          { cluster: engine.cluster, replica: engine.replica, checkpoint: state?.restored ?? null },
+          {
+            cluster: engine.cluster,
+            replica: engine.replica,
+            checkpoint: state?.restored ?? null,
+            versions: versionsOf(engine),
+          },
           crc32c,
           (error, recovered) => {
             if (error !== null) return fail(error);

@@ -31,6 +31,9 @@ export interface RunResult {
   /** Changes of the member set that were asked for, and that were chosen. */
   readonly changesAsked: number;
   readonly changesChosen: number;
+  readonly raisesAsked: number;
+  /** The highest version of the protocol that came to be known. */
+  readonly versionMost: number;
   /** Frames that were damaged, doubled, swapped or played again. */
   readonly injections: number;
   readonly calls: number;
@@ -69,6 +72,8 @@ export function runScript(script: Script, print: ((line: string) => void) | null
     configurations: world.configurations.length,
     changesAsked: world.changes.records.length,
     changesChosen: world.changes.chosen,
+    raisesAsked: world.raises.asked,
+    versionMost: world.versionMost,
     injections: world.network.injections,
     calls: world.calls.records.length,
     committed: world.calls.records.filter(({ outcome }: CallRecord) => outcome === 'committed').length,
@@ -96,6 +101,7 @@ function live(world: World): PeaceResult | null {
   world.tell({ kind: 'finished', at: world.events.now });
   if (world.violation !== null) throw world.violation;
   world.changes.check();
+  world.raises.check();
   checkHistory(world.calls.records, { visitedMax: VISITED_MAX });
   return peace;
 }

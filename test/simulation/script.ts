@@ -6,6 +6,7 @@
 
 import type { CheckpointPolicy } from '../../src/application/checkpoint-schedule.js';
 import { MEMBERS_MAX } from '../../src/limits.js';
+import type { ProtocolVersions } from '../../src/wire/frame.js';
 import { Random } from '../properties/random.js';
 import type { DiskModel } from './disk.js';
 import type { NetworkModel } from './network.js';
@@ -53,6 +54,8 @@ export interface Settings {
   readonly clockDriftMax?: number;
   /** Where there are readers. */
   readonly reads?: ReadSettings;
+  /** Where builds are mixed: the versions of the protocol that the first one of each replica speaks. */
+  readonly versions?: readonly ProtocolVersions[];
   /** How long there are faults. */
   readonly troubleMs: number;
 }
@@ -134,6 +137,16 @@ export type Fault = { readonly at: number } & (
       readonly other: number;
       readonly withinMs: number | null;
     }
+  /** The target's build is exchanged for one that speaks these versions of the protocol. */
+  | {
+      readonly kind: 'exchange-build';
+      readonly target: Target;
+      readonly min: number;
+      readonly max: number;
+      readonly downMs: number;
+    }
+  /** The target is asked to raise the version; 0: as far as it can. */
+  | { readonly kind: 'raise'; readonly target: Target; readonly version: number }
   | { readonly kind: 'step-clock'; readonly target: Target; readonly byMs: number }
   | { readonly kind: 'jump-clock'; readonly target: Target; readonly byMs: number }
   | { readonly kind: 'drift-clock'; readonly target: Target; readonly rate: number }
@@ -191,7 +204,7 @@ export function drawScript(seed: number, mode: Mode, reads = 0): Script {
   const copies = checkpoints === null ? [] : drawCopies(new Random(seed + 0.8125 * 2 ** 31), settings);
   const drawnApart = [...deposed, ...withheld, ...copies];
   const sorted = [...faults.filter(isWithinBound), ...drawnApart].sort((a, b) => a.at - b.at);
-  return drawBootstraps(seed, drawChurn(seed, { seed, settings, faults: sorted }));
+  return drawBuilds(seed, drawBootstraps(seed, drawChurn(seed, { seed, settings, faults: sorted })));
 }
 
 /** What a disk may be lost, or be taken for lost, by. */
@@ -221,6 +234,53 @@ function drawBootstraps(seed: number, script: Script): Script {
     mode === 'recoverable' ? script.faults : script.faults.filter(({ kind }) => !losing.has(kind));
   const faults = [...others, ...calls].sort((a, b) => a.at - b.at);
   return { seed, settings: { ...settings, isBootstrapped: true }, faults };
+}
+
+/**
+ * Some runs are an upgrade: builds of neighbouring versions are mixed, exchanged one by one, forth and sometimes back, and the
+ * version is raised meanwhile. A disk that is set back is found out by peers that stay, and an old build may have to go.
+ */
+function drawBuilds(seed: number, script: Script): Script {
+  const random = new Random(seed + 0.9375 * 2 ** 31);
+  if (random.chance(0.8)) return script;
+  const { settings } = script;
+  const { replicas, spares = 0, electionTimeoutMs, troubleMs } = settings;
+  const total = replicas + spares;
+  const oldest = { min: 1, max: random.pick([1, 1, 1, 2]) };
+  const versions = Array.from({ length: total }, () => (random.chance(0.7) ? oldest : { min: 1, max: 2 }));
+  const faults: Fault[] = script.faults.filter(({ kind }) => kind !== 'set-back');
+  const downMs = (): number => electionTimeoutMs * random.pick([0.01, 0.2, 1]);
+  for (let target = 0; target < total; target += 1) {
+    const at = random.between(0, 0.4) * troubleMs;
+    const next = { min: random.chance(0.05) ? 2 : 1, max: random.pick([2, 2, 3]) };
+    faults.push({ at, kind: 'exchange-build', target, ...next, downMs: downMs() });
+    if (random.chance(0.2))
+      faults.push({
+        at: at + random.between(0.05, 0.6) * troubleMs,
+        kind: 'exchange-build',
+        target,
+        ...oldest,
+        downMs: downMs(),
+      });
+  }
+  for (let count = 2 + random.below(8); count > 0; count -= 1) {
+    const at = random.between(0.2, 1) * troubleMs;
+    const target = random.chance(0.8) ? -1 : random.below(total);
+    faults.push({ at, kind: 'raise', target, version: random.pick([0, 0, 2, 3]) });
+    // The primary is lost before its decree is chosen: the next one finds it, and a member that is of an older build again by then.
+    const soon = at + random.between(0, 0.02) * electionTimeoutMs;
+    if (random.chance(0.3))
+      faults.push({ at: soon, kind: 'crash', target: -1, isPower: false, downMs: 2 * electionTimeoutMs });
+    if (random.chance(0.6))
+      faults.push({
+        at: soon,
+        kind: 'exchange-build',
+        target: random.below(total),
+        ...oldest,
+        downMs: 0.1,
+      });
+  }
+  return { seed, settings: { ...settings, versions }, faults: faults.sort((a, b) => a.at - b.at) };
 }
 
 /** Some runs change their members too. By chances of their own: all else in these runs is as it would be without. */

@@ -17,6 +17,7 @@ const ending: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'crash-at-step',
   'crash-all',
   'close',
+  'exchange-build',
   'wipe',
   'set-back',
   'fail-disk',
@@ -114,6 +115,13 @@ export class Trouble {
         break;
       case 'copy':
         world.copies.ask(target!, fault.other < 0 ? null : world.machines[other]!, fault.withinMs);
+        break;
+      case 'exchange-build':
+        target!.versions = { min: fault.min, max: fault.max };
+        this.#crash(target!, false, fault.downMs);
+        break;
+      case 'raise':
+        world.raises.ask(target!, fault.version === 0 ? undefined : fault.version);
         break;
       case 'step-clock':
         target!.clock.stepWall(fault.byMs);

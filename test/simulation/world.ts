@@ -9,7 +9,7 @@ import type { RecoveredLog } from '../../src/engine/recover.js';
 import type { SynodError } from '../../src/errors.js';
 import { priorityBounds } from '../../src/limits.js';
 import type { Logger } from '../../src/logger.js';
-import type { Configuration } from '../../src/protocol/configuration.js';
+import { type Configuration, versionOf } from '../../src/protocol/configuration.js';
 import { DecreeKind } from '../../src/protocol/decree.js';
 import { decodeMessage } from '../../src/wire/codec.js';
 import { FrameKind } from '../../src/wire/frame.js';
@@ -29,6 +29,7 @@ import { Machine } from './machine.js';
 import { Network } from './network.js';
 import { type Observation, Violation } from './observation.js';
 import { SimulatedProcess } from './process.js';
+import { Raises } from './raises.js';
 import { Readers } from './readers.js';
 import type { Script } from './script.js';
 import { SimulatedService } from './service.js';
@@ -60,6 +61,9 @@ export class World {
   readonly changes = new Changes(this);
   readonly bootstraps = new Bootstraps(this);
   readonly copies = new Copies(this);
+  readonly raises = new Raises(this);
+  /** The highest version of the protocol that any disk has a configuration under. */
+  versionMost = 1;
   /** In order of their numbers. */
   readonly configurations: InForce[] = [];
   /** For decisions of the world itself. */
@@ -95,7 +99,9 @@ export class World {
     const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].slice(0, count);
     this.machines = ids.map((id, index) => {
       const { disk, tap } = this.#makeDisk(() => this.machines[index]!);
-      return new Machine(index, id, new MachineClock(this.events), disk, tap);
+      const machine = new Machine(index, id, new MachineClock(this.events), disk, tap);
+      if (settings.versions !== undefined) machine.versions = settings.versions[index]!;
+      return machine;
     });
     const call = this.calls.make.bind(this.calls);
     const callBatch = this.calls.makeBatch.bind(this.calls);
@@ -191,6 +197,7 @@ export class World {
           asksToLead: settings.asks !== undefined,
           asksToVote: settings.asks !== undefined,
         },
+        versions: machine.versions,
         leases: settings.clockDriftMax === undefined ? null : { clockDriftMax: settings.clockDriftMax },
         limits: { commandBytesMax: 4096, checkpointBytesPerSecondMax: 65_536, ...settings.limits },
       },
@@ -299,6 +306,8 @@ export class World {
     const disk = new Disk(`disk ${this.#disks}`, this.script.settings.disk);
     const tap = new LogTap(disk, {
       onWritten: (record) => {
+        if (record.configuration !== null)
+          this.versionMost = Math.max(this.versionMost, versionOf(record.configuration));
         if (record.kind === 'configuration') this.#onGenesis(record.configuration!);
         else if (record.configuration !== null) this.changes.onWritten(record.slot, record.configuration);
         this.tell({ kind: 'written', at: this.events.now, replica: machineOf().id, disk: disk.name, record });
@@ -326,6 +335,7 @@ export class World {
     this.calls.onEnded(machine);
     this.readers.onEnded(machine, how);
     this.changes.onEnded(machine);
+    this.raises.onEnded(machine);
   }
 
   #onRecovered(machine: Machine, recovered: RecoveredLog, incarnation: Uint8Array): boolean {
@@ -347,6 +357,7 @@ export class World {
       kind: 'opened',
       incarnation: machine.incarnation,
       session: state.startNumber + 1,
+      versionMax: machine.versions.max,
     });
     if (this.script.faults.some((fault) => fault.kind === 'set-back') && machine.backups.length < 4)
       machine.backups.push({ at: this.events.now, content: disk.snapshot(), records: tap.durableRecords });
@@ -377,7 +388,9 @@ export class World {
     const isDamage = error.code === 'ERR_SYNOD_LOG_CORRUPT' || error.code === 'ERR_SYNOD_DATA_DIRECTORY';
     if (isDamage && !machine.disk.isDamaged)
       this.fail('no-false-alarm', `${machine.id} refuses a good disk: ${error.message}`);
-    if (!isDamage && error.code !== 'ERR_SYNOD_STORAGE_FAILED')
+    const { min, max } = machine.versions;
+    const isOtherBuild = error.code === 'ERR_SYNOD_VERSION' && (max < this.versionMost || min > 1);
+    if (!isDamage && !isOtherBuild && error.code !== 'ERR_SYNOD_STORAGE_FAILED')
       this.fail('opens', `${machine.id}: ${error.message}`);
     if (isDamage) {
       this.tell({ ...this.#seen(machine), kind: 'damage-found', code: error.code });
@@ -396,6 +409,8 @@ export class World {
       );
     if (code === 'ERR_SYNOD_LOG_CORRUPT' && !machine.disk.isDamaged)
       this.fail('no-false-alarm', `${machine.id} fences itself over a good disk: ${error.message}`);
+    if (code === 'ERR_SYNOD_VERSION' && machine.versions.max >= this.versionMost)
+      this.fail('no-false-refusal', `${machine.id}: ${error.message}`);
     // A frame of another life that is played again may say for a disk what it never said: no network does that, and the
     // replica that stops for it is out of work, not out of order.
     const isMisled = this.script.settings.mode === 'unbounded' && this.network.injections > 0;
@@ -515,8 +530,6 @@ export class World {
   }
 
   #loggerOf(machine: Machine): Logger {
-    const { electionTimeoutMs } = this.script.settings;
-    void electionTimeoutMs;
     const log = (level: string) => (fields: object, event: string) => {
       if (event === 'role') {
         const isPrimary = (fields as { role: string }).role === 'primary';

@@ -40,8 +40,10 @@ export const configuration: fc.Arbitrary<Configuration> = fc
     numbers: fc.uniqueArray(fc.integer({ min: 1, max: MEMBER_NUMBER_MAX }), { minLength: 7, maxLength: 7 }),
     incarnations: fc.array(incarnation, { minLength: 7, maxLength: 7 }),
     spare: fc.integer({ min: 1, max: 100 }),
+    version: fc.option(fc.integer({ min: 2, max: 65_535 })),
   })
-  .map(({ number, ids, numbers, incarnations, spare }) => ({
+  .map(({ number, ids, numbers, incarnations, spare, version }) => ({
+    ...(version === null ? {} : { version }),
     number,
     members: ids.map((each, index) => ({
       number: numbers[index]!,

@@ -94,6 +94,11 @@ describe('configurations', () => {
         nextMember: 9,
       },
     ],
+    ['version 0', { ...valid, version: 0 }],
+    ['the first version, told though it need not be', { ...valid, version: 1 }],
+    ['half a version', { ...valid, version: 2.5 }],
+    ['a version as text', { ...valid, version: '2' }],
+    ['a version out of bounds', { ...valid, version: 65_536 }],
     ['one id twice', { ...valid, members: [member, { ...member, number: 2 }], nextMember: 3 }],
   ];
   for (const [what, value] of wrong) {

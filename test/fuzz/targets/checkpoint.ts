@@ -101,6 +101,7 @@ async function install(
   let asked = 0;
   const installer = new CheckpointInstaller({
     ...{ store: store.store, crc32c, logger: silentLogger, cluster: CLUSTER, chunkBytesMax: 1024 },
+    versions: { min: 1, max: 1 },
     ...{ name: COPY_NAME, isWanted: () => true, isUp: () => true, onProgress: () => {}, onLost: () => {} },
     ask: (_link, fetch) => {
       asked = fetch.offset;

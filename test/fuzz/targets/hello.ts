@@ -32,6 +32,7 @@ const hello: Hello = {
   durable: true,
   versionMin: 1,
   versionMax: 1,
+  version: 0,
 };
 
 const configuration = {
@@ -57,6 +58,8 @@ export const hellos: FuzzTarget = {
     encodeHello(hello),
     encodeRefusal({ reason: 'no', isFinal: true }),
     encodeConfiguration(configuration),
+    encodeConfiguration({ ...configuration, version: 2 }),
+    encodeRefusal({ reason: 'no', isFinal: true, isTooOld: true }),
     encodeConfiguration({
       ...configuration,
       members: configuration.members.map((member) => ({ ...member, address: `[::1]:${member.number}` })),
@@ -72,7 +75,7 @@ export const hellos: FuzzTarget = {
     if (said !== null) {
       trace('hello');
       must(same(decodeHello(encodeHello(said)), said), 'a hello does not round-trip');
-      must(Object.keys(said).length === 12, 'a hello has other keys');
+      must(Object.keys(said).length === 13, 'a hello has other keys');
       for (const count of [
         said.start,
         said.sequence,
@@ -80,6 +83,7 @@ export const hellos: FuzzTarget = {
         said.accepted,
         said.versionMin,
         said.versionMax,
+        said.version,
       ])
         must(Number.isSafeInteger(count) && count >= 0, 'a count that is none', () => String(count));
       must(said.id.length <= 63 && said.cluster.length <= 63, 'a name without a bound');

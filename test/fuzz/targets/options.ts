@@ -204,7 +204,7 @@ function checkChange(choices: Choices): string {
   const nothing = (): void => {};
   const membership = new Membership({
     ...{ replica: 'a', onChange: nothing, onRemoved: nothing },
-    send: (change) => void sent.push(change),
+    send: (change) => void sent.push(change as MemberChange),
   });
   const asked = { resolve: nothing, reject: nothing };
   const told = check(

@@ -122,7 +122,7 @@ export const bootstraps: readonly Mutant[] = [
     edits: [
       {
         file: 'kv/administration.ts',
-        find: "return kind !== 'status' && kind !== 'health' && kind !== 'members';",
+        find: "return kind !== 'status' && kind !== 'health' && kind !== 'members' && kind !== 'version';",
         put: "return kind === 'promote';",
       },
     ],

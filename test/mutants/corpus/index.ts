@@ -17,6 +17,7 @@ import { reads } from './reads.js';
 import { statistics } from './statistics.js';
 import { storage } from './storage.js';
 import { tools } from './tools.js';
+import { versions } from './versions.js';
 import { waking } from './waking.js';
 
 /** Red in every run: what does not find this one does not run. */
@@ -40,4 +41,5 @@ export const mutants: readonly Mutant[] = [
   ...membership,
   ...bootstraps,
   ...clients,
+  ...versions,
 ];

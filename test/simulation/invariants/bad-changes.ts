@@ -1,6 +1,15 @@
 /** Histories in which the members change as they must not, for the test of the invariant that notices. */
 
-import { b, decree, firstConfiguration, incarnationOf, Story, secondConfiguration } from './story.js';
+import { genesisConfiguration } from '../../../src/protocol/configuration.js';
+import {
+  b,
+  configurationRecord,
+  decree,
+  firstConfiguration,
+  incarnationOf,
+  Story,
+  secondConfiguration,
+} from './story.js';
 
 const begun = (): Story => new Story().begin();
 const x = decree('x');
@@ -34,6 +43,35 @@ export const badChanges: readonly (readonly [string, () => Story])[] = [
         .propose('a', b(2, 1), 2, change)
         .accept('b', 'a', b(2, 1), 2, change)
         .apply('a', 2, change);
+    },
+  ],
+];
+
+/** Of a cluster with a primary. */
+const led = (): Story => begun().prepare('a', b(1, 1), 'b');
+
+export const outOfOrder: readonly (readonly [string, () => Story])[] = [
+  [
+    'a first configuration when there is one already',
+    () => {
+      const other = genesisConfiguration([{ id: 'c', incarnation: incarnationOf('c1') }]);
+      return led().choose(1, x).record('c', configurationRecord(other));
+    },
+  ],
+  [
+    'a configuration that skips a number',
+    () => led().choose(1, decree('change', { ...secondConfiguration, number: 3 })),
+  ],
+  [
+    'a number that was used',
+    () => {
+      const change = decree('change', secondConfiguration);
+      const again = decree('again', secondConfiguration);
+      return led()
+        .choose(1, change)
+        .prepare('a', b(2, 1), 'b')
+        .propose('a', b(2, 1), 2, again)
+        .accept('b', 'a', b(2, 1), 2, again);
     },
   ],
 ];

@@ -20,6 +20,7 @@ import { OneValuePerSlot } from './one-value-per-slot.js';
 import { OnlyMembersVote } from './only-members-vote.js';
 import { PromiseNeverLowered } from './promise-never-lowered.js';
 import { SetBackDoesNotVote } from './set-back-does-not-vote.js';
+import { SpeaksTheVersion } from './speaks-the-version.js';
 
 export { checkHistory } from './linearizable-history.js';
 
@@ -49,6 +50,7 @@ export function makeInvariants(slotsKept: number = SLOTS_KEPT): readonly Invaria
     new NoStaleRead(),
     new ExclusiveDecrees(),
     new NothingBehindTheLast(slotsKept),
+    new SpeaksTheVersion(),
   ];
 }
 

@@ -5,8 +5,9 @@ import { genesisConfiguration } from '../../../src/protocol/configuration.js';
 import { noopDecree } from '../../../src/protocol/decree.js';
 import type { Observation } from '../observation.js';
 import { Violation } from '../observation.js';
-import { badChanges } from './bad-changes.js';
+import { badChanges, outOfOrder } from './bad-changes.js';
 import { behindTheLast, notAlone, rightFlags } from './bad-flags.js';
+import { badVersions, rightVersions } from './bad-versions.js';
 import { Invariants, makeInvariants } from './index.js';
 import { checkHistory } from './linearizable-history.js';
 import { staleReads } from './stale-reads.js';
@@ -30,6 +31,7 @@ const begun = (): Story => new Story().begin().prepare('a', b(1, 1), 'b');
 
 const good: Readonly<Record<string, () => Story>> = {
   ...rightFlags,
+  ...rightVersions,
   'commands that are chosen, executed and acknowledged': () =>
     begun()
       .call(1)
@@ -377,32 +379,9 @@ const bad: Readonly<Record<string, readonly (readonly [string, () => Story])[]>>
       () => begun().choose(1, x).end('b').setBack('b', 2).open('b').choose(2, y),
     ],
   ],
-  'configurations-in-order': [
-    [
-      'a first configuration when there is one already',
-      () => {
-        const other = genesisConfiguration([{ id: 'c', incarnation: incarnationOf('c1') }]);
-        return begun().choose(1, x).record('c', configurationRecord(other));
-      },
-    ],
-    [
-      'a configuration that skips a number',
-      () => begun().choose(1, decree('change', { ...secondConfiguration, number: 3 })),
-    ],
-    [
-      'a number that was used',
-      () => {
-        const change = decree('change', secondConfiguration);
-        const again = decree('again', secondConfiguration);
-        return begun()
-          .choose(1, change)
-          .prepare('a', b(2, 1), 'b')
-          .propose('a', b(2, 1), 2, again)
-          .accept('b', 'a', b(2, 1), 2, again);
-      },
-    ],
-  ],
+  'configurations-in-order': outOfOrder,
   'nothing-behind-a-configuration': badChanges,
+  'speaks-the-version': badVersions,
   'exclusive-decrees': notAlone,
   'nothing-behind-the-last': behindTheLast,
   'applied-is-chosen-and-gapless': [

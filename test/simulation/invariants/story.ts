@@ -37,6 +37,8 @@ export class Story {
   readonly #disks: Map<string, string> = new Map();
   readonly #sessions: Map<string, number> = new Map();
   configuration = 1;
+  /** Of the protocol: the highest that builds speak which are started from here on. */
+  versionMax = 1;
 
   constructor(invariants: Invariants = new Invariants()) {
     this.#invariants = invariants;
@@ -52,7 +54,13 @@ export class Story {
     this.#disks.set(replica, disk);
     const session = (this.#sessions.get(disk) ?? 0) + 1;
     this.#sessions.set(disk, session);
-    return this.tell({ ...this.#seen(replica), kind: 'opened', incarnation: incarnationOf(disk), session });
+    return this.tell({
+      ...this.#seen(replica),
+      kind: 'opened',
+      versionMax: this.versionMax,
+      incarnation: incarnationOf(disk),
+      session,
+    });
   }
 
   end(replica: string, how: Ended['how'] = 'crashed'): this {
