@@ -361,7 +361,7 @@ export class Replica {
         break;
       case 'refuse':
         if (message.promised > context.ballotSeen) context.ballotSeen = message.promised;
-        if (message.ballot === this.#proposer.ballot) this.#roleChanges.yieldTo(message.promised);
+        if (message.ballot === this.#proposer.ballot) this.#roleChanges.onRefused(message.promised);
         break;
       case 'hand-over':
         this.#leadership.onHandOver(from, message);

@@ -63,11 +63,7 @@ export class RoleChanges {
         break;
       case 'primary':
         // Nobody is served by a primary without a quorum, and one that goes on sending keeps others from electing.
-        if (this.#proposer.membersHeard < this.#context.quorum || !able) {
-          this.#reading.lease.release();
-          this.#proposer.resign();
-          this.becomeSecondary();
-        }
+        if (this.#proposer.membersHeard < this.#context.quorum || !able) this.#resign();
         break;
       default:
         unreachable(role);
@@ -137,6 +133,23 @@ export class RoleChanges {
   becomeSecondary(): void {
     this.#context.role = 'secondary';
     this.#election.restart();
+  }
+
+  /**
+   * A member has promised a higher ballot than the one that this replica leads under, perhaps in a candidacy that came to nothing: it would
+   * never follow. Where nobody else leads, this replica does again before long, under a ballot above all that it knows of.
+   */
+  onRefused(promised: Ballot): void {
+    if (this.#context.role === 'primary' && promised > this.#proposer.ballot) {
+      this.#resign();
+      this.#election.hasten();
+    } else this.yieldTo(promised);
+  }
+
+  #resign(): void {
+    this.#reading.lease.release();
+    this.#proposer.resign();
+    this.becomeSecondary();
   }
 
   /** Someone else has promised, or proposes under, `ballot`, and it is above what this replica leads under. */

@@ -8,6 +8,7 @@ import {
   configurationOf,
   contractOf,
   decree,
+  options,
   Scene,
   statusReply,
 } from './harness.js';
@@ -341,8 +342,22 @@ describe('phase 2', () => {
 
   it('ends where a member refuses for a higher ballot', () => {
     const scene = new Scene().toPrimary();
-    expect(scene.receive(2, refuse(b(2, 3)))).toEqual(['status: secondary, primary 0, ballot -']);
+    expect(scene.receive(2, refuse(b(2, 3)))).toEqual([
+      'send 2: resign 1.1',
+      'send 3: resign 1.1',
+      'status: secondary, primary 0, ballot -',
+    ]);
     expect(scene.replica.canPropose).toBe(false);
+  });
+
+  it('that ended so is asked for anew before long, above the ballot that was refused for', () => {
+    const scene = new Scene().toPrimary();
+    scene.receive(2, refuse(b(2, 3)));
+    scene.wait(options.electionTimeoutMs * 0.3 + 20);
+    expect(scene.role).toBe('candidate');
+    scene.receive(2, statusReply(2));
+    expect(scene.role).toBe('preparing');
+    expect(scene.replica.promised).toBe(b(3, 1));
   });
 
   it('does not end for a refusal of an older ballot', () => {

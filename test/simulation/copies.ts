@@ -29,6 +29,8 @@ export class Copies {
   ask(machine: Machine, from: Machine | null, withinMs: number | null): void {
     const { process, life } = machine;
     if (process === null || process.state !== 'open' || process.side.checkpoints === null) return;
+    // A replica that is being closed refuses the call before it gets so far.
+    if (machine.isClosing) return;
     const record: CopyRecord = { machine, life, isSettled: false };
     const number = this.#records.push(record);
     // The code of a process that dies in the middle of a call goes on until it is out of it: nobody hears that.

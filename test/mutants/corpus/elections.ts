@@ -159,7 +159,7 @@ export const elections: readonly Mutant[] = [
     name: 'primary-steps-down-without-a-word',
     fault: 'election',
     mimics: 'OmniPaxos: whoever still hears of a leader that gave up keeps the others from electing',
-    edits: [{ file: ROLES, find: '          this.#proposer.resign();\n', put: '' }],
+    edits: [{ file: ROLES, find: '    this.#proposer.resign();\n', put: '' }],
     killedBy: [
       { check: 'unit', file: 'test/golden/golden.test.ts' },
       { check: 'unit', file: 'test/simulation/leadership.test.ts', name: 'its disk stalls' },
