@@ -249,8 +249,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    * Rejects with `ERR_SYNOD_VERSION` where a member does not speak it, or a higher one is in force; with `ERR_SYNOD_NO_QUORUM` where a member is not
    * linked for ten election timeouts; else as `changeConfiguration` does.
    */
-  async raiseProtocolVersion({ version }: RaiseOptions = {}): Promise<number> {
-    const chosen = await this.#change((asked) => this.#side.membership.raise(version, asked));
+  async raiseProtocolVersion(options: RaiseOptions = {}): Promise<number> {
+    const chosen = await this.#change((asked) => this.#side.membership.raise(options, asked));
     return chosen.version;
   }
 

@@ -10,6 +10,7 @@ import { memberById, versionOf } from '../protocol/configuration.js';
 import type { ChangeOutcome, MemberChange, VersionRaise } from '../protocol/reconfiguration.js';
 import { formatAddress, parseAddress } from '../transport/address.js';
 import { decodeConfiguration, isMemberId, memberListBytes } from '../wire/configuration-codec.js';
+import type { RaiseOptions } from './replica-calls.js';
 
 /** One member of a set: its id, and `host:port` where the others reach it. */
 export interface ConfigurationMember {
@@ -114,7 +115,10 @@ export class Membership {
   }
 
   /** Throws `ERR_SYNOD_ARGUMENT`. */
-  raise(version: number | undefined, asked: AskedChange): void {
+  raise(options: RaiseOptions, asked: AskedChange): void {
+    if (typeof options !== 'object' || options === null)
+      throw badArgument(`options: expected an object, got ${shown(options)}`);
+    const { version } = options;
     if (version !== undefined && !(Number.isSafeInteger(version) && version >= 1))
       throw badArgument(`version: expected a whole number from 1 on, got ${shown(version)}`);
     this.#options.send({ request: this.#note(asked), version: version ?? 0 });

@@ -203,6 +203,9 @@ describe.each(['inline', 'worker'] as const)('a replica that is alone, engine %s
     });
     for (const wrong of [0, -1, 1.5, '2', null, Number.NaN])
       await expect(wanted(wrong)).rejects.toMatchObject({ code: 'ERR_SYNOD_ARGUMENT' });
+    await expect(replica.raiseProtocolVersion(null as never)).rejects.toMatchObject({
+      code: 'ERR_SYNOD_ARGUMENT',
+    });
     await replica.close();
     await expect(wanted(1)).rejects.toMatchObject({ code: 'ERR_SYNOD_CLOSED', outcome: 'not-applied' });
   });

@@ -49,7 +49,7 @@ export class Raises {
       });
     };
     process.applicationThread.run(() =>
-      process.side.membership.raise(version, {
+      process.side.membership.raise(version === undefined ? {} : { version }, {
         resolve: (chosen) => settle('chosen', chosen),
         reject: ({ outcome }) => settle(outcome === 'not-applied' ? 'refused' : 'unknown', null),
       }),
