@@ -321,21 +321,10 @@ class Recovering {
     accepted: Map<number, Acceptance>,
     list: readonly ListedMember[] | null = null,
   ): void {
-    // Versions only rise: none before these is higher.
-    const tooEarly = configuration === null ? null : tooOld(configuration, this.#versions);
-    if (tooEarly !== null) {
-      this.#done(tooEarly);
+    const unspoken = this.#judgeVersions(configuration, accepted);
+    if (unspoken !== null) {
+      this.#done(unspoken);
       return;
-    }
-    for (const known of [
-      configuration,
-      ...[...accepted.values()].map(({ decree }) => decree.configuration),
-    ]) {
-      const error = known === null ? null : tooNew(known, this.#versions);
-      if (error !== null) {
-        this.#done(error);
-        return;
-      }
     }
     const { promised } = this.#state;
     const header = this.#found.find((one) => one.header.kind === 'valid')?.header;
@@ -349,6 +338,22 @@ class Recovering {
       checkpoint: this.#checkpoint,
       bytesRead: this.#bytesRead,
     });
+  }
+
+  /** Why this build must not go on from there (rule 11), or null. */
+  #judgeVersions(
+    configuration: Configuration | null,
+    accepted: ReadonlyMap<number, Acceptance>,
+  ): SynodError | null {
+    // Versions only rise: none before these is higher.
+    for (const known of [
+      configuration,
+      ...[...accepted.values()].map(({ decree }) => decree.configuration),
+    ]) {
+      const error = known === null ? null : tooNew(known, this.#versions);
+      if (error !== null) return error;
+    }
+    return configuration === null ? null : tooOld(configuration, this.#versions);
   }
 
   /** The records are intact, but are not what an acceptor writes. */
