@@ -24,6 +24,8 @@ test.each(['recoverable', 'unbounded'] as const)(
       checkpointsCopied: 0,
       copiesAsked: 0,
       segmentsDropped: 0,
+      raisesAsked: 0,
+      versionMost: 0,
     };
     for (let seed = 1; seed <= SEEDS; seed += 1) {
       const run = runSeed(seed, mode);
@@ -33,10 +35,12 @@ test.each(['recoverable', 'unbounded'] as const)(
     expect(sums.committed / SEEDS).toBeGreaterThan(10);
     expect(sums.crashes / SEEDS).toBeGreaterThan(1);
     expect(sums.wipes / SEEDS).toBeGreaterThan(0.3);
-    expect(sums.checkpointsMade / SEEDS).toBeGreaterThan(5);
+    expect(sums.checkpointsMade / SEEDS).toBeGreaterThan(3);
     expect(sums.checkpointsCopied).toBeGreaterThan(0);
     expect(sums.copiesAsked / SEEDS).toBeGreaterThan(0.3);
     expect(sums.segmentsDropped / SEEDS).toBeGreaterThan(0.5);
+    expect(sums.raisesAsked).toBeGreaterThan(2);
+    expect(sums.versionMost).toBeGreaterThan(SEEDS);
     expect(sums.primaries / SEEDS).toBeGreaterThan(1);
     // Calls that bootstrap may never come to one, where no fault is held back.
     expect(sums.configurations / SEEDS).toBeGreaterThan(mode === 'unbounded' ? 0.7 : 1);
