@@ -200,7 +200,9 @@ function errorOf(outcome: Exclude<ChangeOutcome, { kind: 'chosen' }>, primary: s
     case 'version':
       return refused(
         'ERR_SYNOD_VERSION',
-        missing === '' ? 'a higher version of the protocol is in force' : `not spoken by ${missing}`,
+        missing === ''
+          ? 'a higher version of the protocol is in force'
+          : `that version of the protocol is not spoken by ${missing}`,
       );
     case 'changed':
       return refused('ERR_SYNOD_SUPERSEDED', 'another member set is in force than the one to be replaced');

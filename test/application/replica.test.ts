@@ -199,7 +199,7 @@ describe.each(['inline', 'worker'] as const)('a replica that is alone, engine %s
     await expect(wanted(2)).rejects.toMatchObject({
       code: 'ERR_SYNOD_VERSION',
       outcome: 'not-applied',
-      message: 'not spoken by a',
+      message: 'that version of the protocol is not spoken by a',
     });
     for (const wrong of [0, -1, 1.5, '2', null, Number.NaN])
       await expect(wanted(wrong)).rejects.toMatchObject({ code: 'ERR_SYNOD_ARGUMENT' });
