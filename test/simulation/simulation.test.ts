@@ -2,7 +2,8 @@
 
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { runSeed } from './run.js';
+import { runScript, runSeed } from './run.js';
+import { drawScript } from './script.js';
 
 /** More are run by `npm run sim`. */
 const SEEDS = 40;
@@ -27,14 +28,22 @@ test.each(['recoverable', 'unbounded'] as const)(
       raisesAsked: 0,
       versionMost: 0,
     };
+    // Where builds are mixed, some replicas are out for long: these seeds are for that, and not for checkpoints.
+    const plain = { seeds: 0, checkpointsMade: 0 };
     for (let seed = 1; seed <= SEEDS; seed += 1) {
-      const run = runSeed(seed, mode);
+      const script = drawScript(seed, mode);
+      const run = runScript(script);
       expect(run.violation, `seed ${seed}`).toBeNull();
+      if (script.settings.versions === undefined) {
+        plain.seeds += 1;
+        plain.checkpointsMade += run.checkpointsMade;
+      }
       for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += run[name];
     }
     expect(sums.committed / SEEDS).toBeGreaterThan(10);
     expect(sums.crashes / SEEDS).toBeGreaterThan(1);
     expect(sums.wipes / SEEDS).toBeGreaterThan(0.3);
+    expect(plain.checkpointsMade / plain.seeds).toBeGreaterThan(5);
     expect(sums.checkpointsMade / SEEDS).toBeGreaterThan(3);
     expect(sums.checkpointsCopied).toBeGreaterThan(0);
     expect(sums.copiesAsked / SEEDS).toBeGreaterThan(0.3);
