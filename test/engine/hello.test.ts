@@ -1,29 +1,10 @@
 /** What replicas say of themselves when they meet is told as it is, and is not read where anything is wrong with it. */
 
 import { describe, expect, it } from 'vitest';
-import {
-  decodeHello,
-  decodeRefusal,
-  encodeHello,
-  encodeRefusal,
-  type Hello,
-} from '../../src/engine/hello.js';
+import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from '../../src/engine/hello.js';
+import { helloOf } from './hellos.js';
 
-const hello: Hello = {
-  cluster: 'test',
-  id: 'a',
-  incarnation: '61'.repeat(16),
-  start: 1,
-  life: '1'.repeat(16),
-  sequence: 10,
-  promised: 5,
-  accepted: 3,
-  hasGenesis: true,
-  durable: true,
-  versionMin: 2,
-  versionMax: 3,
-  version: 0,
-};
+const hello = helloOf('a');
 
 describe('hello and refusal', () => {
   it('come back as they were', () => {

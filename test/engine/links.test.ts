@@ -13,6 +13,7 @@ import { createMemoryNetwork, type MemoryNetwork } from '../../src/transport/mem
 import type { Connection, Transport } from '../../src/transport/transport.js';
 import { FrameWriter } from '../../src/wire/codec.js';
 import { FrameKind } from '../../src/wire/frame.js';
+import { helloOf } from './hellos.js';
 
 const HANDSHAKE_TIMEOUT_MS = 1000;
 const SEND_QUEUE_BYTES_MAX = 10_000;
@@ -35,22 +36,7 @@ class Node {
   impostor = '';
 
   constructor(id: string, change: Partial<Hello> = {}, name = id, port = portOf(id)) {
-    this.hello = {
-      cluster: 'test',
-      id,
-      incarnation: id.charCodeAt(0).toString(16).repeat(16),
-      start: 1,
-      life: '1'.repeat(16),
-      sequence: 10,
-      promised: 5,
-      accepted: 3,
-      hasGenesis: true,
-      durable: true,
-      versionMin: 2,
-      versionMax: 3,
-      version: 0,
-      ...change,
-    };
+    this.hello = { ...helloOf(id), ...change };
     const log =
       (level: string) =>
       (fields: object, event: string): void =>
