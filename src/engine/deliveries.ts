@@ -6,6 +6,7 @@
 import { ensures, requires } from '../contracts.js';
 import type { SynodError } from '../errors.js';
 import { type Bridge, CHECKPOINT_DELIVERY } from './bridge.js';
+import type { CatchUpPace } from './catch-up-pace.js';
 import type { Chunk, LogReader } from './log-reader.js';
 
 export interface DeliveriesOptions {
@@ -17,6 +18,8 @@ export interface DeliveriesOptions {
   readonly onChunk: (chunk: number, buffer: SharedArrayBuffer) => void;
   readonly onChunkGone: (chunk: number) => void;
   readonly onRead: (error: SynodError | null) => void;
+  /** Where what was missed is to be executed no faster than the others can bear. */
+  readonly pace?: CatchUpPace;
   /** Where it is measured how long the application takes. */
   readonly now?: () => number;
 }
@@ -57,12 +60,14 @@ export class Deliveries {
     requires(slot >= this.next, 'deliveries-jump-forward');
     this.#checkpoint = slot;
     this.next = slot + 1;
+    this.#options.pace?.begin(this.next, true);
   }
 
   /** Hands over what it can, up to slot `through`; true if that is anything. */
   advance(through: number): boolean {
     this.collect();
-    const { bridge, reader, windowBytes } = this.#options;
+    const { bridge, reader, windowBytes, pace } = this.#options;
+    pace?.turn(this.next, through, this.#checkpoint === 0 && this.#open.length === 0);
     const before = this.#checkpoint > 0 ? 0 : this.next;
     const now = through >= this.next ? (this.#options.now?.() ?? 0) : 0;
     requires(through >= this.next - 1, 'chosen-never-lowered');
@@ -75,7 +80,8 @@ export class Deliveries {
     while (
       this.next <= through &&
       bridge.canDeliver &&
-      (this.#openBytes < windowBytes || this.#open.length === 0)
+      (this.#openBytes < windowBytes || this.#open.length === 0) &&
+      (pace === undefined || pace.mayHandOver)
     ) {
       const slot = this.next;
       const entry = reader.find(slot);
@@ -118,6 +124,7 @@ export class Deliveries {
         this.#open.push({ memory: -1 - id, bytes: entry.payloadBytes });
         this.#openBytes += entry.payloadBytes;
       }
+      pace?.onHandedOver(entry.payloadBytes);
       this.next += 1;
     }
     if (this.next <= through && !this.#reading) bridge.setDeliveryBlocked();

@@ -9,6 +9,7 @@ import type { DecreeReference } from '../protocol/decree.js';
 import type { Effect, Role } from '../protocol/effects.js';
 import { encodeConfiguration } from '../wire/configuration-codec.js';
 import { appendRecord, isInPlace } from './append-record.js';
+import type { CatchUpPace } from './catch-up-pace.js';
 import type { Checkpoints } from './checkpoints.js';
 import type { EngineLeadership } from './engine-leadership.js';
 import type { EngineParts } from './engine-types.js';
@@ -35,6 +36,7 @@ export interface EffectRunnerOptions {
   readonly checkpoints: Checkpoints | null;
   readonly leadership: EngineLeadership;
   readonly times: StageTimes;
+  readonly pace: CatchUpPace;
   readonly firstConfiguration: () => Configuration | null;
   /** A step that the protocol wanted is due. */
   readonly onLater: () => void;
@@ -69,9 +71,13 @@ export class EffectRunner {
           this.#append(effect);
           break;
         case 'send': {
+          const { message } = effect;
+          if (message.kind === 'fetch') {
+            this.#fetch(effect);
+            break;
+          }
           const link = peers.link(effect.to);
           if (link === undefined) break;
-          const { message } = effect;
           if (message.kind === 'heartbeat') times.onHeartbeat(effect.to, message.round);
           sender.send(link, message, effect.configuration);
           break;
@@ -116,6 +122,14 @@ export class EffectRunner {
           unreachable(effect);
       }
     }
+  }
+
+  #fetch({ to, message, configuration }: Extract<Effect, { kind: 'send' }>): void {
+    const { pace, peers, sender } = this.#options;
+    pace.ask(() => {
+      const link = peers.link(to);
+      if (link !== undefined) sender.send(link, message, configuration);
+    });
   }
 
   #append({ record, write }: Extract<Effect, { kind: 'append' }>): void {

@@ -12,6 +12,7 @@ import type { Connection } from '../transport/transport.js';
 import { FrameWriter } from '../wire/codec.js';
 import type { ListedMember } from '../wire/configuration-codec.js';
 import { brokenContract } from './broken-contract.js';
+import { CatchUpPace } from './catch-up-pace.js';
 import { Checkpoints } from './checkpoints.js';
 import { Deliveries } from './deliveries.js';
 import { DeliveryWake } from './delivery-wake.js';
@@ -25,8 +26,7 @@ import { Grants } from './grants.js';
 import { GroupFlag } from './group.js';
 import { Health, type MemberHealth } from './health.js';
 import { describeSelf } from './hello.js';
-import type { Link } from './links.js';
-import { handshakeTimeoutMs, Links } from './links.js';
+import { handshakeTimeoutMs, type Link, Links } from './links.js';
 import { beginLog, continuedLog } from './log-ending.js';
 import { LogKeeper } from './log-keeper.js';
 import { LogReader } from './log-reader.js';
@@ -86,7 +86,6 @@ export class Engine {
     this.#parts = parts;
     const { electionTimeoutMs, heartbeatMs } = options;
     const self = describeSelf(parts);
-    const { incarnation } = self;
     this.#startNumber = self.start;
     bridge.session = this.#startNumber;
     this.#reads = new ReadIntake(bridge);
@@ -100,7 +99,7 @@ export class Engine {
         lease: leaseOf(options),
         versionMax: self.versionMax,
       },
-      { id: options.replica, incarnation },
+      { id: options.replica, incarnation: self.incarnation },
       recovered.protocol,
       parts.random,
       parts.now(),
@@ -182,7 +181,9 @@ export class Engine {
       },
       times: this.#times,
     });
+    const pace = new CatchUpPace({ core: this.#core, parts, holdMsMax: electionTimeoutMs });
     this.#deliveries = new Deliveries({
+      pace,
       bridge,
       reader: this.#reader,
       windowBytes: DELIVERY_WINDOW_BYTES,
@@ -224,6 +225,7 @@ export class Engine {
       checkpoints: this.checkpoints,
       leadership: this.#leadership,
       times: this.#times,
+      pace,
       firstConfiguration: () => this.#first.genesis,
       onConfiguration: (configuration) => {
         this.#setPeers([]);
@@ -236,7 +238,7 @@ export class Engine {
       core: this.#core,
       log: this.#log,
       sender: this.#sender,
-      incarnation,
+      incarnation: self.incarnation,
       links: () => this.#links.up,
       record: (payload) => this.#effects.recordList(payload),
       onList: () => this.#setPeers([]),
@@ -507,8 +509,7 @@ export class Engine {
   }
 
   #hasWork(): boolean {
-    if (this.#durableWrite >= 0) return true;
-    if (this.#reads.isDue) return true;
+    if (this.#durableWrite >= 0 || this.#reads.isDue) return true;
     if (this.#core.role === 'primary')
       return (
         this.#leadership.canPropose &&

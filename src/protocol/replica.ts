@@ -141,6 +141,10 @@ export class Replica {
   get chosen(): Slot {
     return this.#context.chosen;
   }
+  /** The highest slot that anyone said is chosen. */
+  get known(): Slot {
+    return this.#learner.known;
+  }
   get promised(): Ballot {
     return this.#acceptor.promised;
   }

@@ -1,0 +1,123 @@
+/**
+ * How fast a replica that was away catches up. It would take all of a machine for as long as that lasts, its own and, where they share
+ * processors, disks or links, the others', while their callers wait for them. So it executes what it missed in pieces, rests behind each
+ * for as long as the piece took, and asks for more of the log when it has executed what came.
+ *
+ * It rests only while it comes nearer at a good rate: what is chosen meanwhile would else keep it behind for ever. And nobody waits for a
+ * replica that leads, or is about to, or could be needed to: there, nothing rests.
+ */
+
+import type { Slot } from '../protocol/decree.js';
+import type { Replica } from '../protocol/replica.js';
+import type { EngineParts } from './engine-types.js';
+
+export interface CatchUpPaceOptions {
+  /** `known`: the highest slot that anybody said is chosen. */
+  readonly core: Pick<Replica, 'known' | 'primary' | 'role'>;
+  readonly parts: Pick<EngineParts, 'now' | 'later' | 'schedule'>;
+  /** What is to be asked for waits no longer than so many milliseconds, whatever was executed by then: the protocol would give up whom it asks. */
+  readonly holdMsMax: number;
+}
+
+/** Bytes of commands that are handed over between two rests. */
+const PIECE_BYTES = 2 * 1024 * 1024;
+/** A state machine that stands still, as for a checkpoint, is no load to rest from. */
+const REST_MS_MAX = 100;
+/** Slots that are executed for each that is chosen meanwhile, where it rests. */
+const GAIN_MIN = 1.5;
+
+export class CatchUpPace {
+  readonly #options: CatchUpPaceOptions;
+  #isOn = false;
+  /** The next slot to hand over, as of the last turn. */
+  #next: Slot = 1;
+  /** Where it began. */
+  #fromNext: Slot = 0;
+  #fromKnown: Slot = 0;
+  #pieceBytes = 0;
+  #pieceAt = 0;
+  #restUntil = 0;
+  /** Everything that is known chosen was executed, as of the last turn. */
+  #isDrained = true;
+  #held: { readonly ask: () => void; readonly until: number } | null = null;
+
+  constructor(options: CatchUpPaceOptions) {
+    this.#options = options;
+  }
+
+  /** It catches up, with `next` the next slot to hand over. Where it does already, a jump begins it anew. */
+  begin(next: Slot, isJump = false): void {
+    if (this.#isOn && !isJump) return;
+    this.#isOn = true;
+    this.#fromNext = next;
+    this.#fromKnown = Math.max(next - 1, this.#options.core.known);
+    this.#pieceBytes = 0;
+  }
+
+  /** More of the log is to be asked for: at once, or when there is time for it. The newest word counts. */
+  ask(ask: () => void): void {
+    this.#held = null;
+    const isFirst = !this.#isOn;
+    this.begin(this.#next);
+    if (isFirst || this.#mayAsk) ask();
+    else this.#held = { ask, until: this.#now + this.#options.holdMsMax };
+  }
+
+  get mayHandOver(): boolean {
+    if (!this.#isOn) return true;
+    if (this.#isUrgent) return true;
+    return this.#pieceBytes < PIECE_BYTES && !this.#isResting;
+  }
+
+  /** Commands of so many bytes were handed over. */
+  onHandedOver(bytes: number): void {
+    if (!this.#isOn) return;
+    if (this.#pieceBytes === 0) this.#pieceAt = this.#now;
+    this.#pieceBytes += bytes;
+  }
+
+  /** Every turn: `next` is the next slot to hand over, `through` the last one that could be; and whether all before it are executed. */
+  turn(next: Slot, through: Slot, isExecuted: boolean): void {
+    this.#next = next;
+    if (!this.#isOn) return;
+    this.#isDrained = isExecuted && next > through;
+    if (isExecuted && this.#pieceBytes >= PIECE_BYTES) this.#endPiece(next);
+    const held = this.#held;
+    if (held !== null && (this.#mayAsk || this.#now >= held.until)) {
+      this.#held = null;
+      held.ask();
+      this.#options.parts.schedule();
+    }
+    if (this.#isDrained && next > this.#options.core.known) this.#isOn = false;
+  }
+
+  get #isResting(): boolean {
+    return this.#now < this.#restUntil;
+  }
+
+  get #now(): number {
+    return this.#options.parts.now();
+  }
+
+  /** It leads, or is about to, or nobody does: somebody waits for what it has not executed. */
+  get #isUrgent(): boolean {
+    const { role, primary } = this.#options.core;
+    return primary === 0 || role === 'primary' || role === 'preparing' || role === 'candidate';
+  }
+
+  get #mayAsk(): boolean {
+    return this.#isUrgent || (this.#isDrained && !this.#isResting);
+  }
+
+  #endPiece(next: Slot): void {
+    const { core, parts } = this.#options;
+    const at = this.#now;
+    const restMs = Math.min(REST_MS_MAX, at - this.#pieceAt);
+    this.#pieceBytes = 0;
+    const executed = next - this.#fromNext;
+    const chosenMeanwhile = core.known - this.#fromKnown;
+    if (restMs <= 0 || executed < GAIN_MIN * chosenMeanwhile) return;
+    this.#restUntil = at + restMs;
+    parts.later(Math.ceil(restMs), parts.schedule);
+  }
+}

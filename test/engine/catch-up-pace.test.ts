@@ -1,0 +1,159 @@
+/**
+ * Aim: a replica that catches up rests between pieces, and asks for more when it has executed what came; but never where somebody waits for
+ * it, never so that it stays behind, and never for long.
+ */
+
+import { beforeEach, expect, it } from 'vitest';
+import { CatchUpPace } from '../../src/engine/catch-up-pace.js';
+import type { Role } from '../../src/protocol/effects.js';
+
+const MEBIBYTE = 1024 * 1024;
+const HOLD_MS = 300;
+
+let now: number;
+let timers: number[];
+let scheduled: number;
+let core: { known: number; primary: number; role: Role };
+let pace: CatchUpPace;
+let asked: string[];
+
+beforeEach(() => {
+  now = 1000;
+  timers = [];
+  scheduled = 0;
+  asked = [];
+  core = { known: 1000, primary: 2, role: 'secondary' };
+  pace = new CatchUpPace({
+    core,
+    parts: {
+      now: () => now,
+      later: (afterMs) => void timers.push(afterMs),
+      schedule: () => {
+        scheduled += 1;
+      },
+    },
+    holdMsMax: HOLD_MS,
+  });
+});
+
+/** Hands over a piece, executes it within `ms`, and has it noticed, with slot `next` the next one of those up to `through`. */
+function piece(ms: number, next: number, through = 1000): void {
+  pace.onHandedOver(2 * MEBIBYTE);
+  now += ms;
+  pace.turn(next, through, true);
+}
+
+it('hands over as much as there is where nothing was missed', () => {
+  for (let part = 0; part < 100; part += 1) {
+    pace.onHandedOver(MEBIBYTE);
+    pace.turn(part, 1000, true);
+    expect(pace.mayHandOver).toBe(true);
+  }
+  expect(timers).toEqual([]);
+});
+
+it('waits for a piece to be executed, and rests for as long as that took', () => {
+  pace.begin(1);
+  pace.onHandedOver(MEBIBYTE);
+  expect(pace.mayHandOver).toBe(true);
+  pace.onHandedOver(MEBIBYTE);
+  expect(pace.mayHandOver).toBe(false);
+  now += 20;
+  pace.turn(100, 1000, false);
+  expect(pace.mayHandOver).toBe(false);
+  now += 10;
+  pace.turn(100, 1000, true);
+  expect(timers).toEqual([30]);
+  expect(pace.mayHandOver).toBe(false);
+  now += 29;
+  expect(pace.mayHandOver).toBe(false);
+  now += 1;
+  expect(pace.mayHandOver).toBe(true);
+});
+
+it('does not rest for as long as a state machine stands still', () => {
+  pace.begin(1);
+  piece(60_000, 100);
+  expect(timers).toEqual([100]);
+});
+
+it('does not rest where about as many are chosen meanwhile as it executes', () => {
+  pace.begin(1);
+  core.known += 66;
+  piece(30, 101);
+  expect(timers).toEqual([30]);
+  now += 30;
+  core.known += 100;
+  piece(30, 201, 2000);
+  expect(timers).toEqual([30]);
+  expect(pace.mayHandOver).toBe(true);
+});
+
+it.each(['primary', 'preparing', 'candidate'] as const)('does not rest as %s', (role) => {
+  pace.begin(1);
+  piece(30, 100);
+  expect(pace.mayHandOver).toBe(false);
+  core.role = role;
+  expect(pace.mayHandOver).toBe(true);
+  pace.ask(() => void asked.push('now'));
+  expect(asked).toEqual(['now']);
+});
+
+it('does not rest where no primary is known', () => {
+  pace.begin(1);
+  piece(30, 100);
+  core.primary = 0;
+  expect(pace.mayHandOver).toBe(true);
+});
+
+it('asks for the first range at once, for the next one when it has executed what came and rested', () => {
+  pace.turn(1, 0, true);
+  pace.ask(() => void asked.push('first'));
+  expect(asked).toEqual(['first']);
+  pace.onHandedOver(3 * MEBIBYTE);
+  pace.turn(101, 100, false);
+  pace.ask(() => void asked.push('passed over'));
+  pace.ask(() => void asked.push('second'));
+  now += 40;
+  pace.turn(101, 100, true);
+  expect(asked).toEqual(['first']);
+  now += 40;
+  pace.turn(101, 100, true);
+  expect(asked).toEqual(['first', 'second']);
+  expect(scheduled).toBe(1);
+  pace.turn(101, 100, true);
+  expect(asked.length).toBe(2);
+});
+
+it('asks before the protocol gives up whom it asks, however slow the state machine is', () => {
+  pace.ask(() => void asked.push('first'));
+  pace.onHandedOver(3 * MEBIBYTE);
+  pace.turn(101, 100, false);
+  pace.ask(() => void asked.push('second'));
+  now += HOLD_MS - 1;
+  pace.turn(101, 100, false);
+  expect(asked).toEqual(['first']);
+  now += 1;
+  pace.turn(101, 100, false);
+  expect(asked).toEqual(['first', 'second']);
+});
+
+it('has caught up when everything that anybody told of is executed', () => {
+  pace.begin(1);
+  pace.turn(1000, 999, true);
+  piece(30, 1000, 999);
+  expect(pace.mayHandOver).toBe(false);
+  now += 30;
+  pace.turn(1001, 1000, true);
+  pace.onHandedOver(100 * MEBIBYTE);
+  expect(pace.mayHandOver).toBe(true);
+});
+
+it('begins anew behind a checkpoint', () => {
+  pace.begin(1);
+  core.known = 2000;
+  // Of what it jumped over it executed nothing, and what was chosen before counts no more.
+  pace.begin(1901, true);
+  piece(30, 1910, 2000);
+  expect(timers).toEqual([30]);
+});
