@@ -45,9 +45,8 @@ export class CatchUpPace {
     this.#options = options;
   }
 
-  /** It catches up, with `next` the next slot to hand over. Where it does already, a jump begins it anew. */
-  begin(next: Slot, isJump = false): void {
-    if (this.#isOn && !isJump) return;
+  /** It catches up, with `next` the next slot to hand over; where it does already, begins anew. */
+  begin(next: Slot): void {
     this.#isOn = true;
     this.#fromNext = next;
     this.#fromKnown = Math.max(next - 1, this.#options.core.known);
@@ -58,14 +57,13 @@ export class CatchUpPace {
   ask(ask: () => void): void {
     this.#held = null;
     const isFirst = !this.#isOn;
-    this.begin(this.#next);
+    if (isFirst) this.begin(this.#next);
     if (isFirst || this.#mayAsk) ask();
     else this.#held = { ask, until: this.#now + this.#options.holdMsMax };
   }
 
   get mayHandOver(): boolean {
-    if (!this.#isOn) return true;
-    if (this.#isUrgent) return true;
+    if (!this.#isOn || this.#isUrgent) return true;
     return this.#pieceBytes < PIECE_BYTES && !this.#isResting;
   }
 
