@@ -1,10 +1,12 @@
 /**
  * How fast a replica that was away catches up. It would take all of a machine for as long as that lasts, its own and, where they share
- * processors, disks or links, the others', while their callers wait for them. So it executes what it missed in pieces, rests behind each
- * for as long as the piece took, and asks for more of the log when it has executed what came.
+ * processors, disks or links, the others', while their callers wait for them. So it executes what it missed in pieces, of which restoring a
+ * checkpoint is the first, rests behind each for three times as long as the piece took, and asks for more of the log when it has executed what
+ * came.
  *
- * It rests only while it comes nearer at a good rate: what is chosen meanwhile would else keep it behind for ever. And nobody waits for a
- * replica that leads, or is about to, or could be needed to: there, nothing rests.
+ * It rests only while it comes nearer, since what is chosen meanwhile would else keep it behind for ever. A tenth is gain enough: what it
+ * holds on disk counts for quorums all the while. And where somebody waits for it, as it leads, or is about to, or could be needed to,
+ * nothing rests.
  */
 
 import type { Slot } from '../protocol/decree.js';
@@ -20,18 +22,21 @@ export interface CatchUpPaceOptions {
 }
 
 /** Bytes of commands that are handed over between two rests. */
-const PIECE_BYTES = 2 * 1024 * 1024;
+const PIECE_BYTES = 1024 * 1024;
+/** Milliseconds of rest for each that a piece took. */
+const REST_PER_WORK = 3;
 /** A state machine that stands still, as for a checkpoint, is no load to rest from. */
 const REST_MS_MAX = 100;
 /** Slots that are executed for each that is chosen meanwhile, where it rests. */
-const GAIN_MIN = 1.5;
+const GAIN_MIN = 1.1;
+/** It may rest though it gains less, until so much of what it was behind by is lost again: what stood still for long is slow at first. */
+const LOSS_PART_MAX = 0.25;
 
 export class CatchUpPace {
   readonly #options: CatchUpPaceOptions;
   #isOn = false;
-  /** The next slot to hand over, as of the last turn. */
-  #next: Slot = 1;
-  /** Where it began. */
+  /** Nothing was executed since it began, which what is gained is measured from. */
+  #isAtStart = false;
   #fromNext: Slot = 0;
   #fromKnown: Slot = 0;
   #pieceBytes = 0;
@@ -45,19 +50,19 @@ export class CatchUpPace {
     this.#options = options;
   }
 
-  /** It catches up, with `next` the next slot to hand over; where it does already, begins anew. */
-  begin(next: Slot): void {
+  /** It catches up; where it does already, begins anew. What was handed over by now, as a checkpoint to restore, is the first piece. */
+  begin(): void {
     this.#isOn = true;
-    this.#fromNext = next;
-    this.#fromKnown = Math.max(next - 1, this.#options.core.known);
-    this.#pieceBytes = 0;
+    this.#isAtStart = true;
+    this.#pieceBytes = PIECE_BYTES;
+    this.#pieceAt = this.#now;
   }
 
   /** More of the log is to be asked for: at once, or when there is time for it. The newest word counts. */
   ask(ask: () => void): void {
     this.#held = null;
     const isFirst = !this.#isOn;
-    if (isFirst) this.begin(this.#next);
+    if (isFirst) this.begin();
     if (isFirst || this.#mayAsk) ask();
     else this.#held = { ask, until: this.#now + this.#options.holdMsMax };
   }
@@ -76,7 +81,6 @@ export class CatchUpPace {
 
   /** Every turn: `next` is the next slot to hand over, `through` the last one that could be; and whether all before it are executed. */
   turn(next: Slot, through: Slot, isExecuted: boolean): void {
-    this.#next = next;
     if (!this.#isOn) return;
     this.#isDrained = isExecuted && next > through;
     if (isExecuted && this.#pieceBytes >= PIECE_BYTES) this.#endPiece(next);
@@ -110,11 +114,17 @@ export class CatchUpPace {
   #endPiece(next: Slot): void {
     const { core, parts } = this.#options;
     const at = this.#now;
-    const restMs = Math.min(REST_MS_MAX, at - this.#pieceAt);
+    const restMs = Math.min(REST_MS_MAX, REST_PER_WORK * (at - this.#pieceAt));
     this.#pieceBytes = 0;
+    if (this.#isAtStart) {
+      this.#isAtStart = false;
+      this.#fromNext = next;
+      this.#fromKnown = Math.max(next - 1, core.known);
+    }
     const executed = next - this.#fromNext;
     const chosenMeanwhile = core.known - this.#fromKnown;
-    if (restMs <= 0 || executed < GAIN_MIN * chosenMeanwhile) return;
+    const lossMax = LOSS_PART_MAX * (this.#fromKnown - this.#fromNext + 1);
+    if (restMs <= 0 || executed + lossMax < GAIN_MIN * chosenMeanwhile) return;
     this.#restUntil = at + restMs;
     parts.later(Math.ceil(restMs), parts.schedule);
   }

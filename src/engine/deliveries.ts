@@ -60,7 +60,7 @@ export class Deliveries {
     requires(slot >= this.next, 'deliveries-jump-forward');
     this.#checkpoint = slot;
     this.next = slot + 1;
-    this.#options.pace?.begin(this.next);
+    this.#options.pace?.begin();
   }
 
   /** Hands over what it can, up to slot `through`; true if that is anything. */

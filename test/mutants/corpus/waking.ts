@@ -4,6 +4,8 @@ import type { Mutant } from '../mutant.js';
 
 const WAKE = 'engine/delivery-wake.ts';
 const wake = { check: 'unit', file: 'test/engine/delivery-wake.test.ts' } as const;
+const PACE = 'engine/catch-up-pace.ts';
+const pace = { check: 'unit', file: 'test/engine/catch-up-pace.test.ts' } as const;
 const later = { check: 'unit', file: 'test/engine/later-step.test.ts' } as const;
 
 export const waking: readonly Mutant[] = [
@@ -39,5 +41,44 @@ export const waking: readonly Mutant[] = [
       },
     ],
     killedBy: [later],
+  },
+  {
+    name: 'rests-and-stays-behind',
+    fault: 'execution',
+    mimics: 'catching up is throttled below the rate at which others go on, and never ends',
+    edits: [
+      {
+        file: PACE,
+        find: 'if (restMs <= 0 || executed + lossMax < GAIN_MIN * chosenMeanwhile) return;',
+        put: 'if (restMs <= 0) return;',
+      },
+    ],
+    killedBy: [pace],
+  },
+  {
+    name: 'rests-where-it-leads',
+    fault: 'execution',
+    mimics: 'a background throttle that goes on where everybody waits for the work',
+    edits: [
+      {
+        file: PACE,
+        find: "return primary === 0 || role === 'primary' || role === 'preparing' || role === 'candidate';",
+        put: 'return primary === 0;',
+      },
+    ],
+    killedBy: [pace],
+  },
+  {
+    name: 'fetch-held-for-ever',
+    fault: 'execution',
+    mimics: 'a request that waits for room waits longer than whoever is to answer it is waited for',
+    edits: [
+      {
+        file: PACE,
+        find: '(this.#mayAsk || this.#now >= held.until)',
+        put: 'this.#mayAsk',
+      },
+    ],
+    killedBy: [pace],
   },
 ];
