@@ -2,7 +2,7 @@
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import type { EngineOption, ReplicaStatus, StorageOption, TransportOption } from 'synod';
+import type { EngineOption, ReplicaOptions, ReplicaStatus, StorageOption, TransportOption } from 'synod';
 import { Child } from './child.js';
 import type { ClientCommand, ClientReport } from './client-process.js';
 import { freePort } from './free-port.js';
@@ -26,6 +26,8 @@ export interface ClusterSettings {
   readonly log: 'trim' | 'keep';
   /** Of V8's young generation; 0: as Node has it, 16. */
   readonly semiSpace: number;
+  /** What is not named is as it is by default. */
+  readonly limits?: NonNullable<ReplicaOptions['limits']>;
   /** Parent of the data directories. */
   readonly dir: string;
   /** Gets what V8 prints of each collection of garbage in a replica's process. */
@@ -69,6 +71,7 @@ export class BenchCluster {
   async #open(): Promise<void> {
     const { storage, transport, engine, replicas, load, clients, log, semiSpace, onCollection } =
       this.#settings;
+    const { limits = {} } = this.#settings;
     const ids = Array.from({ length: replicas }, (_, index) => `r${index + 1}`);
     const members: { id: string; address: string }[] = [];
     for (const id of ids) members.push({ id, address: `127.0.0.1:${await freePort()}` });
@@ -89,6 +92,7 @@ export class BenchCluster {
           storage: { kind: storage as StorageOption, allowVolatile: true },
           transport: { kind: transport as TransportOption },
           engine: engine as EngineOption,
+          limits,
         };
         await child.ask({ kind: 'open', settings, keepsLog: log === 'keep' }, 'opened');
       }),

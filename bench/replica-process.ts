@@ -7,7 +7,8 @@ import { drive, type LoadResult, type LoadSettings } from './load.js';
 
 export type ReplicaSettings = Required<
   Pick<ReplicaOptions, 'cluster' | 'replica' | 'members' | 'dataDir' | 'storage' | 'transport' | 'engine'>
->;
+> &
+  Pick<ReplicaOptions, 'limits'>;
 
 export interface Usage {
   readonly cpuSeconds: number;

@@ -88,6 +88,43 @@ describe('bench:cluster', () => {
   });
 });
 
+describe('bench:sweep', () => {
+  const short = ['--storage', 'memory', '--rounds', '1', '--seconds', '0.3', '--warmup', '0'];
+
+  it('fixes what it is told to, each beside the default', () => {
+    const { status, stdout, stderr } = bench(
+      'sweep',
+      ...short,
+      '--pipelines',
+      '2',
+      '--commands',
+      '16',
+      '--json',
+    );
+    expect(stderr).toContain('round 1 of 1, 2 in flight, 16 commands at most');
+    expect(status).toBe(0);
+    const { rows, label } = JSON.parse(stdout);
+    const [asItIs, fixed] = rows;
+    expect(asItIs.fixed).toBeNull();
+    expect(asItIs.commandsPerDecree).toBeGreaterThan(16);
+    expect(fixed.fixed).toEqual({ pipelineDecreesMax: 2, decreeCommandsMax: 16 });
+    expect(fixed.commandsPerDecree).toBeLessThanOrEqual(16);
+    expect(fixed.opsRatio).toBeGreaterThan(0);
+    for (const key of ['payload', 'durability', 'topology', 'machine', 'kernel', 'version'])
+      expect(label[key], key).toBeTruthy();
+  });
+
+  it.each([
+    ['--pipelines', '0'],
+    ['--pipelines', '1,'],
+    ['--commands', '1,70000'],
+  ])('refuses %s %s', (name, list) => {
+    const { status, stderr } = bench('sweep', name, list);
+    expect(status).toBe(2);
+    expect(stderr).toContain(name);
+  });
+});
+
 describe('bench:recovery', () => {
   it('kills a replica, and says how long it takes until it serves again', () => {
     const args = ['--storage', 'file', '--gigabytes', '0.005', '--runs', '1', '--json'];
