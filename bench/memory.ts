@@ -30,6 +30,8 @@ interface Look {
   readonly opsPerSecond: number;
   /** Of each replica, the primary first. */
   readonly residentBytes: readonly number[];
+  /** Of these, what no file lies behind: without the mapped log, whose length swings with the checkpoints. */
+  readonly anonymousBytes: readonly number[];
 }
 
 const counters: Map<string, AllocationCounter> = new Map();
@@ -65,6 +67,7 @@ try {
       atSeconds,
       opsPerSecond: opsOf(run),
       residentBytes: run.usage.map(([, after]) => after.residentBytes),
+      anonymousBytes: run.usage.map(([, after]) => after.anonymousBytes),
     });
     if (warm !== null) commands += run.loads.reduce((sum, load) => sum + load.commands, 0);
     else if (atSeconds >= WARM_SECONDS) warm = allocated();
@@ -79,14 +82,23 @@ try {
   const bytesPerCommand = allocated().map((bytes, index) => (bytes - before[index]!) / Math.max(1, commands));
   const later = looks.filter(({ atSeconds }) => atSeconds > WARM_SECONDS);
   // Single looks swing with the collector: a few at either end.
-  const ends = [later.slice(0, 5), later.slice(-5)] as const;
-  const [first, last] = ends.map((some) =>
-    names.map((_, index) => median(some.map(({ residentBytes }) => residentBytes[index]!))),
-  ) as [number[], number[]];
+  const atEnds = (of: (look: Look) => readonly number[]): { first: number[]; last: number[] } => {
+    const [first, last] = [later.slice(0, 5), later.slice(-5)].map((some) =>
+      names.map((_, index) => median(some.map((look) => of(look)[index]!))),
+    );
+    return { first: first!, last: last! };
+  };
+  const resident = atEnds((look) => look.residentBytes);
+  const anonymous = atEnds((look) => look.anonymousBytes);
+  const growth = ({ first, last }: typeof resident): number[] =>
+    last.map((bytes, index) => bytes - first[index]!);
   const result = {
-    residentBytesAfterWarmUp: first,
-    residentBytesAtTheEnd: last,
-    growthBytes: last.map((bytes, index) => bytes - first[index]!),
+    residentBytesAfterWarmUp: resident.first,
+    residentBytesAtTheEnd: resident.last,
+    growthBytes: growth(resident),
+    anonymousBytesAfterWarmUp: anonymous.first,
+    anonymousBytesAtTheEnd: anonymous.last,
+    anonymousGrowthBytes: growth(anonymous),
     heapBytesPerCommand: bytesPerCommand,
     opsPerSecond: median(looks.map(({ opsPerSecond }) => opsPerSecond)),
     minutes: values.minutes,
@@ -100,7 +112,8 @@ try {
     process.stdout.write(
       [
         `${Math.round(result.opsPerSecond).toLocaleString('en')} commands/s for ${values.minutes} minutes; of each process, the primary first:`,
-        `resident MiB after ${WARM_SECONDS.toFixed(0)} s ${mebibytes(first)}, at the end ${mebibytes(last)}, growth ${mebibytes(result.growthBytes)}`,
+        `resident MiB after ${WARM_SECONDS.toFixed(0)} s ${mebibytes(resident.first)}, at the end ${mebibytes(resident.last)}, growth ${mebibytes(result.growthBytes)}`,
+        `without what files lie behind, as the mapped log: ${mebibytes(anonymous.first)}, ${mebibytes(anonymous.last)}, ${mebibytes(result.anonymousGrowthBytes)}`,
         `bytes of JavaScript heap per command: ${bytesPerCommand.map((bytes) => bytes.toFixed(1)).join('  ')}`,
         ...Object.entries(result.label).map(([key, value]) => `  ${key}: ${value}`),
         '',

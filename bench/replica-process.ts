@@ -17,6 +17,8 @@ export interface Usage {
   readonly contextSwitches: number;
   readonly heapBytes: number;
   readonly residentBytes: number;
+  /** Of it, what no file lies behind: all but the mapped log, and programs. */
+  readonly anonymousBytes: number;
 }
 
 export type ReplicaCommand =
@@ -82,6 +84,7 @@ export function usage(): Usage {
   const { user, system } = process.cpuUsage();
   const { voluntaryContextSwitches, involuntaryContextSwitches } = process.resourceUsage();
   const { heapUsed, rss } = process.memoryUsage();
+  const anonymous = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'));
   const counted = /syscr: (\d+)\nsyscw: (\d+)/.exec(readFileSync('/proc/self/io', 'utf8'));
   return {
     cpuSeconds: (user + system) / 1e6,
@@ -89,6 +92,7 @@ export function usage(): Usage {
     contextSwitches: voluntaryContextSwitches + involuntaryContextSwitches,
     heapBytes: heapUsed,
     residentBytes: rss,
+    anonymousBytes: anonymous === null ? 0 : Number(anonymous[1]) * 1024,
   };
 }
 

@@ -151,16 +151,21 @@ describe('bench:memory', () => {
     const { status, stdout, stderr } = bench('memory', '--storage', 'file', '--minutes', '0.1', '--json');
     expect(stderr).toContain('resident MiB');
     expect(status).toBe(0);
-    const { looks, heapBytesPerCommand, growthBytes, label } = JSON.parse(stdout);
+    const { looks, heapBytesPerCommand, growthBytes, anonymousGrowthBytes, label } = JSON.parse(stdout);
     expect(looks.length).toBeGreaterThan(3);
-    for (const { residentBytes } of looks) {
+    for (const { residentBytes, anonymousBytes } of looks) {
       expect(residentBytes.length).toBe(3);
-      for (const bytes of residentBytes) expect(bytes).toBeGreaterThan(30e6);
+      for (const [index, bytes] of residentBytes.entries()) {
+        expect(bytes).toBeGreaterThan(30e6);
+        expect(anonymousBytes[index]).toBeGreaterThan(10e6);
+        expect(anonymousBytes[index]).toBeLessThan(1.1 * bytes);
+      }
     }
     expect(heapBytesPerCommand.length).toBe(3);
     // The primary has a promise for each command.
     expect(heapBytesPerCommand[0]).toBeGreaterThan(50);
     expect(growthBytes.length).toBe(3);
+    expect(anonymousGrowthBytes.length).toBe(3);
     expect(label.machine).toBeTruthy();
   });
 });
