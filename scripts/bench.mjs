@@ -10,7 +10,18 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { transpileTree } from './transpile.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-const names = ['micro', 'native', 'limit', 'cluster', 'sweep', 'recovery', 'memory', 'report', 'compare'];
+const names = [
+  'micro',
+  'native',
+  'limit',
+  'cluster',
+  'sweep',
+  'kv',
+  'recovery',
+  'memory',
+  'report',
+  'compare',
+];
 const [name] = process.argv.slice(2);
 
 if (name === undefined || !names.includes(name)) {

@@ -11,6 +11,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 const scratch = mkdtempSync(path.join(tmpdir(), 'synod-bench-test-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const hasCmake = spawnSync('cmake', ['--version']).status === 0;
+const hasRedisBenchmark = spawnSync('redis-benchmark', ['--version']).status === 0;
+if (!hasRedisBenchmark) console.log('no redis-benchmark here: bench:kv is left out');
 if (!hasCmake) console.log('no cmake here: what needs the C++ benchmarks is left out');
 
 function bench(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
@@ -122,6 +124,32 @@ describe('bench:sweep', () => {
     const { status, stderr } = bench('sweep', name, list);
     expect(status).toBe(2);
     expect(stderr).toContain(name);
+  });
+});
+
+describe('bench:kv', () => {
+  it.skipIf(!hasRedisBenchmark)('measures SET and GET of states of several sizes', () => {
+    const args = ['--storage', 'file', '--keys', '10,1200', '--requests', '5000', '--runs', '1', '--json'];
+    const { status, stdout, stderr } = bench('kv', ...args);
+    expect(stderr).toContain('1,200 keys, run 1 of 1');
+    expect(status).toBe(0);
+    const { rows, label } = JSON.parse(stdout);
+    expect(rows.map(({ keys }: { keys: number }) => keys)).toEqual([10, 1200]);
+    for (const { set, get, residentBytes } of rows) {
+      for (const { opsPerSecond, p50Ms, p99Ms } of [set, get]) {
+        expect(opsPerSecond).toBeGreaterThan(0);
+        expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
+      }
+      expect(residentBytes.length).toBe(3);
+    }
+    for (const key of ['payload', 'storage', 'topology', 'machine', 'kernel', 'version'])
+      expect(label[key], key).toBeTruthy();
+  });
+
+  it.each(['0', '10,x', '30000000'])('refuses %s keys', (keys) => {
+    const { status, stderr } = bench('kv', '--keys', keys);
+    expect(status).toBe(2);
+    expect(stderr).toContain('--keys');
   });
 });
 

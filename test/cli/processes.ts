@@ -3,10 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { projectRoot } from '../project-root.js';
 
-export const mainPath: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+export const mainPath: string = join(projectRoot(), 'dist/cli/main.js');
 
 export interface Run {
   readonly child: ChildProcess;

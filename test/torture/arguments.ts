@@ -1,9 +1,8 @@
 /** The command line of `npm run torture`. */
 
-import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { projectRoot } from '../project-root.js';
 
 export type PartitionChoice = 'auto' | 'netns' | 'proxy';
 export type StorageChoice = 'mixed' | 'file' | 'uring' | 'pmem' | 'memory';
@@ -25,14 +24,7 @@ export interface TortureOptions {
   readonly program: string;
 }
 
-/** Of the project that this file is in, wherever it was compiled to. */
 const defaultProgram = join(projectRoot(), 'dist/cli/main.js');
-
-function projectRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
-}
 
 /** The command line is wrong: one line for people, exit code 2. */
 export class UsageError extends Error {
