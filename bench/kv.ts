@@ -149,8 +149,8 @@ try {
     ...machineLabel(),
   };
   const line = ({ keys, set, get, residentBytes }: Row): string =>
-    `| ${keys.toLocaleString('en')} | ${Math.round(set.opsPerSecond).toLocaleString('en')} | ${set.p50Ms} | ${set.p99Ms} | ` +
-    `${Math.round(get.opsPerSecond).toLocaleString('en')} | ${get.p50Ms} | ${get.p99Ms} | ${residentBytes.map((bytes) => Math.round(bytes / MEBIBYTE)).join(' ')} |`;
+    `| ${keys.toLocaleString('en')} | ${Math.round(set.opsPerSecond).toLocaleString('en')} | ${set.p50Ms.toFixed(1)} | ${set.p99Ms.toFixed(1)} | ` +
+    `${Math.round(get.opsPerSecond).toLocaleString('en')} | ${get.p50Ms.toFixed(1)} | ${get.p99Ms.toFixed(1)} | ${residentBytes.map((bytes) => Math.round(bytes / MEBIBYTE)).join(' ')} |`;
   process.stdout.write(
     values.json
       ? `${JSON.stringify({ rows, runs: values.runs, label })}\n`
