@@ -6,13 +6,17 @@ export type ArgumentKind =
   | { readonly kind: 'number'; readonly value: number; readonly min: number; readonly max: number }
   | { readonly kind: 'word'; readonly value: string; readonly words: readonly string[] }
   | { readonly kind: 'text'; readonly value: string }
+  /** Whole numbers, with commas between. */
+  | { readonly kind: 'numbers'; readonly value: string; readonly min: number; readonly max: number }
   | { readonly kind: 'flag' };
 
 type Value<Kind> = Kind extends { kind: 'number' }
   ? number
-  : Kind extends { kind: 'flag' }
-    ? boolean
-    : string;
+  : Kind extends { kind: 'numbers' }
+    ? readonly number[]
+    : Kind extends { kind: 'flag' }
+      ? boolean
+      : string;
 
 export type Arguments<Kinds> = { readonly [Name in keyof Kinds]: Value<Kinds[Name]> };
 
@@ -51,6 +55,12 @@ export function readArguments<const Kinds extends Readonly<Record<string, Argume
       if (!(value >= kind.min && value <= kind.max))
         refuse(`--${name} is a number from ${kind.min} to ${kind.max}, not ${String(text)}`);
       values[name] = value;
+    } else if (kind.kind === 'numbers') {
+      const list = text === undefined ? kind.value : String(text);
+      const numbers = list.split(',').map(Number);
+      if (!numbers.every((one) => Number.isInteger(one) && one >= kind.min && one <= kind.max))
+        refuse(`--${name} is a list of numbers from ${kind.min} to ${kind.max}, not ${list}`);
+      values[name] = numbers;
     } else {
       const value = text === undefined ? kind.value : String(text);
       if (kind.kind === 'word' && !kind.words.includes(value))

@@ -69,9 +69,18 @@ export class BenchCluster {
   }
 
   async #open(): Promise<void> {
-    const { storage, transport, engine, replicas, load, clients, log, semiSpace, onCollection } =
-      this.#settings;
-    const { limits = {} } = this.#settings;
+    const {
+      storage,
+      transport,
+      engine,
+      replicas,
+      load,
+      clients,
+      log,
+      semiSpace,
+      limits = {},
+      onCollection,
+    } = this.#settings;
     const ids = Array.from({ length: replicas }, (_, index) => `r${index + 1}`);
     const members: { id: string; address: string }[] = [];
     for (const id of ids) members.push({ id, address: `127.0.0.1:${await freePort()}` });

@@ -3,18 +3,19 @@
  * sizes: as many keys are there before it begins, and drawn from at random. Needs redis-benchmark. Each figure is printed with its conditions.
  */
 
-import { spawn, spawnSync } from 'node:child_process';
-import { disposeAll, TestCluster, type TestReplica } from '../test/cluster/support/cluster.js';
+import { spawnSync } from 'node:child_process';
+import { disposeAll, TestCluster } from '../test/cluster/support/cluster.js';
 import { RespClient } from '../test/cluster/support/resp-client.js';
 import { readArguments } from './arguments.js';
 import { median } from './figures.js';
 import { type KeyValueRun, keyName, readCsv } from './kv-figures.js';
 import { machineLabel } from './label.js';
+import { runNative } from './native-program.js';
 
 const values = readArguments('bench:kv', {
   storage: { kind: 'word', value: 'pmem', words: ['pmem', 'uring', 'file'] },
   /** A list: one cluster for each. */
-  keys: { kind: 'text', value: '1000,100000,1000000' },
+  keys: { kind: 'numbers', value: '1000,100000,1000000', min: 1, max: 20_000_000 },
   size: { kind: 'number', value: 3, min: 1, max: 65_536 },
   clients: { kind: 'number', value: 50, min: 1, max: 1000 },
   pipeline: { kind: 'number', value: 64, min: 1, max: 10_000 },
@@ -22,16 +23,10 @@ const values = readArguments('bench:kv', {
   runs: { kind: 'number', value: 3, min: 1, max: 101 },
   json: { kind: 'flag' },
 });
-const KEYS_MAX = 20_000_000;
 const FILL_KEYS = 500;
 const FILLS_OPEN = 8;
 const MEBIBYTE = 1024 * 1024;
 
-const sizes = values.keys.split(',').map(Number);
-if (!sizes.every((one) => Number.isInteger(one) && one >= 1 && one <= KEYS_MAX)) {
-  process.stderr.write(`--keys is a list of numbers from 1 to ${KEYS_MAX}, not ${values.keys}\n`);
-  process.exit(2);
-}
 if (spawnSync('redis-benchmark', ['--version']).status !== 0) {
   process.stderr.write('bench:kv needs redis-benchmark, of the package redis-tools\n');
   process.exit(2);
@@ -61,40 +56,13 @@ async function fill(port: number, keys: number): Promise<void> {
   }
 }
 
-function measure(port: number, test: 'set' | 'get', keys: number): Promise<KeyValueRun> {
+async function measure(port: number, test: 'set' | 'get', keys: number): Promise<KeyValueRun> {
   const { clients, pipeline, requests, size } = values;
-  const child = spawn(
-    'redis-benchmark',
-    [
-      '-p',
-      port,
-      '-t',
-      test,
-      '-c',
-      clients,
-      '-P',
-      pipeline,
-      '-n',
-      requests,
-      '-d',
-      size,
-      '-r',
-      keys,
-      '--csv',
-    ].map(String),
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (piece: string) => {
-    text += piece;
-  });
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => {
-      if (code === 0) resolve(readCsv(text, test.toUpperCase()));
-      else reject(new Error(`redis-benchmark ended with ${code}`));
-    });
-  });
+  const text = await runNative('redis-benchmark', [
+    ...['-p', `${port}`, '-t', test, '-c', `${clients}`, '-P', `${pipeline}`],
+    ...['-n', `${requests}`, '-d', `${size}`, '-r', `${keys}`, '--csv'],
+  ]);
+  return readCsv(text, test.toUpperCase());
 }
 
 interface Row {
@@ -116,14 +84,15 @@ function middle(runs: readonly KeyValueRun[]): KeyValueRun {
 }
 
 async function measureKeys(keys: number): Promise<Row> {
-  const cluster = await TestCluster.start({
+  const cluster = await TestCluster.plan({
     storage: {
       kind: values.storage,
       segmentBytes: 64 * MEBIBYTE,
       ...(values.storage === 'pmem' && { allowVolatile: true }),
     },
   });
-  const primary: TestReplica = await cluster.untilReady();
+  await cluster.startAll();
+  const primary = await cluster.untilReady();
   await fill(primary.kvPort, keys);
   const sets: KeyValueRun[] = [];
   const gets: KeyValueRun[] = [];
@@ -141,7 +110,7 @@ async function measureKeys(keys: number): Promise<Row> {
 
 try {
   const rows: Row[] = [];
-  for (const keys of sizes) rows.push(await measureKeys(keys));
+  for (const keys of values.keys) rows.push(await measureKeys(keys));
   const label = {
     payload: `values of ${values.size} B`,
     storage: rows[0]!.storage,

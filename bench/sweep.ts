@@ -23,23 +23,14 @@ const values = readArguments('bench:sweep', {
   warmup: { kind: 'number', value: 1, min: 0, max: 600 },
   rounds: { kind: 'number', value: 3, min: 1, max: 101 },
   /** Lists of the numbers to fix. */
-  pipelines: { kind: 'text', value: '1,2,4,16,64' },
-  commands: { kind: 'text', value: '64,512,4096,65536' },
+  pipelines: { kind: 'numbers', value: '1,2,4,16,64', min: 1, max: 4096 },
+  commands: { kind: 'numbers', value: '64,512,4096,65536', min: 1, max: 65_536 },
   dir: { kind: 'text', value: '' },
   json: { kind: 'flag' },
 });
 
-function numbers(name: string, text: string, max: number): readonly number[] {
-  const all = text.split(',').map(Number);
-  const wrong = all.find((one) => !(Number.isInteger(one) && one >= 1 && one <= max));
-  if (wrong === undefined) return all;
-  process.stderr.write(`--${name} is a list of numbers from 1 to ${max}, not ${text}\n`);
-  process.exit(2);
-}
-const pipelines = numbers('pipelines', values.pipelines, 4096);
-const commands = numbers('commands', values.commands, 65_536);
-const fixed: readonly Fixed[] = pipelines.flatMap((pipelineDecreesMax) =>
-  commands.map((decreeCommandsMax) => ({ pipelineDecreesMax, decreeCommandsMax })),
+const fixed: readonly Fixed[] = values.pipelines.flatMap((pipelineDecreesMax) =>
+  values.commands.map((decreeCommandsMax) => ({ pipelineDecreesMax, decreeCommandsMax })),
 );
 
 const settings: ClusterSettings = {

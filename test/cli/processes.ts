@@ -2,12 +2,20 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { projectRoot } from '../project-root.js';
+import { fileURLToPath } from 'node:url';
 
 export const mainPath: string = join(projectRoot(), 'dist/cli/main.js');
+
+/** Of the project that this file is in, wherever it was compiled to. */
+function projectRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+}
 
 export interface Run {
   readonly child: ChildProcess;

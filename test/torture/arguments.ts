@@ -1,8 +1,8 @@
 /** The command line of `npm run torture`. */
 
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { projectRoot } from '../project-root.js';
+import { mainPath } from '../cli/processes.js';
 
 export type PartitionChoice = 'auto' | 'netns' | 'proxy';
 export type StorageChoice = 'mixed' | 'file' | 'uring' | 'pmem' | 'memory';
@@ -23,8 +23,6 @@ export interface TortureOptions {
   /** The compiled command line that is tortured. */
   readonly program: string;
 }
-
-const defaultProgram = join(projectRoot(), 'dist/cli/main.js');
 
 /** The command line is wrong: one line for people, exit code 2. */
 export class UsageError extends Error {
@@ -57,7 +55,7 @@ const options = {
   partitions: { type: 'string', default: 'auto' },
   rate: { type: 'string', default: '500' },
   faults: { type: 'string' },
-  program: { type: 'string', default: defaultProgram },
+  program: { type: 'string', default: mainPath },
   keep: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
