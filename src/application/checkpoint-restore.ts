@@ -37,6 +37,8 @@ export class CheckpointReading {
   #reader: BlockReader | null = null;
   #offset = CHECKPOINT_HEADER_BYTES;
   #pieces: Uint8Array[] = [];
+  /** Read into time after time: fresh memory would cost more than reading. */
+  #buffer: Uint8Array | null = null;
 
   constructor(store: CheckpointStore, stored: StoredCheckpoint, cluster: string, crc32c: Crc32c) {
     this.#store = store;
@@ -52,7 +54,7 @@ export class CheckpointReading {
 
   /** Reads the header. Once, first. The sessions are there once the first piece of state is. */
   open(callback: Callback<CheckpointFacts>): void {
-    this.#read(0, CHECKPOINT_HEADER_BYTES, (error, page) => {
+    this.#read(0, new Uint8Array(CHECKPOINT_HEADER_BYTES), (error, page) => {
       if (error !== null) return callback(error);
       const refusal = this.#takeHeader(page!);
       if (refusal !== null) callback(refusal);
@@ -68,7 +70,9 @@ export class CheckpointReading {
       else callback(this.#corrupt(bytes, 'it has no end'));
       return;
     }
-    this.#read(this.#offset, Math.min(READ_BYTES, bytes - this.#offset), (error, chunk) => {
+    this.#buffer ??= new Uint8Array(Math.min(READ_BYTES, bytes));
+    const left = bytes - this.#offset;
+    this.#read(this.#offset, this.#buffer.subarray(0, left), (error, chunk) => {
       if (error !== null) return callback(error);
       if (chunk!.length === 0) return callback(this.#corrupt(this.#offset, 'it has no end'));
       this.#offset += chunk!.length;
@@ -106,8 +110,7 @@ export class CheckpointReading {
     return null;
   }
 
-  #read(offset: number, length: number, callback: Callback<Uint8Array>): void {
-    const target = new Uint8Array(length);
+  #read(offset: number, target: Uint8Array, callback: Callback<Uint8Array>): void {
     this.#store.read(this.#stored.slot, offset, target, (error, count) => {
       if (error !== null) callback(error);
       else callback(null, target.subarray(0, count));

@@ -14,6 +14,7 @@ import type { CheckpointReader, CheckpointStore } from '../storage/checkpoint-st
 import type { CheckpointFetch, CheckpointName, FrameWriter } from '../wire/codec.js';
 import { CheckpointCheck } from './checkpoint-check.js';
 import type { Link } from './links.js';
+import { OWN_MEMORY } from './places.js';
 
 /** A checkpoint that is durable here. */
 export interface ServedCheckpoint extends CheckpointName {
@@ -213,7 +214,7 @@ export class CheckpointServer {
       if (damage !== null) return this.#onDamage(checkpoint, damage);
       const checksum = crc32c(target, 0, length, 0);
       const headerBytes = writer.checkpointChunk({ ...checkpoint, offset }, length, checksum);
-      link.sending.push(-1);
+      link.sending.push(OWN_MEMORY);
       link.connection.send(writer.bytes, headerBytes, target, 0, length);
       onSent();
     });

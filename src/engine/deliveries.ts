@@ -7,6 +7,7 @@ import { ensures, requires } from '../contracts.js';
 import type { SynodError } from '../errors.js';
 import { type Bridge, CHECKPOINT_DELIVERY } from './bridge.js';
 import type { CatchUpPace } from './catch-up-pace.js';
+import { ChunkPool } from './chunk-pool.js';
 import type { Chunk, LogReader } from './log-reader.js';
 
 export interface DeliveriesOptions {
@@ -24,6 +25,8 @@ export interface DeliveriesOptions {
   readonly now?: () => number;
 }
 
+/** Read back at once. */
+const CHUNK_BYTES = 4 * 1024 * 1024;
 /** The place of a decree without commands. */
 const NOWHERE = Number.POSITIVE_INFINITY;
 
@@ -39,15 +42,19 @@ export class Deliveries {
   /** What was handed over and not executed yet, oldest first. */
   #open: { memory: number; bytes: number }[] = [];
   #openBytes = 0;
+  readonly #pool: ChunkPool;
+  /** What was read back last, while there may be more in it to hand over. */
   #chunk: ReadBack | null = null;
-  #chunks = 0;
-  #live: number[] = [];
-  #reading = false;
+  /** The chunk that is being read into. */
+  #reading: number | null = null;
   /** Slot of a checkpoint that the application is to restore before anything else; 0 where there is none. */
   #checkpoint = 0;
 
   constructor(options: DeliveriesOptions) {
     this.#options = options;
+    const { reader, onChunk, onChunkGone } = options;
+    const chunkBytes = Math.min(CHUNK_BYTES, reader.segmentBytes);
+    this.#pool = new ChunkPool({ chunkBytes, onChunk, onChunkGone });
   }
 
   /** What was handed over and, as far as is known, not executed yet. */
@@ -127,7 +134,8 @@ export class Deliveries {
       pace?.onHandedOver(entry.payloadBytes);
       this.next += 1;
     }
-    if (this.next <= through && !this.#reading) bridge.setDeliveryBlocked();
+    if (this.next > through) this.#chunk = null;
+    else if (this.#reading === null) bridge.setDeliveryBlocked();
     return this.next > before;
   }
 
@@ -138,7 +146,7 @@ export class Deliveries {
     for (let index = 0; index < done; index += 1) this.#openBytes -= this.#open[index]!.bytes;
     this.#open.splice(0, done);
     ensures(this.#openBytes >= 0, 'delivered-bytes-add-up');
-    if (this.#live.length > 1) this.#dropChunks();
+    this.#keepChunks();
   }
 
   /** Adds the segments that something handed over and not executed lies in. */
@@ -147,31 +155,27 @@ export class Deliveries {
   }
 
   #readBack(slot: number): void {
-    if (this.#reading) return;
-    const { reader, onChunk, onRead } = this.#options;
+    if (this.#reading !== null) return;
+    const { reader, onRead } = this.#options;
     const entry = reader.find(slot)!;
-    const buffer = new SharedArrayBuffer(reader.chunkBytes(entry));
-    const id = this.#chunks;
-    this.#chunks += 1;
-    this.#reading = true;
-    reader.readChunk(entry, new Uint8Array(buffer), (error, chunk) => {
-      this.#reading = false;
-      if (error === null) {
-        this.#chunk = { ...chunk!, id };
-        this.#live.push(id);
-        onChunk(id, buffer);
-      }
+    const wanted = reader.chunkBytes(entry, CHUNK_BYTES);
+    const { id, buffer } = this.#pool.take(wanted);
+    this.#chunk = null;
+    this.#reading = id;
+    reader.readChunk(entry, new Uint8Array(buffer, 0, wanted), (error, chunk) => {
+      this.#reading = null;
+      if (error === null) this.#chunk = { ...chunk!, id };
       onRead(error);
     });
   }
 
-  #dropChunks(): void {
+  /** What was handed over out of a chunk is read there until it is executed: then, and no sooner, it may be written over. */
+  #keepChunks(): void {
+    if (this.#pool.isEmpty) return;
     const used = new Set<number>();
     for (const { memory } of this.#open) if (memory < 0) used.add(-1 - memory);
-    this.#live = this.#live.filter((id) => {
-      if (used.has(id) || id === this.#chunk?.id) return true;
-      this.#options.onChunkGone(id);
-      return false;
-    });
+    if (this.#chunk !== null) used.add(this.#chunk.id);
+    if (this.#reading !== null) used.add(this.#reading);
+    this.#pool.keep(used);
   }
 }

@@ -210,6 +210,7 @@ export class Engine {
       reader: this.#reader,
       send: (link, message) => this.#sender.send(link, message),
       isUp: (link) => this.#links.isUp(link),
+      addMemories: (used) => this.#links.addMemories(used),
       onError: (error) => this.fence(error),
       onSent: () => parts.schedule(),
     });

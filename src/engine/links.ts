@@ -14,6 +14,7 @@ import { FrameReader } from '../wire/frame-reader.js';
 import type { ResolveAddress } from './address-resolver.js';
 import type { Hello, Refusal } from './hello.js';
 import { decodeHello, decodeRefusal, encodeHello, encodeRefusal } from './hello.js';
+import { OWN_MEMORY } from './places.js';
 import { judgeVersions } from './versions.js';
 
 export interface Peer {
@@ -74,9 +75,6 @@ interface Seen {
   accepted: number;
 }
 
-/** The place of a payload in memory of its own, which nothing else is ever put into. */
-export const OWN_MEMORY: number = Number.POSITIVE_INFINITY;
-
 export class Link {
   readonly connection: Connection;
   readonly reader: FrameReader;
@@ -90,7 +88,7 @@ export class Link {
   congestedSince = 0;
   /**
    * Where the payloads lie that were sent and may still be referred to, oldest first: a segment, `-1 - chunk` for a chunk
-   * of the application's outbox, or `OWN_MEMORY`.
+   * of the application's outbox, `FETCH_MEMORY - buffer` for one of the fetch server's, or `OWN_MEMORY`.
    */
   readonly sending: number[] = [];
 

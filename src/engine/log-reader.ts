@@ -18,7 +18,8 @@ export interface Chunk {
   readonly bytes: Uint8Array;
 }
 
-const CHUNK_BYTES = 1024 * 1024;
+/** Of a chunk, where nothing else is said: as much as a peer fetches at once. */
+export const CHUNK_BYTES: number = 1024 * 1024;
 
 export class LogReader {
   readonly #medium: LogMedium;
@@ -64,15 +65,16 @@ export class LogReader {
     );
   }
 
-  /** The bytes that a chunk from `entry` on has. */
-  chunkBytes(entry: MutableLogEntry): number {
-    return Math.max(
-      entry.payloadBytes,
-      Math.min(CHUNK_BYTES, this.#medium.segmentBytes - entry.payloadOffset),
-    );
+  get segmentBytes(): number {
+    return this.#medium.segmentBytes;
   }
 
-  /** Reads a chunk that begins with the payload of `entry` into `target`, which has `chunkBytes(entry)` bytes. */
+  /** The bytes that a chunk from `entry` on has: the payload of `entry` at least, else `most` or what the segment has left. */
+  chunkBytes(entry: MutableLogEntry, most: number = CHUNK_BYTES): number {
+    return Math.max(entry.payloadBytes, Math.min(most, this.segmentBytes - entry.payloadOffset));
+  }
+
+  /** Reads a chunk that begins with the payload of `entry` into `target`, which has as many bytes as `chunkBytes` says. */
   readChunk(
     entry: MutableLogEntry,
     target: Uint8Array,

@@ -6,9 +6,9 @@ import type { SegmentMemory } from '../storage/log-medium.js';
 import type { FrameWriter } from '../wire/codec.js';
 import { encodeConfiguration, encodeJoin } from '../wire/configuration-codec.js';
 import type { FrameKind, Piece } from '../wire/frame.js';
-import { type Link, OWN_MEMORY } from './links.js';
+import type { Link } from './links.js';
 import type { CopyBytes } from './log-writer.js';
-import { HeapPlace, LogPlace } from './places.js';
+import { HeapPlace, LogPlace, OWN_MEMORY } from './places.js';
 
 export interface MessageSenderOptions {
   readonly writer: FrameWriter;
@@ -44,7 +44,7 @@ export class MessageSender {
           connection.send(writer.bytes, headerBytes, memory.bytes, source.offset, source.offset + bytes);
         } else {
           const payload = this.join(source);
-          link.sending.push(OWN_MEMORY);
+          link.sending.push(source instanceof HeapPlace ? source.memory : OWN_MEMORY);
           connection.send(writer.bytes, headerBytes, payload, 0, payload.length);
         }
         return;

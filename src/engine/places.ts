@@ -20,11 +20,16 @@ export class TailPlace {
   }
 }
 
-/** In memory of its own, in parts. */
+/** The place of a payload in memory of its own, which nothing else is ever put into. */
+export const OWN_MEMORY: number = Number.POSITIVE_INFINITY;
+
+/** In parts, in memory of their own; or in one that is used again, and then `memory` says which, as in `Link.sending`. */
 export class HeapPlace {
   readonly parts: readonly Uint8Array[];
-  constructor(parts: readonly Uint8Array[]) {
+  readonly memory: number;
+  constructor(parts: readonly Uint8Array[], memory: number = OWN_MEMORY) {
     this.parts = parts;
+    this.memory = memory;
   }
 }
 

@@ -8,8 +8,9 @@ import { COOKIE_BYTES_MAX } from '../limits.js';
 import type { PeerNumber } from '../protocol/inputs.js';
 import { type FrameWriter, joinPayload } from '../wire/codec.js';
 import { type Frame, FrameError, FrameKind } from '../wire/frame.js';
-import { type Link, OWN_MEMORY } from './links.js';
+import type { Link } from './links.js';
 import type { PeerTable } from './peer-table.js';
+import { OWN_MEMORY } from './places.js';
 
 export interface VotesOptions {
   /** The application is asked. */

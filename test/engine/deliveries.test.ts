@@ -23,6 +23,7 @@ let bridge: Bridge;
 let deliveries: Deliveries;
 let chunks: Map<number, SharedArrayBuffer>;
 let chunksMost: number;
+let chunksTold: number;
 let errors: SynodError[];
 let reads: number;
 
@@ -51,12 +52,18 @@ beforeEach(() => {
   chunksMost = 0;
   errors = [];
   reads = 0;
-  deliveries = new Deliveries({
+  chunksTold = 0;
+  deliveries = makeDeliveries(10 * DECREE_BYTES);
+});
+
+function makeDeliveries(windowBytes: number): Deliveries {
+  return new Deliveries({
     bridge,
     reader: new LogReader(rig.medium, rig.recovered.state.index, rig.log.resident, crc32c),
-    windowBytes: 10 * DECREE_BYTES,
+    windowBytes,
     onChunk: (chunk, buffer) => {
       chunks.set(chunk, buffer);
+      chunksTold += 1;
       chunksMost = Math.max(chunksMost, chunks.size);
     },
     onChunkGone: (chunk) => void chunks.delete(chunk),
@@ -65,7 +72,13 @@ beforeEach(() => {
       if (error !== null) errors.push(error);
     },
   });
-});
+}
+
+function appendAndForget(count: number): void {
+  for (let slot = 1; slot <= count; slot += 1) append(slot);
+  for (const segment of [...rig.log.resident.keys()])
+    if (segment !== rig.log.segment) rig.log.release(segment);
+}
 
 /** Takes the oldest delivery, as the application does, and checks its bytes. */
 function takeOne(): Delivery | null {
@@ -124,13 +137,40 @@ describe('Deliveries', () => {
   });
 
   it('reads back what is no longer in memory, many decrees at a time, and gives the chunks back', () => {
-    for (let slot = 1; slot <= DECREES; slot += 1) append(slot);
-    for (const segment of [...rig.log.resident.keys()])
-      if (segment !== rig.log.segment) rig.log.release(segment);
+    appendAndForget(DECREES);
     expect(drain(DECREES)).toEqual(upTo(DECREES));
     expect(reads).toBeGreaterThan(3);
     expect(reads).toBeLessThan(DECREES / 5);
     expect(chunksMost).toBeLessThanOrEqual(3);
+    expect(chunksTold, 'they are used again').toBeLessThanOrEqual(3);
+  });
+
+  it('writes over no chunk before everything in it is executed', () => {
+    appendAndForget(DECREES);
+    deliveries = makeDeliveries(70 * DECREE_BYTES);
+    const slots: number[] = [];
+    while (slots.length < DECREES) {
+      // As far as the window goes, into several chunks, and only then one of them after the other is executed.
+      for (let round = 0; round < 10; round += 1) {
+        deliveries.advance(DECREES);
+        rig.queue.run();
+      }
+      for (let count = 0; count < 25; count += 1) {
+        const one = takeOne();
+        if (one !== null) slots.push(one.slot);
+      }
+    }
+    expect(slots).toEqual(upTo(DECREES));
+    expect(chunksMost).toBeGreaterThan(2);
+  });
+
+  it('holds no memory for chunks once everything is executed', () => {
+    appendAndForget(DECREES);
+    drain(DECREES);
+    append(DECREES + 1);
+    expect(drain(DECREES + 1)).toEqual([DECREES + 1]);
+    deliveries.collect();
+    expect(chunks.size).toBe(0);
   });
 
   it('passes over decrees without commands, which hold nothing', () => {
@@ -146,9 +186,7 @@ describe('Deliveries', () => {
   });
 
   it('serves nothing that has decayed', () => {
-    for (let slot = 1; slot <= 60; slot += 1) append(slot);
-    for (const segment of [...rig.log.resident.keys()])
-      if (segment !== rig.log.segment) rig.log.release(segment);
+    appendAndForget(60);
     const entry = makeLogEntry();
     rig.recovered.state.index.get(5, entry);
     rig.contents.get(entry.segment)!.bytes[entry.payloadOffset + 7]! ^= 1;
