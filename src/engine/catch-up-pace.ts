@@ -6,7 +6,7 @@
  *
  * It rests only while it comes nearer, since what is chosen meanwhile would else keep it behind for ever. A tenth is gain enough: what it
  * holds on disk counts for quorums all the while. And where somebody waits for it, as it leads, or is about to, or could be needed to,
- * nothing rests.
+ * nothing rests; nor where nothing is chosen meanwhile, so that nobody could be disturbed.
  */
 
 import type { Slot } from '../protocol/decree.js';
@@ -39,6 +39,8 @@ export class CatchUpPace {
   #isAtStart = false;
   #fromNext: Slot = 0;
   #fromKnown: Slot = 0;
+  /** What was known chosen when the last piece ended. */
+  #lastKnown: Slot = 0;
   #pieceBytes = 0;
   #pieceAt = 0;
   #restUntil = 0;
@@ -123,8 +125,10 @@ export class CatchUpPace {
     }
     const executed = next - this.#fromNext;
     const chosenMeanwhile = core.known - this.#fromKnown;
+    const isIdle = core.known === this.#lastKnown;
+    this.#lastKnown = core.known;
     const lossMax = LOSS_PART_MAX * (this.#fromKnown - this.#fromNext + 1);
-    if (restMs <= 0 || executed + lossMax < GAIN_MIN * chosenMeanwhile) return;
+    if (restMs <= 0 || isIdle || executed + lossMax < GAIN_MIN * chosenMeanwhile) return;
     this.#restUntil = at + restMs;
     parts.later(Math.ceil(restMs), parts.schedule);
   }

@@ -281,4 +281,46 @@ export const log: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/engine/deliveries.test.ts' }],
   },
+  {
+    name: 'chunk-read-into-before-it-is-executed',
+    fault: 'log',
+    mimics: 'a buffer is used again while a reader still refers to it',
+    edits: [
+      {
+        file: 'engine/deliveries.ts',
+        find: 'for (const { memory } of this.#open) if (memory < 0) used.add(-1 - memory);',
+        put: '',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/deliveries.test.ts' }],
+  },
+  {
+    name: 'fetch-buffer-read-into-while-it-is-sent',
+    fault: 'log',
+    mimics: 'a zero-copy send whose pages are written to before the kernel is done with them',
+    edits: [
+      {
+        file: 'engine/fetch-server.ts',
+        find: '!one.isFilling && !used.has(one.memory) &&',
+        put: '!one.isFilling &&',
+      },
+    ],
+    killedBy: [
+      { check: 'unit', file: 'test/engine/fetch-server.test.ts' },
+      { check: 'simulation', seeds: 200 },
+    ],
+  },
+  {
+    name: 'fetch-buffer-read-into-twice-at-once',
+    fault: 'log',
+    mimics: 'two readers are given the same free buffer',
+    edits: [
+      {
+        file: 'engine/fetch-server.ts',
+        find: '!one.isFilling && !used.has(one.memory) &&',
+        put: '!used.has(one.memory) &&',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/fetch-server.test.ts' }],
+  },
 ];

@@ -49,8 +49,8 @@ export const waking: readonly Mutant[] = [
     edits: [
       {
         file: PACE,
-        find: 'if (restMs <= 0 || executed + lossMax < GAIN_MIN * chosenMeanwhile) return;',
-        put: 'if (restMs <= 0) return;',
+        find: 'if (restMs <= 0 || isIdle || executed + lossMax < GAIN_MIN * chosenMeanwhile) return;',
+        put: 'if (restMs <= 0 || isIdle) return;',
       },
     ],
     killedBy: [pace],
