@@ -1,6 +1,5 @@
 #include "binding/media_binding.h"
 
-#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
@@ -10,6 +9,7 @@
 
 #include "base/file_lock.h"
 #include "base/mapped_region.h"
+#include "base/populate.h"
 #include "binding/environment.h"
 #include "binding/functions.h"
 #include "media/flush.h"
@@ -24,7 +24,6 @@ struct MappedSegment {
 
 namespace {
 
-constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kMappedBytesMax = std::size_t{1} << 40;
 
 // The mappings of this process, by the names that its threads tell each other. A name is never given twice.
@@ -149,12 +148,8 @@ void UnmapSegment(const Napi::CallbackInfo& info) {
 }
 
 // populate(bytes, from, to)
-void Populate(const Napi::CallbackInfo& info) {
-  const auto range = ReadRange(ReadBytes(info[0], "bytes"), info[1], info[2]);
-  for (std::size_t at = 0; at < range.size(); at += kPageBytes) {
-    // An atomic addition of nothing: a store, which makes the page writable, that loses no other thread's store.
-    std::atomic_ref<std::uint8_t>(range[at]).fetch_add(0, std::memory_order_relaxed);
-  }
+void PopulateRange(const Napi::CallbackInfo& info) {
+  Populate(ReadRange(ReadBytes(info[0], "bytes"), info[1], info[2]));
 }
 
 // flushRange(bytes, from, to)
@@ -193,7 +188,7 @@ void RegisterMedia(Napi::Env env, Napi::Object exports) {
   SetFunction<KeepRegion>(exports, "keepRegion");
   SetFunction<DropRegion>(exports, "dropRegion");
   SetFunction<UnmapSegment>(exports, "unmapSegment");
-  SetFunction<Populate>(exports, "populate");
+  SetFunction<PopulateRange>(exports, "populate");
   SetFunction<FlushRange>(exports, "flushRange");
   SetFunction<LockFile>(exports, "lockFile");
   exports.Set("flushInstruction", Napi::String::New(env, Flusher::Best().instruction()));

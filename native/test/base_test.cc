@@ -1,7 +1,8 @@
-// Descriptors, events and file locks.
+// Descriptors, events, file locks and pages.
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 
 #include "base/event_fd.h"
 #include "base/file_lock.h"
+#include "base/populate.h"
 #include "base/unique_fd.h"
 #include "test/check.h"
 
@@ -102,9 +104,40 @@ void LocksExcludeEachOther() {
   ::close(ready[1]);
 }
 
+bool IsResident(std::uint8_t* page, std::size_t page_bytes) {
+#if defined(__linux__)
+  unsigned char resident = 0;
+#else
+  char resident = 0;
+#endif
+  return ::mincore(page, page_bytes, &resident) == 0 && (resident & 1) != 0;
+}
+
+template <typename MakePresent>
+void MakesPagesPresent(MakePresent make_present) {
+  const auto page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  constexpr std::size_t kPages = 16;
+  void* address = ::mmap(nullptr, kPages * page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(address != MAP_FAILED);
+  auto* bytes = static_cast<std::uint8_t*>(address);
+  bytes[4 * page_bytes] = 7;
+  make_present(std::span(bytes + 3 * page_bytes, 4 * page_bytes));
+  CHECK(bytes[4 * page_bytes] == 7);
+  for (std::size_t page = 0; page < kPages; ++page)
+    CHECK(IsResident(bytes + page * page_bytes, page_bytes) == (page >= 3 && page < 7));
+  // Neither the beginning nor the end need be that of a page.
+  make_present(std::span(bytes + 10 * page_bytes + 100, page_bytes));
+  CHECK(IsResident(bytes + 10 * page_bytes, page_bytes));
+  CHECK(!IsResident(bytes + 12 * page_bytes, page_bytes));
+  make_present(std::span<std::uint8_t>());
+  ::munmap(address, kPages * page_bytes);
+}
+
 }  // namespace
 
 int main() {
+  MakesPagesPresent(synod::Populate);
+  MakesPagesPresent(synod::TouchPages);
   OwnsDescriptors();
   SignalsAddUp();
   LocksExcludeEachOther();
