@@ -4,6 +4,7 @@
  */
 
 import fs from 'node:fs';
+import { loadAddon } from '../native/addon.js';
 import type { lockDirectory } from './directory-lock.js';
 
 export type FileSystem = Pick<
@@ -30,6 +31,9 @@ export const nodeFileSystem: FileSystem = fs;
 /** Bytes handed to the thread pool at once where a whole segment is walked: other calls get their turn between. */
 export const CHUNK_BYTES_MAX: number = 1024 * 1024;
 
+/** Below, the call costs more than it spares. */
+const POPULATE_BYTES_MIN = 64 * 1024;
+
 type Done = (error: NodeJS.ErrnoException | null) => void;
 
 /** Writes bytes [from, to) of `source` at the same position of the file; short writes are continued. */
@@ -55,7 +59,10 @@ export function writeFully(
   });
 }
 
-/** Reads into bytes [from, to) of `target` until they are full or the file ends; yields how many were read. */
+/**
+ * Reads into bytes [from, to) of `target` until they are full or the file ends; yields how many were read. Pages of a new memory are made
+ * present before, a chunk at a time: where the kernel meets them one by one while it copies, each is a fault, and reading takes ten times as long.
+ */
 export function readFully(
   fileSystem: FileSystem,
   fd: number,
@@ -67,6 +74,7 @@ export function readFully(
   countBefore = 0,
 ): void {
   const wanted = Math.min(to - from, CHUNK_BYTES_MAX);
+  if (wanted >= POPULATE_BYTES_MIN) loadAddon().addon?.populate(target, from, from + wanted);
   fileSystem.read(fd, target, from, wanted, position, (error, count) => {
     if (error !== null) return done(error, countBefore);
     const total = countBefore + count;
