@@ -1,26 +1,30 @@
 /** Compares what was measured before and after. */
 
-import type { Figures } from './figures.js';
+import type { Figures, Rate } from './figures.js';
 
-export interface Measured {
+export interface Measured<Kind extends Rate = Figures> {
   readonly name: string;
-  readonly figures: Figures;
+  readonly figures: Kind;
 }
 
 /** The figures of a report, or of one run of bench:cluster. Throws where `json` is neither. */
-export function readFigures(json: unknown, file: string): readonly Measured[] {
-  const value = json as { runs?: unknown; opsPerSecond?: unknown; entries?: unknown; label?: unknown } | null;
-  const isFigures = (one: unknown): one is Figures => {
-    const { runs, opsPerSecond, label } = (one ?? {}) as Partial<Figures>;
+export function readFigures(json: unknown, file: string): readonly Measured<Rate>[] {
+  const value = json as { entries?: unknown; states?: unknown; logs?: unknown } | null;
+  const isFigures = (one: unknown): one is Rate => {
+    const { runs, opsPerSecond, label } = (one ?? {}) as Partial<Rate>;
     return Array.isArray(runs) && runs.length > 0 && typeof opsPerSecond === 'number' && label !== undefined;
   };
   if (isFigures(value)) return [{ name: 'run', figures: value }];
-  const entries = value?.entries;
-  if (!Array.isArray(entries)) throw new Error(`${file}: no report, and no run of bench:cluster`);
-  return entries.map((entry: { name?: unknown; figures?: unknown }, index) => {
-    if (typeof entry?.name !== 'string' || !isFigures(entry.figures))
-      throw new Error(`${file}: entries[${index}] has no name or no figures`);
-    return { name: entry.name, figures: entry.figures };
+  if (!Array.isArray(value?.entries)) throw new Error(`${file}: no report, and no run of bench:cluster`);
+  return (['entries', 'states', 'logs'] as const).flatMap((list) => {
+    // A report of before there were these has none.
+    const entries = value[list] ?? [];
+    if (!Array.isArray(entries)) throw new Error(`${file}: ${list} is no list`);
+    return entries.map((entry: { name?: unknown; figures?: unknown }, index) => {
+      if (typeof entry?.name !== 'string' || !isFigures(entry.figures))
+        throw new Error(`${file}: ${list}[${index}] has no name or no figures`);
+      return { name: entry.name, figures: entry.figures };
+    });
   });
 }
 
@@ -29,10 +33,7 @@ const RATIO_MIN = 0.05;
 export type Verdict = 'faster' | 'slower' | 'no change beyond noise' | 'too few runs';
 
 /** Where a ratio to the limit was taken in turns with each run, that is compared: it has the machine's moods taken out. */
-export function compareRuns(
-  before: Figures,
-  after: Figures,
-): { verdict: Verdict; ratio: number; of: string } {
+export function compareRuns(before: Rate, after: Rate): { verdict: Verdict; ratio: number; of: string } {
   const byLimit = before.limitRatios !== undefined && after.limitRatios !== undefined;
   const one = byLimit ? before.limitRatios! : before.runs;
   const other = byLimit ? after.limitRatios! : after.runs;
@@ -46,7 +47,7 @@ export function compareRuns(
   return { verdict: isFaster ? 'faster' : isSlower ? 'slower' : 'no change beyond noise', ratio, of };
 }
 
-export function compareReports(before: readonly Measured[], after: readonly Measured[]): string {
+export function compareReports(before: readonly Measured<Rate>[], after: readonly Measured<Rate>[]): string {
   const lines: string[] = [];
   for (const { name, figures } of after) {
     const old = before.find((one) => one.name === name);

@@ -4,15 +4,21 @@ import type { ClusterSettings, Run } from './cluster-run.js';
 import { machineLabel } from './label.js';
 import type { Percentiles } from './percentiles.js';
 
-export interface Figures {
+/** What is there of everything that was measured, so that it can be compared with another time. */
+export interface Rate {
   readonly opsPerSecond: number;
-  readonly latencyUs: Percentiles;
-  /** Median of the ratios to the limit, each taken in turns with it; with `--limit`. */
-  readonly limitRatio?: number;
-  readonly limitOpsPerSecond?: number;
   /** Of each run. */
   readonly runs: readonly number[];
+  /** Of each run, the ratio to the limit, taken in turns with it. */
   readonly limitRatios?: readonly number[];
+  readonly label: Readonly<Record<string, string | number>>;
+}
+
+export interface Figures extends Rate {
+  readonly latencyUs: Percentiles;
+  /** Median of the ratios to the limit; with `--limit`. */
+  readonly limitRatio?: number;
+  readonly limitOpsPerSecond?: number;
   readonly failed: number;
   readonly bytesCopied: number;
   readonly bytesLogged: number;
@@ -29,7 +35,6 @@ export interface Figures {
   /** Of each replica's process, what its resident memory grew by in the run. */
   readonly residentGrowthBytes: readonly number[];
   readonly timeline: readonly number[];
-  readonly label: Readonly<Record<string, string | number>>;
 }
 
 export function median(values: readonly number[]): number {

@@ -1,5 +1,7 @@
 /** What redis-benchmark says of itself, and how it names keys. */
 
+import { median } from './figures.js';
+
 export interface KeyValueRun {
   readonly opsPerSecond: number;
   readonly p50Ms: number;
@@ -24,4 +26,14 @@ export function readCsv(text: string, test: string): KeyValueRun {
   if (!Object.values(run).every((value) => value >= 0))
     throw new Error(`redis-benchmark printed no figures of ${test}: ${text.slice(0, 200)}`);
   return run;
+}
+
+/** The median of each figure. */
+export function middleRun(runs: readonly KeyValueRun[]): KeyValueRun {
+  const of = (pick: (run: KeyValueRun) => number): number => median(runs.map(pick));
+  return {
+    opsPerSecond: of((run) => run.opsPerSecond),
+    p50Ms: of((run) => run.p50Ms),
+    p99Ms: of((run) => run.p99Ms),
+  };
 }

@@ -4,88 +4,52 @@
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { disposeAll } from '../test/cluster/support/cluster.js';
 import { readArguments } from './arguments.js';
-import { BenchCluster, type ClusterSettings, type Run } from './cluster-run.js';
+import { BenchCluster, type Run } from './cluster-run.js';
 import type { Measured } from './comparison.js';
 import { figuresOf, labelOf } from './figures.js';
+import { hasRedisBenchmark, keyValueLabel, measureKeys } from './kv-run.js';
 import { type LimitResult, runLimit } from './limit-run.js';
 import { svgOf } from './plots.js';
+import { hasRoom, measureRecovery } from './recovery-run.js';
+import {
+  type LogFigures,
+  logFigures,
+  type ReportContent,
+  type StateFigures,
+  stateFigures,
+} from './report-figures.js';
 import { pageOf, plotsOf } from './report-page.js';
+import {
+  type ClusterPlan,
+  canonicalPlans,
+  type LogPlan,
+  type Plan,
+  quickPlans,
+  type StatePlan,
+} from './report-plans.js';
 
-const { out, runs, seconds, quick, svg } = readArguments('bench:report', {
+const { out, runs, seconds, quick, svg, only } = readArguments('bench:report', {
   out: { kind: 'text', value: 'out/report' },
   runs: { kind: 'number', value: 5, min: 1, max: 101 },
   seconds: { kind: 'number', value: 3, min: 0.1, max: 600 },
   /** A folder for the plots one by one. */
   svg: { kind: 'text', value: '' },
+  /** Cases whose names have this in them. */
+  only: { kind: 'text', value: '' },
   quick: { kind: 'flag' },
 });
 
-const base: ClusterSettings = {
-  storage: 'pmem',
-  transport: 'auto',
-  engine: 'worker',
-  replicas: 3,
-  load: 'embedded',
-  clients: 1,
-  size: 64,
-  outstanding: 10_000,
-  batch: 0,
-  rate: 0,
-  form: 'packed',
-  log: 'trim',
-  semiSpace: 0,
-  dir: '',
-};
+const tell = (line: string): void => void process.stderr.write(`${line}\n`);
+const entries: Measured[] = [];
+const states: Measured<StateFigures>[] = [];
+const logs: Measured<LogFigures>[] = [];
+const failed: string[] = [];
+const leftOut: string[] = [];
 
-interface Plan {
-  readonly name: string;
-  readonly settings: ClusterSettings;
-  readonly event?: 'kill-primary' | 'pause-secondary';
-}
-
-function makePlans(): readonly Plan[] {
-  const plan = (name: string, more: Partial<ClusterSettings>, event?: Plan['event']): Plan => {
-    const settings = { ...base, ...more };
-    const dir = settings.storage === 'pmem' ? '/dev/shm' : tmpdir();
-    return { name, settings: { ...settings, dir }, ...(event === undefined ? {} : { event }) };
-  };
-  if (quick)
-    return [
-      plan('size 64 pmem', { outstanding: 500 }),
-      plan('size 64 file', { storage: 'file', batch: 100 }),
-    ];
-  const plans: Plan[] = [];
-  for (const storage of ['pmem', 'uring', 'file']) {
-    for (const size of [16, 64, 256, 1024, 4096, 16_384, 65_536]) {
-      const outstanding = Math.max(16, Math.min(10_000, Math.floor((16 * 1024 * 1024) / size)));
-      plans.push(
-        plan(`size ${size} ${storage}`, { storage, size, outstanding, batch: Math.min(500, outstanding) }),
-      );
-    }
-  }
-  for (const outstanding of [1, 10, 100, 1000, 10_000])
-    plans.push(plan(`outstanding ${outstanding} pmem`, { outstanding }));
-  for (const replicas of [1, 3, 5, 7])
-    plans.push(plan(`replicas ${replicas} pmem`, { replicas, batch: 500 }));
-  plans.push(plan('one by one, inline', { outstanding: 1, engine: 'inline' }));
-  for (const storage of ['pmem', 'uring', 'file']) {
-    if (storage !== 'pmem') plans.push(plan(`a promise each, ${storage}`, { storage }));
-    plans.push(plan(`a promise each, ${storage}, semi-space 64`, { storage, semiSpace: 64 }));
-    plans.push(plan(`batches of 1000, ${storage}`, { storage, batch: 1000 }));
-    plans.push(plan(`network, a promise each, ${storage}`, { storage, load: 'network', semiSpace: 64 }));
-    plans.push(plan(`network, batches of 500, ${storage}`, { storage, load: 'network', batch: 500 }));
-  }
-  plans.push(plan('one secondary paused', { batch: 500 }, 'pause-secondary'));
-  plans.push(
-    plan('primary killed', { load: 'network', clients: 1, batch: 100, outstanding: 1000 }, 'kill-primary'),
-  );
-  return plans;
-}
-
-async function measure({ settings, event }: Plan): Promise<Measured['figures'] | null> {
+async function measureCluster({ settings, event }: ClusterPlan): Promise<Measured['figures']> {
   const cluster = await BenchCluster.open(settings);
   const done: Run[] = [];
   const limits: LimitResult[] = [];
@@ -116,29 +80,52 @@ async function measure({ settings, event }: Plan): Promise<Measured['figures'] |
   }
 }
 
-const plans = makePlans();
-const entries: Measured[] = [];
-const failed: string[] = [];
+async function measureState({ name, keys, settings }: StatePlan): Promise<void> {
+  if (!hasRedisBenchmark()) {
+    leftOut.push(`${name}: there is no redis-benchmark, of the package redis-tools`);
+    return;
+  }
+  const measured = await measureKeys(keys, settings, tell);
+  states.push(...stateFigures(measured, keyValueLabel(settings, measured)));
+}
+
+async function measureLog({ name, settings }: LogPlan): Promise<void> {
+  if (hasRoom(settings)) logs.push(logFigures(name, await measureRecovery(settings, tell)));
+  else leftOut.push(`${name}: there is no room for it`);
+}
+
+async function measure(plan: Plan): Promise<void> {
+  if (plan.kind === 'state') await measureState(plan);
+  else if (plan.kind === 'log') await measureLog(plan);
+  else entries.push({ name: plan.name, figures: await measureCluster(plan) });
+}
+
+const plans = (quick ? quickPlans() : canonicalPlans(runs)).filter(({ name }) => name.includes(only));
+if (plans.length === 0) {
+  tell(`no case has "${only}" in its name`);
+  process.exit(2);
+}
 const began = performance.now();
 for (const [index, plan] of plans.entries()) {
   const elapsed = ((performance.now() - began) / 1000).toFixed(0);
-  process.stderr.write(`${index + 1} of ${plans.length}, ${elapsed} s: ${plan.name}\n`);
+  tell(`${index + 1} of ${plans.length}, ${elapsed} s: ${plan.name}`);
   try {
-    const figures = await measure(plan);
-    if (figures !== null) entries.push({ name: plan.name, figures });
+    await measure(plan);
   } catch (error) {
     // The rest is worth having; the exit code tells.
     failed.push(`${plan.name}: ${(error as Error).message}`);
-    process.stderr.write(`FAILED ${failed.at(-1)}\n`);
+    tell(`FAILED ${failed.at(-1)}`);
   }
 }
+await disposeAll();
+for (const one of leftOut) tell(`left out: ${one}`);
+const content: ReportContent = { at: new Date().toISOString(), entries, states, logs, failed, leftOut };
 mkdirSync(path.dirname(path.resolve(out)), { recursive: true });
-const at = new Date().toISOString();
-writeFileSync(`${out}.json`, `${JSON.stringify({ at, runs, seconds, entries, failed }, null, 1)}\n`);
-writeFileSync(`${out}.html`, pageOf(entries, failed, at));
+writeFileSync(`${out}.json`, `${JSON.stringify({ runs, seconds, ...content }, null, 1)}\n`);
+writeFileSync(`${out}.html`, pageOf(content));
 if (svg !== '') {
   mkdirSync(svg, { recursive: true });
-  for (const { file, plot } of plotsOf(entries)) writeFileSync(path.join(svg, file), svgOf(plot));
+  for (const { file, plot } of plotsOf(content)) writeFileSync(path.join(svg, file), svgOf(plot));
 }
-process.stderr.write(`${out}.html and ${out}.json\n`);
+tell(`${out}.html and ${out}.json`);
 process.exit(failed.length > 0 ? 1 : 0);

@@ -227,15 +227,19 @@ describe('bench:report and bench:compare', () => {
   it('make a page that needs nothing else, and compare two reports', () => {
     const out = path.join(scratch, 'report');
     const { status, stderr } = bench('report', '--quick', '--seconds', '0.3', '--runs', '1', '--out', out);
-    expect(stderr).toContain('2 of 2');
+    expect(stderr).toContain('4 of 4');
     // Without the addon there is no pmem to measure: the report says so, and has the rest.
     if (hasCmake && process.env.SYNOD_NATIVE !== '0') expect(status).toBe(0);
     const page = readFileSync(`${out}.html`, 'utf8');
     expect(page).toContain('<svg');
     expect(page).not.toMatch(/(src|href)=/);
+    expect(page).toContain('log 0.01 file');
+    // Where there is no redis-benchmark, or no pmem, the page says so.
+    expect(page).toMatch(/keys 100( SET|: )/);
     const compared = bench('compare', `${out}.json`, `${out}.json`);
     expect(compared.stdout).toContain('too few runs');
     expect(compared.status).toBe(0);
+    expect(bench('report', '--only', 'no such case').status).toBe(2);
     writeFileSync(path.join(scratch, 'none.json'), '{}');
     expect(bench('compare', `${out}.json`, path.join(scratch, 'none.json')).status).toBe(2);
   });
