@@ -33,7 +33,7 @@ import type {
 import type { ReplicaEvents } from './application/replica-events.js';
 import type { ReplicaRole, ReplicaStatus } from './application/replica-status.js';
 import { storedCheckpoints } from './application/stored-checkpoints.js';
-import { openMapped, startTimer } from './application/surroundings.js';
+import { mappedFiles, startTimer } from './application/surroundings.js';
 import type { CommandBatch } from './command-batch.js';
 import { Bridge } from './engine/bridge.js';
 import { machineMs } from './engine/clock.js';
@@ -120,7 +120,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       stateMachine,
       limits: options.limits,
       segmentBytes: options.storage.segmentBytes,
-      mapFile: openMapped,
+      files: mappedFiles,
       afterwards: queueMicrotask,
       later: (call) => void setImmediate(call),
       now: () => performance.now(),

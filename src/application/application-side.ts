@@ -26,7 +26,7 @@ import { batchFlagsRefusal, type FlagOptions, flagsOf, flagsRefusal } from './co
 import { CommandWriter } from './command-writer.js';
 import { Executor } from './executor.js';
 import { Membership, type MembershipOptions } from './membership.js';
-import { type MapFile, MemoryMap } from './memory-map.js';
+import { type MappedFiles, MemoryMap } from './memory-map.js';
 import { ApplicationReads, type ReadCallOptions, type Reader } from './reads.js';
 import { Waiters } from './waiters.js';
 
@@ -53,7 +53,7 @@ export interface ApplicationSideOptions<Result> {
   readonly stateMachine: StateMachine<Result>;
   readonly limits: Limits;
   readonly segmentBytes: number;
-  readonly mapFile: MapFile;
+  readonly files: MappedFiles;
   /** Calls back when the piece of work that the application is at is done, before anything else happens to it. */
   readonly afterwards: (call: () => void) => void;
   /** Calls back in a later turn of the application's loop. */
@@ -112,7 +112,7 @@ export class ApplicationSide<Result> {
 
   constructor(options: ApplicationSideOptions<Result>) {
     this.#options = options;
-    this.#memories = new MemoryMap(options.segmentBytes, options.mapFile, () => this.#engine?.hear());
+    this.#memories = new MemoryMap(options.segmentBytes, options.files, () => this.#engine?.hear());
     this.membership = new Membership({
       ...options.membership,
       decreeBytesMax: options.limits.decreeBytesMax,
@@ -339,6 +339,9 @@ export class ApplicationSide<Result> {
         break;
       case 'memory-gone':
         this.#memories.drop(event.segment);
+        break;
+      case 'region-gone':
+        this.#memories.dropRegion(event.region);
         break;
       case 'chunk':
         this.#memories.addChunk(event.chunk, event.buffer);

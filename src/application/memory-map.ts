@@ -14,21 +14,25 @@ export function memoryOf(bytes: Uint8Array): Memory {
 
 export type MappedReference = Extract<SegmentMemoryReference, { readonly kind: 'mapped' }>;
 
-/** Opens a segment's memory that is a mapped file of `bytes` bytes. */
-export type MapFile = (reference: MappedReference, bytes: number) => Uint8Array;
+export interface MappedFiles {
+  /** Opens a segment's memory that is a mapped file of `bytes` bytes. */
+  readonly map: (reference: MappedReference, bytes: number) => Uint8Array;
+  /** Ends that: the views have no length afterwards. */
+  readonly unmap: (bytes: Uint8Array) => void;
+}
 
 export class MemoryMap {
   readonly #memories: Map<number, Memory> = new Map();
   readonly #segmentBytes: number;
-  readonly #mapFile: MapFile;
-  /** Mappings are used for one segment after another. Held weakly: nobody says when one has served its time. */
-  readonly #regions: Map<number, WeakRef<Memory>> = new Map();
+  readonly #files: MappedFiles;
+  /** Mappings are used for one segment after another, until the engine says that they have served their time. */
+  readonly #regions: Map<number, Memory> = new Map();
   /** Takes in what the engine has told and was not heard yet. */
   readonly #hear: () => void;
 
-  constructor(segmentBytes: number, mapFile: MapFile, hear: () => void) {
+  constructor(segmentBytes: number, files: MappedFiles, hear: () => void) {
     this.#segmentBytes = segmentBytes;
-    this.#mapFile = mapFile;
+    this.#files = files;
     this.#hear = hear;
   }
 
@@ -54,12 +58,10 @@ export class MemoryMap {
 
   #mapped(reference: MappedReference): Memory {
     const { region } = reference;
-    const known = region === undefined ? undefined : this.#regions.get(region)?.deref();
+    const known = region === undefined ? undefined : this.#regions.get(region);
     if (known !== undefined) return known;
-    const memory = memoryOf(this.#mapFile(reference, this.#segmentBytes));
-    if (region === undefined) return memory;
-    for (const [other, held] of this.#regions) if (held.deref() === undefined) this.#regions.delete(other);
-    this.#regions.set(region, new WeakRef(memory));
+    const memory = memoryOf(this.#files.map(reference, this.#segmentBytes));
+    if (region !== undefined) this.#regions.set(region, memory);
     return memory;
   }
 
@@ -69,5 +71,16 @@ export class MemoryMap {
 
   drop(number: number): void {
     this.#memories.delete(number);
+  }
+
+  /**
+   * Unmapped at once: a thread that executes much and makes little garbage collects none of it for minutes, and the mapping keeps a removed
+   * file's space.
+   */
+  dropRegion(region: number): void {
+    const memory = this.#regions.get(region);
+    if (memory === undefined) return;
+    this.#regions.delete(region);
+    this.#files.unmap(memory.bytes);
   }
 }

@@ -24,6 +24,8 @@ import type { RecoveredLog } from './recover.js';
 export type EngineEvent =
   | { readonly kind: 'memory'; readonly segment: number; readonly reference: SegmentMemoryReference }
   | { readonly kind: 'memory-gone'; readonly segment: number }
+  /** No segment has its memory in that region any more, nor will one. */
+  | { readonly kind: 'region-gone'; readonly region: number }
   | { readonly kind: 'chunk'; readonly chunk: number; readonly buffer: SharedArrayBuffer }
   | { readonly kind: 'chunk-gone'; readonly chunk: number }
   | {

@@ -84,7 +84,7 @@ export async function openEngine(options: HostOptions, ends: HostEnds): Promise<
     segmentBytes: options.storage.segmentBytes,
     allowVolatile: options.storage.allowVolatile,
   });
-  const opening = new Opening(medium);
+  const opening = new Opening(medium, ends);
   let transport: Transport | null = null;
   try {
     const segments = await opening.start();
@@ -122,10 +122,12 @@ export async function openEngine(options: HostOptions, ends: HostEnds): Promise<
 class Opening {
   engine: Engine | null = null;
   readonly #medium: LogMedium;
+  readonly #ends: HostEnds;
   #failed: ((error: SynodError) => void) | null = null;
 
-  constructor(medium: LogMedium) {
+  constructor(medium: LogMedium, ends: HostEnds) {
     this.#medium = medium;
+    this.#ends = ends;
   }
 
   start(): Promise<readonly SegmentSummary[]> {
@@ -138,6 +140,7 @@ class Opening {
             this.#failed?.(error);
             this.engine?.fence(error);
           },
+          onRegionGone: (region) => this.#ends.emit({ kind: 'region-gone', region }),
         },
         (error, segments) => (error === null ? resolve(segments!) : reject(error)),
       );

@@ -50,6 +50,8 @@ export interface LogMediumHandler {
    * medium takes no more writes and never retries (a failed sync leaves pages that look clean).
    */
   onFailure(error: SynodError): void;
+  /** Nothing is made of the region (`SegmentMemoryReference`) any more: whoever mapped it for a segment of before lets go of it. */
+  onRegionGone?(region: number): void;
 }
 
 export interface LogMedium {

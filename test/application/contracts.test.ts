@@ -81,12 +81,7 @@ const trips: readonly (readonly [contract: string, how: string, action: () => un
   [
     'memory-told-before-used',
     'a segment that nobody told of',
-    () =>
-      new MemoryMap(
-        65_536,
-        () => new Uint8Array(65_536),
-        () => {},
-      ).get(3),
+    () => new MemoryMap(65_536, { map: () => new Uint8Array(65_536), unmap: () => {} }, () => {}).get(3),
   ],
   [
     'outcomes-in-order',

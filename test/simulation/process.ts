@@ -166,7 +166,7 @@ export class SimulatedProcess {
       stateMachine: options.stateMachine,
       limits: options.engine.limits,
       segmentBytes: disk.model.segmentBytes,
-      mapFile: () => new Uint8Array(0),
+      files: { map: () => new Uint8Array(0), unmap: () => {} },
       afterwards: (call) => this.applicationThread.afterwards(call),
       later: (call) => events.after(0.01, () => this.applicationThread.run(call)),
       now: () => options.clock.steady,

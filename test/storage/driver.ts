@@ -18,6 +18,7 @@ export class MediumDriver {
   readonly medium: LogMedium;
   /** Every report of the handler, in order. */
   readonly persisted: number[] = [];
+  readonly regionsGone: number[] = [];
   readonly failures: SynodError[] = [];
   lastTicket = 0;
   closed = false;
@@ -45,6 +46,7 @@ export class MediumDriver {
         this.failures.push(error);
         this.#wake();
       },
+      onRegionGone: (region: number): void => void this.regionsGone.push(region),
     };
     return this.#call((callback) => this.medium.start(handler, callback));
   }

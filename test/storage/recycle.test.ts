@@ -180,6 +180,7 @@ if (addon === null) {
       await driver.remove(1);
       const memory = await driver.create(2);
       expect(counts).toEqual({ mapped: 1, dropped: 1 });
+      expect(driver.regionsGone).toEqual([]);
       expect(memory.bytes.length).toBe(SEGMENT_BYTES);
       expect(memory.bytes.every((byte) => byte === 0)).toBe(true);
       expect(memory.reference).toEqual({ ...before.reference, path: path.join(scratch.path, nameOf(2)) });
@@ -195,6 +196,9 @@ if (addon === null) {
       const driver = new MediumDriver(medium);
       await driver.start();
       for (let segment = 1; segment <= 18; segment += 1) await filled(driver, segment);
+      // Regions are numbered as they are mapped.
+      const [first] = driver.regionsGone as [number];
+      expect(driver.regionsGone).toEqual([first, first + 1]);
       if (process.platform === 'linux')
         expect([1, 16, 17, 18].map((segment) => isMapped(nameOf(segment)))).toEqual([
           true,
@@ -205,6 +209,7 @@ if (addon === null) {
       for (let segment = 1; segment <= 5; segment += 1) await driver.remove(segment);
       // The fifth file is gone, and its mapping with it.
       expect(counts).toEqual({ mapped: 18, dropped: 1 });
+      expect(driver.regionsGone).toEqual([first, first + 1, first - 12]);
       await driver.close();
       expect(counts).toEqual({ mapped: 18, dropped: 16 });
       if (process.platform === 'linux') expect(isMapped('')).toBe(false);

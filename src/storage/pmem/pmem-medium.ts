@@ -211,6 +211,14 @@ class PmemMedium implements LogMedium {
     this.#memory.dropRegion(region);
   }
 
+  /** Nothing is made of its file. Each thread that mapped it must let go, or the memory stays, and where the file is gone its space. */
+  #giveUpIdle(segment: number): void {
+    const region = this.#idle.get(segment);
+    if (region === undefined) return;
+    this.#dropIdle(segment);
+    this.#handler?.onRegionGone?.(region);
+  }
+
   persist(memory: SegmentMemory, from: number, to: number, ticket: number): void {
     requires(this.#live.get(memory.segment) === memory, 'memory-is-live', () => String(memory.segment));
     requires(from >= 0 && from <= to && to <= this.segmentBytes, 'persist-range', () => `${from} to ${to}`);
@@ -242,12 +250,15 @@ class PmemMedium implements LogMedium {
     // What waits for a flush must not be unmapped before, nor be other bytes then.
     this.#flushQueue();
     this.#live.delete(memory.segment);
-    if (this.#idle.size < IDLE_REGIONS_MAX) {
-      this.#idle.set(memory.segment, live!.region);
-      this.#memory.keepRegion(live!.region);
+    const { region } = live!;
+    const isKept = this.#idle.size < IDLE_REGIONS_MAX;
+    if (isKept) {
+      this.#idle.set(memory.segment, region);
+      this.#memory.keepRegion(region);
     }
     // Whoever still has the bytes must not write into what is made of the file next.
     this.#memory.unmapSegment(memory.bytes);
+    if (!isKept) this.#handler?.onRegionGone?.(region);
   }
 
   harden(segment: number, from: number, to: number, callback: Callback<void>): void {
@@ -257,14 +268,14 @@ class PmemMedium implements LogMedium {
   truncate(segment: number, bytes: number, callback: Callback<void>): void {
     // A store, or a read, beyond the end of a mapped file ends the process.
     requires(!this.#live.has(segment), 'truncate-after-release', () => String(segment));
-    this.#dropIdle(segment);
+    this.#giveUpIdle(segment);
     this.#directory.truncate(segment, bytes, callback);
   }
 
   remove(segment: number, callback: Callback<void>): void {
     this.#directory.remove(segment, !this.#live.has(segment), (error) => {
       // Where the file is gone, the mapping would keep its space.
-      if (!this.#directory.isSpare(segment)) this.#dropIdle(segment);
+      if (!this.#directory.isSpare(segment)) this.#giveUpIdle(segment);
       callback(error);
     });
   }

@@ -224,4 +224,12 @@ export const storage: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/application/disk-alerts.test.ts' }],
   },
+  {
+    name: 'mapping-of-a-removed-file-left-to-the-collector',
+    fault: 'storage',
+    mimics:
+      'a bug of this project: a thread that makes little garbage holds the mappings of removed segments for minutes, and more and more of them',
+    edits: [{ file: 'application/memory-map.ts', find: 'this.#files.unmap(memory.bytes);', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/application/memory-map.test.ts' }],
+  },
 ];
