@@ -34,7 +34,7 @@ export interface RecoveryMeasured {
 type ReplicaChild = Child<ReplicaCommand, ReplicaReport>;
 type Tell = (line: string) => void;
 
-/** Of the log's bytes, as much again may be taken by segments that wait. */
+/** Of the log's bytes, and a quarter more: segments that wait take space, too. */
 const ROOM = 1.25;
 
 function parentOf({ storage, dir }: RecoverySettings): string {

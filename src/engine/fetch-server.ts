@@ -125,7 +125,7 @@ export class FetchServer {
       const usual = Math.min(CHUNK_BYTES, this.#options.reader.segmentBytes);
       const isKept = this.#buffers.length < BUFFERS_KEPT_MAX && bytes <= usual;
       const memory = isKept ? FETCH_MEMORY - this.#buffers.length : OWN_MEMORY;
-      buffer = { memory, bytes: new Uint8Array(isKept ? usual : bytes), isFilling: true };
+      buffer = { memory, bytes: new Uint8Array(isKept ? usual : bytes), isFilling: false };
       if (isKept) this.#buffers.push(buffer);
     }
     buffer.isFilling = true;
