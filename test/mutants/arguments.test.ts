@@ -9,6 +9,7 @@ describe('the command line of the mutants', () => {
       check: null,
       part: { index: 1, of: 1 },
       jobs: 1,
+      minutes: null,
       timeoutMs: 180_000,
       list: false,
       json: false,
@@ -25,6 +26,8 @@ describe('the command line of the mutants', () => {
       '2/5',
       '--jobs',
       '2',
+      '--minutes',
+      '9',
       '--json',
     ]);
     expect(parsed).toMatchObject({
@@ -32,6 +35,7 @@ describe('the command line of the mutants', () => {
       check: 'unit',
       part: { index: 2, of: 5 },
       jobs: 2,
+      minutes: 9,
       json: true,
     });
   });
@@ -43,6 +47,7 @@ describe('the command line of the mutants', () => {
     [['--part', '0/2']],
     [['--part', 'all']],
     [['--jobs', '0']],
+    [['--minutes', '0']],
     [['--timeout', 'long']],
     [['--unknown']],
     [['word']],

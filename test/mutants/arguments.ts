@@ -6,13 +6,15 @@ import type { CheckName } from './mutant.js';
 import { checkNames } from './mutant.js';
 
 export const usage = `usage: npm run mutants -- [--only NAME]... [--check ${checkNames.join('|')}]
-                          [--part K/N] [--jobs N] [--timeout SECONDS] [--list] [--json]
+                          [--part K/N] [--jobs N] [--minutes M] [--timeout SECONDS]
+                          [--list] [--json]
 
 Puts one known bug at a time into a copy of the code and runs the checks that must find it.
   --only NAME        this mutant; may be given several times
   --check NAME       only what this check must find
   --part K/N         the K-th of N parts, and the canary
   --jobs N           so many at a time; default 1
+  --minutes M        begins no other mutant after M minutes, and takes them in random order; default no end
   --timeout SECONDS  for one check of one mutant; default 180
   --list             names them, runs nothing
   --json             one object at the end instead of the table
@@ -23,6 +25,7 @@ export interface Arguments {
   readonly check: CheckName | null;
   readonly part: { readonly index: number; readonly of: number };
   readonly jobs: number;
+  readonly minutes: number | null;
   readonly timeoutMs: number;
   readonly list: boolean;
   readonly json: boolean;
@@ -42,6 +45,7 @@ export function parseArguments(parameters: readonly string[]): Arguments {
     check: check ?? null,
     part: parsePart(values.part),
     jobs: positive('--jobs', values.jobs),
+    minutes: values.minutes === undefined ? null : positive('--minutes', values.minutes),
     timeoutMs: positive('--timeout', values.timeout) * 1000,
     list: values.list,
     json: values.json,
@@ -57,6 +61,7 @@ function parse(parameters: readonly string[]) {
         check: { type: 'string' },
         part: { type: 'string', default: '1/1' },
         jobs: { type: 'string', default: '1' },
+        minutes: { type: 'string' },
         timeout: { type: 'string', default: '180' },
         list: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },

@@ -7,35 +7,17 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Arguments } from './arguments.js';
-import { parseArguments, UsageError, usage } from './arguments.js';
+import { type Arguments, parseArguments, UsageError, usage } from './arguments.js';
 import { CANARY, mutants } from './corpus/index.js';
 import type { Check, Mutant } from './mutant.js';
 import { isFromOutside, leaveOutContracts, mutate, StaleMutantError } from './mutant.js';
 import type { Outcome } from './report.js';
 import { isKilled, summary, table } from './report.js';
+import { schedule, type Task } from './schedule.js';
 import { verdictOf } from './verdict.js';
 import { describeCheck, Workspace } from './workspace.js';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
-
-interface Task {
-  readonly mutant: Mutant;
-  readonly check: Check;
-}
-
-function select({ only, check, part }: Arguments): Task[] {
-  const tasks: Task[] = [];
-  let index = 0;
-  for (const mutant of mutants) {
-    index += 1;
-    if (only !== null && !only.has(mutant.name)) continue;
-    if (only === null && mutant.name !== CANARY && index % part.of !== part.index - 1) continue;
-    for (const one of mutant.killedBy)
-      if (check === null || one.check === check) tasks.push({ mutant, check: one });
-  }
-  return tasks;
-}
 
 /** The checks of `tasks`, each once and as far as the farthest of them goes. */
 function baseline(tasks: readonly Task[]): Check[] {
@@ -69,16 +51,17 @@ function progress(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Runs `work` on each of `items`, in as many workspaces as there are. */
+/** Runs `work` on each of `items`, in as many workspaces as there are; begins none at `deadline` or later. */
 async function inTurn<Item>(
   items: readonly Item[],
   workspaces: readonly Workspace[],
+  deadline: number,
   work: (item: Item, workspace: Workspace, index: number) => Promise<void>,
 ): Promise<void> {
   let next = 0;
   await Promise.all(
     workspaces.map(async (workspace) => {
-      while (next < items.length) {
+      while (next < items.length && performance.now() < deadline) {
         const index = next;
         next += 1;
         await work(items[index]!, workspace, index);
@@ -93,7 +76,7 @@ async function runBaseline(
   timeoutMs: number,
 ): Promise<boolean> {
   let good = true;
-  await inTurn(checks, workspaces, async (check, workspace) => {
+  await inTurn(checks, workspaces, Number.POSITIVE_INFINITY, async (check, workspace) => {
     await workspace.change(textsOf(null, check));
     const began = performance.now();
     // As it does not end at the first finding, it takes longer than any mutant.
@@ -111,11 +94,11 @@ async function runBaseline(
 async function runMutants(
   tasks: readonly Task[],
   workspaces: readonly Workspace[],
-  timeoutMs: number,
+  { timeoutMs, deadline }: { timeoutMs: number; deadline: number },
 ): Promise<Outcome[]> {
-  const outcomes: Outcome[] = new Array(tasks.length);
+  const outcomes: (Outcome | undefined)[] = new Array(tasks.length);
   let done = 0;
-  await inTurn(tasks, workspaces, async ({ mutant, check }, workspace, index) => {
+  await inTurn(tasks, workspaces, deadline, async ({ mutant, check }, workspace, index) => {
     await workspace.change(textsOf(mutant, check));
     const began = performance.now();
     const verdict = verdictOf(check, await workspace.run(check, timeoutMs));
@@ -130,11 +113,11 @@ async function runMutants(
       `${done}/${tasks.length} ${mutant.name}: ${describeCheck(check)}: ${how} (${seconds.toFixed(1)} s)`,
     );
   });
-  return outcomes;
+  return outcomes.filter((outcome) => outcome !== undefined);
 }
 
 async function run(options: Arguments): Promise<number> {
-  const tasks = select(options);
+  const tasks = schedule(options, Date.now());
   if (options.list) {
     for (const { mutant, check } of tasks)
       process.stdout.write(`${mutant.name}: ${describeCheck(check)}: ${mutant.mimics}\n`);
@@ -149,7 +132,9 @@ async function run(options: Arguments): Promise<number> {
   try {
     for (let job = 0; job < options.jobs; job += 1) workspaces.push(await Workspace.make(root));
     if (!(await runBaseline(baseline(tasks), workspaces, options.timeoutMs))) return 1;
-    const outcomes = await runMutants(tasks, workspaces, options.timeoutMs);
+    const { timeoutMs, minutes } = options;
+    const deadline = minutes === null ? Number.POSITIVE_INFINITY : began + minutes * 60_000;
+    const outcomes = await runMutants(tasks, workspaces, { timeoutMs, deadline });
     const wallSeconds = Math.round((performance.now() - began) / 100) / 10;
     const failed = outcomes.filter((outcome) => !isKilled(outcome));
     if (options.json) process.stdout.write(`${JSON.stringify(summary(outcomes, wallSeconds))}\n`);
@@ -157,8 +142,10 @@ async function run(options: Arguments): Promise<number> {
     const canary = outcomes.find(({ mutant }) => mutant.name === CANARY);
     if (canary !== undefined && !isKilled(canary))
       progress('THE CANARY LIVES: the checks do not check anything');
+    const left = tasks.length - outcomes.length;
     progress(
-      `${tasks.length - failed.length} of ${tasks.length} found, ${failed.length} not, ${wallSeconds} s`,
+      `${outcomes.length - failed.length} of ${outcomes.length} found, ${failed.length} not, ${wallSeconds} s` +
+        (left === 0 ? '' : `; no time was left for ${left} more`),
     );
     return failed.length === 0 ? 0 : 1;
   } finally {
