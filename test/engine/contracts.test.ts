@@ -26,10 +26,7 @@ const BALLOT = 65_537;
 /** Open, with its first record durable. */
 function openRig(): LogRig {
   const rig = new LogRig();
-  rig.log.roll();
-  rig.log.append(RecordKind.start, 0, 0, 1, null);
-  rig.log.flush();
-  rig.settle();
+  rig.begin();
   return rig;
 }
 

@@ -8,9 +8,7 @@ import { crc32c } from '../../src/checksum.js';
 import { Bridge, type Delivery } from '../../src/engine/bridge.js';
 import { Deliveries } from '../../src/engine/deliveries.js';
 import { LogReader } from '../../src/engine/log-reader.js';
-import { HeapPlace } from '../../src/engine/places.js';
 import type { SynodError } from '../../src/errors.js';
-import { RecordKind } from '../../src/log/format.js';
 import { makeLogEntry } from '../../src/log/log-index.js';
 import { DecreeKind } from '../../src/protocol/decree.js';
 import { LogRig } from './log-rig.js';
@@ -27,26 +25,9 @@ let chunksTold: number;
 let errors: SynodError[];
 let reads: number;
 
-function append(slot: number, kind: number = DecreeKind.commands): void {
-  const payload = new Uint8Array(kind === DecreeKind.commands ? DECREE_BYTES : 0).fill(slot % 251);
-  if (!rig.log.hasRoom(DECREE_BYTES)) rig.settle();
-  rig.log.appendDecree(RecordKind.accept, slot, 0x1_0001, slot, {
-    kind: kind as DecreeKind,
-    bytes: payload.length,
-    checksum: crc32c(payload, 0, payload.length, 0),
-    commands: payload.length === 0 ? 0 : 1,
-    configuration: null,
-    source: payload.length === 0 ? null : new HeapPlace([payload]),
-  });
-  rig.log.flush();
-  rig.settle();
-}
-
 beforeEach(() => {
   rig = new LogRig();
-  rig.log.roll();
-  rig.log.append(RecordKind.start, 0, 0, 1, null);
-  rig.settle();
+  rig.begin();
   bridge = new Bridge();
   chunks = new Map();
   chunksMost = 0;
@@ -75,9 +56,8 @@ function makeDeliveries(windowBytes: number): Deliveries {
 }
 
 function appendAndForget(count: number): void {
-  for (let slot = 1; slot <= count; slot += 1) append(slot);
-  for (const segment of [...rig.log.resident.keys()])
-    if (segment !== rig.log.segment) rig.log.release(segment);
+  for (let slot = 1; slot <= count; slot += 1) rig.accept(slot, DECREE_BYTES);
+  rig.forgetSealed();
 }
 
 /** Takes the oldest delivery, as the application does, and checks its bytes. */
@@ -110,7 +90,7 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, inde
 
 describe('Deliveries', () => {
   it('hands over from segment memory, and stops at the window', () => {
-    for (let slot = 1; slot <= 40; slot += 1) append(slot);
+    for (let slot = 1; slot <= 40; slot += 1) rig.accept(slot, DECREE_BYTES);
     expect(deliveries.advance(40)).toBe(true);
     expect(bridge.deliveriesOpen).toBe(10);
     expect(deliveries.advance(40)).toBe(false);
@@ -124,7 +104,7 @@ describe('Deliveries', () => {
   });
 
   it('holds the segments that something handed over lies in, and no others', () => {
-    for (let slot = 1; slot <= 60; slot += 1) append(slot);
+    for (let slot = 1; slot <= 60; slot += 1) rig.accept(slot, DECREE_BYTES);
     deliveries.advance(60);
     const used = new Set<number>();
     deliveries.addSegments(used);
@@ -167,17 +147,17 @@ describe('Deliveries', () => {
   it('holds no memory for chunks once everything is executed', () => {
     appendAndForget(DECREES);
     drain(DECREES);
-    append(DECREES + 1);
+    rig.accept(DECREES + 1, DECREE_BYTES);
     expect(drain(DECREES + 1)).toEqual([DECREES + 1]);
     deliveries.collect();
     expect(chunks.size).toBe(0);
   });
 
   it('passes over decrees without commands, which hold nothing', () => {
-    append(1);
-    append(2, DecreeKind.noop);
-    append(3, DecreeKind.noop);
-    append(4);
+    rig.accept(1, DECREE_BYTES);
+    rig.accept(2, 0);
+    rig.accept(3, 0);
+    rig.accept(4, DECREE_BYTES);
     const used = new Set<number>();
     deliveries.advance(4);
     deliveries.addSegments(used);
@@ -201,7 +181,7 @@ describe('Deliveries', () => {
   });
 
   it('breaks a contract where a chosen slot is not in the log', () => {
-    append(1);
+    rig.accept(1, DECREE_BYTES);
     expect(() => deliveries.advance(2)).toThrow(/chosen-is-in-the-log/);
   });
 });

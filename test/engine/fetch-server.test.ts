@@ -7,8 +7,6 @@ import type { Link } from '../../src/engine/links.js';
 import { LogReader } from '../../src/engine/log-reader.js';
 import { HeapPlace, LogPlace, OWN_MEMORY } from '../../src/engine/places.js';
 import type { SynodError } from '../../src/errors.js';
-import { RecordKind } from '../../src/log/format.js';
-import { DecreeKind } from '../../src/protocol/decree.js';
 import type { Message } from '../../src/protocol/messages.js';
 import { LogRig } from './log-rig.js';
 
@@ -59,25 +57,9 @@ let errors: SynodError[];
 
 beforeEach(() => {
   rig = new LogRig();
-  rig.log.roll();
-  rig.log.append(RecordKind.start, 0, 0, 1, null);
-  rig.settle();
-  for (let slot = 1; slot <= DECREES; slot += 1) {
-    const payload = new Uint8Array(DECREE_BYTES).fill(slot % 251);
-    if (!rig.log.hasRoom(DECREE_BYTES)) rig.settle();
-    rig.log.appendDecree(RecordKind.accept, slot, 0x1_0001, slot, {
-      kind: DecreeKind.commands,
-      bytes: payload.length,
-      checksum: crc32c(payload, 0, payload.length, 0),
-      commands: 1,
-      configuration: null,
-      source: new HeapPlace([payload]),
-    });
-    rig.log.flush();
-    rig.settle();
-  }
-  for (const segment of [...rig.log.resident.keys()])
-    if (segment !== rig.log.segment) rig.log.release(segment);
+  rig.begin();
+  for (let slot = 1; slot <= DECREES; slot += 1) rig.accept(slot, DECREE_BYTES);
+  rig.forgetSealed();
   links = [new FakeLink(), new FakeLink()];
   down = new Set();
   errors = [];

@@ -2,8 +2,11 @@
 
 import { crc32c } from '../../src/checksum.js';
 import { LogWriter } from '../../src/engine/log-writer.js';
+import { HeapPlace } from '../../src/engine/places.js';
 import { type LogOwner, type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
 import type { SynodError } from '../../src/errors.js';
+import { RecordKind } from '../../src/log/format.js';
+import { DecreeKind } from '../../src/protocol/decree.js';
 import type { Callback, LogMedium, SegmentMemory, SegmentSummary } from '../../src/storage/log-medium.js';
 import { createMemoryMedium, type MemoryContents } from '../../src/storage/memory/memory-medium.js';
 import type { ProtocolVersions } from '../../src/wire/frame.js';
@@ -100,6 +103,36 @@ export class LogRig {
     }
     this.log.prepareStandby();
     this.queue.run();
+  }
+
+  /** Opens the log, with its first record durable. */
+  begin(): void {
+    this.log.roll();
+    this.log.append(RecordKind.start, 0, 0, this.recovered.state.startNumber + 1, null);
+    this.log.flush();
+    this.settle();
+  }
+
+  /** A decree of `bytes`, each of them `slot % 251`, durable; none, and it has no commands. */
+  accept(slot: number, bytes: number): void {
+    const payload = new Uint8Array(bytes).fill(slot % 251);
+    if (!this.log.hasRoom(bytes)) this.settle();
+    this.log.appendDecree(RecordKind.accept, slot, 0x1_0001, slot, {
+      kind: bytes === 0 ? DecreeKind.noop : DecreeKind.commands,
+      bytes,
+      checksum: crc32c(payload, 0, bytes, 0),
+      commands: bytes === 0 ? 0 : 1,
+      configuration: null,
+      source: bytes === 0 ? null : new HeapPlace([payload]),
+    });
+    this.log.flush();
+    this.settle();
+  }
+
+  /** Has no segment in memory but the one that is written to. */
+  forgetSealed(): void {
+    for (const segment of [...this.log.resident.keys()])
+      if (segment !== this.log.segment) this.log.release(segment);
   }
 
   /**

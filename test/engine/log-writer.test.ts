@@ -29,13 +29,6 @@ function decree(bytes: number, fill: number): DecreeReference {
   };
 }
 
-function start(rig: LogRig): void {
-  rig.log.roll();
-  rig.log.append(RecordKind.start, 0, 0, rig.recovered.state.startNumber + 1, null);
-  rig.log.flush();
-  rig.settle();
-}
-
 /** The payload of a slot, from the medium. */
 function payloadOf(rig: LogRig, slot: number): Uint8Array | null {
   const entry = makeLogEntry();
@@ -53,7 +46,7 @@ function payloadOf(rig: LogRig, slot: number): Uint8Array | null {
 describe('LogWriter', () => {
   it('moves a decree to its place in the log, copied once, in blocks', () => {
     const rig = new LogRig({ blockBytes: 512 });
-    start(rig);
+    rig.begin();
     expect(rig.log.tail % 512).toBe(0);
     const one = decree(100, 3);
     rig.log.appendDecree(RecordKind.accept, 1, BALLOT, 1, one);
@@ -75,7 +68,7 @@ describe('LogWriter', () => {
 
   it('takes a decree that lies at the tail without a copy, and nowhere else', () => {
     const rig = new LogRig();
-    start(rig);
+    rig.begin();
     const memory = rig.memories[0]!.bytes;
     const offset = rig.log.tail + RECORD_HEADER_BYTES;
     memory.fill(9, offset, offset + 40);
@@ -93,7 +86,7 @@ describe('LogWriter', () => {
     expect(rig.log.segment).toBe(-1);
     expect(rig.log.hasRoom(1000)).toBe(true);
     expect(rig.log.fits(1000)).toBe(false);
-    start(rig);
+    rig.begin();
     const first = rig.log.segment;
     let slot = 0;
     while (rig.log.segment === first) {
@@ -120,7 +113,7 @@ describe('LogWriter', () => {
 
   it('passes over bytes that it gives up', () => {
     const rig = new LogRig();
-    start(rig);
+    rig.begin();
     rig.memories[0]!.bytes.fill(0xaa, rig.log.tail, rig.log.tail + 4096);
     const end = batchEnd(rig.log.tail + 1000, 64);
     expect(() => rig.log.skipTo(rig.log.tail + 1)).toThrow(/skip-within-segment/);
@@ -168,7 +161,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 /** Runs operations, crash after crash, and compares each recovery with what was appended and what was durable. */
 function runOperations(operations: readonly Operation[], blockBytes: number): void {
   let rig = new LogRig({ blockBytes });
-  start(rig);
+  rig.begin();
   let ballot = BALLOT;
   let write = 0;
   let slot = 0;
@@ -255,7 +248,7 @@ function runOperations(operations: readonly Operation[], blockBytes: number): vo
         ballot = Math.max(ballot, protocol.promised);
         write = 0;
         appended = [];
-        start(rig);
+        rig.begin();
         starts += 1;
         break;
       }
@@ -277,7 +270,7 @@ describe('LogWriter and recoverLog', () => {
 
   it('have written again what nothing says is durable, before anything is built on it', () => {
     const rig = new LogRig();
-    start(rig);
+    rig.begin();
     expect(rig.hardened).toEqual([]);
     rig.log.appendDecree(RecordKind.accept, 1, BALLOT, 1, decree(100, 3));
     rig.log.flush();
@@ -290,7 +283,7 @@ describe('LogWriter and recoverLog', () => {
 
     const again = new LogRig({ contents: rig.crash(1) });
     expect(again.hardened).toEqual([{ segment, from: provenEnd, to: tail }]);
-    start(again);
+    again.begin();
     expect(new LogRig({ contents: again.crash() }).hardened.map((range) => range.segment)).not.toContain(
       segment,
     );
@@ -298,7 +291,7 @@ describe('LogWriter and recoverLog', () => {
 
   it('refuse the log of another replica', () => {
     const rig = new LogRig();
-    start(rig);
+    rig.begin();
     expect(() => new LogRig({ contents: rig.crash(), replica: 'b' })).toThrow(
       expect.objectContaining({ code: 'ERR_SYNOD_DATA_DIRECTORY' }),
     );
@@ -309,7 +302,7 @@ describe('LogWriter and recoverLog', () => {
 
   it('refuse, without throwing into the medium, a log that says more is chosen than it has', () => {
     const rig = new LogRig();
-    start(rig);
+    rig.begin();
     rig.log.chosen = Number.MAX_SAFE_INTEGER;
     rig.log.appendDecree(RecordKind.accept, 1, BALLOT, 1, decree(20, 1));
     rig.log.flush();
@@ -324,7 +317,7 @@ describe('LogWriter and recoverLog', () => {
 
   it('refuse likewise a log with acceptances that no acceptor gives', () => {
     const rig = new LogRig();
-    start(rig);
+    rig.begin();
     for (const ballot of [BALLOT + 1, BALLOT]) {
       rig.log.appendDecree(RecordKind.accept, 1, ballot, 1, decree(20, 1));
       rig.log.flush();
@@ -340,7 +333,7 @@ describe('LogWriter and recoverLog', () => {
 
   it('open a log with a slot far ahead of all others in no time', () => {
     const rig = new LogRig();
-    start(rig);
+    rig.begin();
     const configuration = new TextEncoder().encode(
       JSON.stringify({
         number: 1,
@@ -359,7 +352,7 @@ describe('LogWriter and recoverLog', () => {
 
   it('never take a damaged durable record for a torn tail', () => {
     const rig = new LogRig();
-    start(rig);
+    rig.begin();
     for (let slot = 1; slot <= 20; slot += 1) {
       rig.log.appendDecree(RecordKind.accept, slot, BALLOT, slot, decree(200, slot));
       rig.log.flush();
