@@ -106,7 +106,7 @@ export class Learner {
   /** End of step: asks a peer for what is missing and does not come by itself. */
   fetch(): void {
     const context = this.#context;
-    const isUrgent = context.role === 'preparing';
+    const isUrgent = context.role === 'preparing' || context.role === 'candidate';
     if (this.#fetching !== null) {
       // Who was asked before the primary fell silent may be gone with it: whoever cannot lead without an answer asks another.
       if (context.now < this.#fetching.deadline && (this.#fetching.isUrgent || !isUrgent)) return;
@@ -142,7 +142,10 @@ export class Learner {
     ];
   }
 
-  /** Where a quorum waits for it to lead, a replica asks twice before the others give it up. */
+  /**
+   * Where a quorum waits for it to lead, a replica asks twice before the others give it up. A candidate may be one without
+   * which there is no quorum, and that counts for nothing before it knows the configuration which the others are in.
+   */
   #deadline(isUrgent: boolean): number {
     const { now, options } = this.#context;
     return now + options.electionTimeoutMs * (isUrgent ? 0.5 : 4);

@@ -264,7 +264,12 @@ describe('fetch', () => {
     expect(scene.feed({ kind: 'peer-down', peer: 3 })).toEqual(['send 2: fetch from 1']);
     scene.feed({ kind: 'peer-up', peer: 3 });
     scene.receive(3, { kind: 'defunct', chosen: 4 });
-    const fetches = (ms: number): string[] => scene.wait(ms).filter((line) => line.includes('fetch'));
+    const fetches = (ms: number): string[] => {
+      const sent: string[] = [];
+      for (let waited = 0; waited < ms; waited += 10)
+        sent.push(...scene.wait(10), ...scene.receive(2, heartbeat(1, 2, 4)));
+      return sent.filter((line) => line.includes('fetch'));
+    };
     expect(fetches(1190)).toEqual([]);
     expect(fetches(10)).toEqual(['send 3: fetch from 1']);
   });
@@ -284,20 +289,23 @@ describe('fetch', () => {
     expect(fetches(1100)).toEqual([]);
   });
 
-  it('goes to another one at once, and again before long, where a candidate waits for it', () => {
-    const scene = new Scene().toSecondaryOf(2);
-    expect(scene.receive(2, heartbeat(1, 2, 2))).toContain('send 2: fetch from 1');
-    const fetches: string[] = [];
-    const noted = (effects: string[]): void =>
-      void fetches.push(...effects.filter((line) => line.includes('fetch')));
-    while (scene.role !== 'candidate') noted(scene.wait(10));
-    noted(scene.receive(3, statusReply(1, { promised: b(1, 2) })));
-    expect([scene.role, fetches]).toEqual(['preparing', ['send 3: fetch from 1']]);
-    noted(scene.wait(149));
-    expect(fetches.length).toBe(1);
-    noted(scene.wait(1));
-    expect(fetches.at(1)).toBe('send 2: fetch from 1');
-  });
+  it.each(['candidate', 'preparing'])(
+    'goes to another one at once, and again before long, from a %s',
+    (role) => {
+      const scene = new Scene().toSecondaryOf(2);
+      expect(scene.receive(2, heartbeat(1, 2, 2))).toContain('send 2: fetch from 1');
+      const fetches: string[] = [];
+      const noted = (effects: string[]): void =>
+        void fetches.push(...effects.filter((line) => line.includes('fetch')));
+      while (scene.role !== 'candidate') noted(scene.wait(10));
+      if (role === 'preparing') noted(scene.receive(3, statusReply(1, { promised: b(1, 2) })));
+      expect([scene.role, fetches]).toEqual([role, ['send 3: fetch from 1']]);
+      noted(scene.wait(149));
+      expect(fetches.length).toBe(1);
+      noted(scene.wait(1));
+      expect(fetches.at(1)).toBe('send 2: fetch from 1');
+    },
+  );
 
   it('is not repeated to a peer that had nothing to give', () => {
     const scene = new Scene().toSecondaryOf(2);

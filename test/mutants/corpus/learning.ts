@@ -255,4 +255,21 @@ export const learning: readonly Mutant[] = [
       { check: 'unit', file: 'test/protocol/membership.test.ts' },
     ],
   },
+  {
+    name: 'candidate-waits-long-for-what-it-missed',
+    fault: 'learning',
+    mimics:
+      'a member that missed the change of members asks one peer, out of reach, and is the quorum that is missing meanwhile',
+    edits: [
+      {
+        file: 'protocol/learner.ts',
+        find: "const isUrgent = context.role === 'preparing' || context.role === 'candidate';",
+        put: "const isUrgent = context.role === 'preparing';",
+      },
+    ],
+    killedBy: [
+      { check: 'unit', file: 'test/protocol/learner.test.ts' },
+      { check: 'unit', file: 'test/simulation/seeds.test.ts', name: 'candidate-asks-who-is-out-of-reach' },
+    ],
+  },
 ];
