@@ -89,7 +89,7 @@ export class Progress {
     if (slot > this.#learner.known) this.#learner.known = slot;
     context.effects.push({ kind: 'chosen', through: slot });
     // Configurations in between were in force and are over: nothing is left to do under them.
-    if (configuration.number > (context.configuration?.number ?? 0)) this.configure(configuration);
+    if (configuration.number > (context.configuration?.number ?? 0)) this.#succeed(configuration);
   }
 
   #onConfigurationChosen(configuration: Configuration): void {
@@ -98,15 +98,20 @@ export class Progress {
     invariant(configuration.number === current.number + 1, 'configurations-one-by-one');
     requires(givesNumbersOnce(current, configuration), 'member-numbers-given-once');
     requires(keepsVersion(current, configuration), 'version-never-lowered');
-    const led = context.role === 'primary';
-    if (led) {
+    if (context.role === 'primary') {
       // Its word still counts with the old members, perhaps for the last time. Newcomers hear that there is something to fetch.
       this.#proposer.announce();
       for (const peer of context.connected)
         if (!context.isMember(peer)) context.send(peer, { kind: 'defunct', chosen: context.chosen });
     }
+    this.#succeed(configuration);
+  }
+
+  /** Slots from here on need promises from a quorum of the new members (rule 7): nobody is primary under two configurations. */
+  #succeed(configuration: Configuration): void {
+    const context = this.#context;
+    const led = context.role === 'primary';
     this.configure(configuration);
-    // Slots from here on need promises from a quorum of the new members (rule 7).
     if (led && context.self !== 0) this.#roleChanges.becomePreparing();
   }
 

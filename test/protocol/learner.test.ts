@@ -55,6 +55,32 @@ describe('a checkpoint that is durable here', () => {
     );
   });
 
+  it('has a primary prepare anew among the members that it brings', () => {
+    const scene = new Scene().toPrimary();
+    const { members } = configured(scene);
+    const smaller = { number: 2, members: members.slice(0, 2), nextMember: 4 };
+    scene.feed({ kind: 'propose', decree: decree('x') });
+    scene.feed({
+      kind: 'change',
+      change: {
+        request: 1,
+        cookie: '',
+        force: false,
+        ifNumber: 0,
+        members: smaller.members.map(({ id, address = '' }) => ({ id, address })),
+      },
+    });
+    expect(scene.feed({ kind: 'installed', slot: 2, configuration: smaller })).toEqual(
+      expect.arrayContaining([
+        'change 1: configuration 2',
+        'chosen 2',
+        'configuration 2: 1=a 2=b, self 1',
+        'append 5: promise 2.1',
+      ]),
+    );
+    expect(scene.role).toBe('preparing');
+  });
+
   it('tells a primary, if it did not, that another one was elected', () => {
     const scene = new Scene().toPrimary();
     scene.feed({ kind: 'propose', decree: decree('x') });

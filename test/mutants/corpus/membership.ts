@@ -126,13 +126,13 @@ export const membership: readonly Mutant[] = [
     edits: [
       {
         file: PROGRESS,
-        find: '    this.configure(configuration);\n    // Slots from here on',
-        put: '    if (led) this.#proposer.announce();\n    // Slots from here on',
+        find: '    this.configure(configuration);\n    if (led',
+        put: '    this.configure(configuration);\n    if (led) this.#proposer.announce();\n    if (led',
       },
       {
         file: PROGRESS,
         find: '      this.#proposer.announce();\n',
-        put: '      this.configure(configuration);\n',
+        put: '',
       },
     ],
     killedBy: [unit],
@@ -162,5 +162,18 @@ export const membership: readonly Mutant[] = [
       },
     ],
     killedBy: [explorer('quick-replace'), unit],
+  },
+  {
+    name: 'primary-of-members-that-a-checkpoint-brought',
+    fault: 'configuration',
+    mimics: 'a leader that installs a snapshot with other members goes on without having counted them in',
+    edits: [
+      {
+        file: 'protocol/progress.ts',
+        find: 'if (configuration.number > (context.configuration?.number ?? 0)) this.#succeed(configuration);',
+        put: 'if (configuration.number > (context.configuration?.number ?? 0)) this.configure(configuration);',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/learner.test.ts' }],
   },
 ];
