@@ -248,10 +248,7 @@ export const checkpoints: readonly Mutant[] = [
         put: 'void [fetching, now, options];',
       },
     ],
-    killedBy: [
-      { check: 'unit', file: 'test/protocol/learner.test.ts' },
-      { check: 'unit', file: 'test/simulation/seeds.test.ts', name: 'copy-that-had-no-room' },
-    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/learner.test.ts' }],
   },
   {
     name: 'deleted-checkpoint-offered-no-more',
