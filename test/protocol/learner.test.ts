@@ -26,6 +26,14 @@ const learn = (slot: number, name: string, round = 1, member = 2): Message => ({
   decree: decree(name),
 });
 
+/** The fetches of `scene` in the next `ms`, while member 2 leads in ballot 1 and says at every step what is chosen. */
+function fetchesFollowing(scene: Scene, ms: number, chosen: number, stepMs = 100): string[] {
+  const effects: string[] = [];
+  for (let waited = 0; waited < ms; waited += stepMs)
+    effects.push(...scene.wait(stepMs), ...scene.receive(2, heartbeat(1, 2, chosen)));
+  return effects.filter((effect) => effect.includes('fetch'));
+}
+
 describe('a checkpoint that is durable here', () => {
   const configured = (scene: Scene) => scene.replica.configuration!;
 
@@ -124,14 +132,7 @@ describe('a checkpoint that is durable here', () => {
     const scene = new Scene().toSecondaryOf(2);
     const { electionTimeoutMs } = scene.options;
     scene.receive(2, heartbeat(1, 2, 9));
-    const stays = (ms: number): string[] => {
-      const sent: string[] = [];
-      for (let waited = 0; waited < ms; waited += 100) {
-        sent.push(...scene.wait(100));
-        sent.push(...scene.receive(2, heartbeat(1, 2, 9)));
-      }
-      return sent.filter((effect) => effect.includes('fetch'));
-    };
+    const stays = (ms: number) => fetchesFollowing(scene, ms, 9);
     scene.feed({ kind: 'catching-up', peer: 2 });
     scene.feed({ kind: 'copy-lost' });
     expect(stays(electionTimeoutMs - 200)).toEqual([]);
@@ -290,12 +291,7 @@ describe('fetch', () => {
     expect(scene.feed({ kind: 'peer-down', peer: 3 })).toEqual(['send 2: fetch from 1']);
     scene.feed({ kind: 'peer-up', peer: 3 });
     scene.receive(3, { kind: 'defunct', chosen: 4 });
-    const fetches = (ms: number): string[] => {
-      const sent: string[] = [];
-      for (let waited = 0; waited < ms; waited += 10)
-        sent.push(...scene.wait(10), ...scene.receive(2, heartbeat(1, 2, 4)));
-      return sent.filter((line) => line.includes('fetch'));
-    };
+    const fetches = (ms: number) => fetchesFollowing(scene, ms, 4, 10);
     expect(fetches(1190)).toEqual([]);
     expect(fetches(10)).toEqual(['send 3: fetch from 1']);
   });
@@ -303,12 +299,7 @@ describe('fetch', () => {
   it('goes to a member of which nothing is known, where the only one that has more does not answer', () => {
     const scene = new Scene().toSecondaryOf(2);
     expect(scene.receive(2, accept(1, 2, 5, 'five', 4))).toContain('send 2: fetch from 1');
-    const fetches = (ms: number): string[] => {
-      const sent: string[] = [];
-      for (let waited = 0; waited < ms; waited += 100)
-        sent.push(...scene.wait(100), ...scene.receive(2, heartbeat(1, 2, 4)));
-      return sent.filter((line) => line.includes('fetch'));
-    };
+    const fetches = (ms: number) => fetchesFollowing(scene, ms, 4);
     expect(fetches(1300)).toEqual(['send 3: fetch from 1']);
     // It has nothing either: the other one may have come to itself.
     expect(scene.receive(3, { kind: 'fetch-end', through: 0, chosen: 0 })).toEqual(['send 2: fetch from 1']);
