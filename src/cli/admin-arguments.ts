@@ -29,7 +29,8 @@ const common = `  -c, --config FILE     ask the replica that this configuration 
       --timeout-ms N    wait so long for the answer (default: ${TIMEOUT_MS})
       --json            print the answer as one JSON object
 
-Replicas take changes from their own machine alone, unless kv.administration says otherwise.
+Replicas take changes from their own machine alone, over loopback or through the machine's own address, unless
+kv.administration says otherwise.
 
 Exit code 0 when it is done, 1 when nothing was changed, 3 when it is unknown whether it was.
 `;

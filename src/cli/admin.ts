@@ -8,6 +8,9 @@ import type { Output } from './output.js';
 /** Perhaps it was done, or still will be. */
 export const EXIT_UNKNOWN = 3;
 
+/** What the replica says when its time ran out, and for whom it waited in vain, is to come before that of the command line does. */
+const ANSWER_MS = 2000;
+
 /** After so long, whoever waits is told for what. */
 const PATIENCE_MS = 2000;
 
@@ -23,14 +26,16 @@ interface Answer {
 
 /** The exit code. */
 export async function administer(command: AdminCommand, address: Address, output: Output): Promise<number> {
-  const { words, timeoutMs, json } = command;
+  const { kind, words, timeoutMs, json } = command;
   const place = `${address.host}:${address.port}`;
   const waiting = setTimeout(
     () => output.error(`synod: waiting for ${place}: for all that must be there to be there`),
     PATIENCE_MS,
   );
   try {
-    const answer = (await ask(address, ['SYNOD', ...words], timeoutMs)) as Answer;
+    const isTimed = kind === 'bootstrap';
+    const request = ['SYNOD', ...words, ...(isTimed ? ['TIMEOUT', String(timeoutMs)] : [])];
+    const answer = (await ask(address, request, isTimed ? timeoutMs + ANSWER_MS : timeoutMs)) as Answer;
     output.line(json ? JSON.stringify(answer) : describe(answer));
     return 0;
   } catch (error) {

@@ -86,9 +86,7 @@ Exit code: 0 when all went well, 1 when it did not, 2 when the command line or t
 3 when it is unknown what became of a change.
 `;
 
-const texts: Readonly<Record<string, string>> = {
-  ...adminTexts,
-  ...toolTexts,
+const ownTexts: Readonly<Record<CommandName, string>> = {
   serve: `usage: synod serve --config FILE [--log-level LEVEL] [--stop-with-stdin]
 
 Runs one replica and its key-value service (RESP: redis-cli and Redis clients can talk to it) in the
@@ -132,7 +130,8 @@ DIR has them already, the cluster goes on from there, and an option given here c
   status: `usage: synod status (--config FILE | --port P [--host HOST])
 
 Asks a running replica, through the port of its key-value service, and prints one JSON object: replica, role,
-primary, ballot, chosen, applied, stateDigest, storage, transport, peers, bytesCopied, bytesLogged.
+primary, ballot, configuration, version, chosen, applied, stateDigest, storage, transport, peers, bytesCopied,
+bytesLogged, persists, outstandingBytes, alerts.
 
   -c, --config FILE     ask the replica that this configuration is for
   -p, --port P          ask the one whose key-value service listens on port P
@@ -159,9 +158,14 @@ Exit code 1 when the log is corrupt, or when there is none.
 `,
 };
 
+const texts: ReadonlyMap<string, string> = new Map(
+  Object.entries({ ...ownTexts, ...adminTexts, ...toolTexts }),
+);
+const commandNames = `${[...texts.keys()].join(', ')} or help`;
+
 /** The help text of a command, or the general one. */
 export function helpText(command?: string): string {
-  return command === undefined ? general : (texts[command] ?? general);
+  return (command === undefined ? undefined : texts.get(command)) ?? general;
 }
 
 type OptionTable = NonNullable<ParseArgsConfig['options']>;
@@ -296,13 +300,12 @@ export function parseCommandLine(args: readonly string[]): Command {
   const [command, ...rest] = args;
   switch (command) {
     case undefined:
-      throw new UsageError('which command? serve, cluster, status, log or help');
+      throw new UsageError(`which command? ${commandNames}`);
     case 'help':
     case '--help':
     case '-h': {
       const topic = rest[0];
-      if (topic !== undefined && texts[topic] === undefined)
-        throw new UsageError(`no such command: ${topic}`);
+      if (topic !== undefined && !texts.has(topic)) throw new UsageError(`no such command: ${topic}`);
       return { kind: 'help', command: topic };
     }
     case '--version':
@@ -321,7 +324,7 @@ export function parseCommandLine(args: readonly string[]): Command {
       throw new UsageError(
         command.startsWith('-')
           ? `unknown option ${command}`
-          : `no such command: ${command} (serve, cluster, status, log or help)`,
+          : `no such command: ${command} (${commandNames})`,
       );
   }
   const values = readOptions(command, rest);

@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { SynodError } from '../errors.js';
 import { type AdministrationOption, administrationKinds } from '../kv/administration.js';
+import type { KeyValueServerOptions } from '../kv/server-options.js';
 import { OptionChecker } from '../option-checker.js';
 import { type ReplicaOptions, validateOptions } from '../options.js';
 import type { Address } from '../transport/transport.js';
@@ -35,9 +36,9 @@ export function parseConfig(text: string, name: string): ConfigFile {
     check.report('options', 'an object', value);
     check.throwIfFailed(name);
   }
-  const { kv, ...options } = value as Record<string, unknown>;
+  const { kv, logger, ...options } = value as Record<string, unknown>;
   // A logger is an object with methods, which JSON does not have: one level is chosen on the command line instead.
-  if ('logger' in options) check.report('logger', 'no such key in a file (see --log-level)', options.logger);
+  if (logger !== undefined) check.report('logger', 'no such key in a file (see --log-level)', logger);
   const service = check.object(kv, 'kv', ['listen', 'administration'], 'required');
   const listen = service === null ? null : check.address(service.listen, 'kv.listen', 0);
   const administration = check.choice(
@@ -46,19 +47,43 @@ export function parseConfig(text: string, name: string): ConfigFile {
     administrationKinds,
     'loopback',
   );
-  check.throwIfFailed(name);
-  try {
-    validateOptions(options);
-  } catch (error) {
-    if (!SynodError.is(error) || error.code !== 'ERR_SYNOD_OPTION') throw error;
-    const message = error.message.replace(/^wrong options: /, '');
+  const mistakes = [() => check.throwIfFailed('wrong options'), () => validateOptions(options)]
+    .map(mistakeOf)
+    .filter((mistake) => mistake !== null);
+  const [first] = mistakes;
+  if (first !== undefined) {
+    const texts = mistakes.map(({ message }) => message.replace(/^wrong options: /, ''));
     throw new SynodError(
       'ERR_SYNOD_OPTION',
-      `${name}: ${message}`,
-      error.path === undefined ? {} : { path: error.path },
+      `${name}: ${texts.join('; ')}`,
+      first.path === undefined ? {} : { path: first.path },
     );
   }
   return { options: options as unknown as ReplicaOptions, kv: { listen: listen!, administration } };
+}
+
+/** The error about options that `check` throws, or null. */
+function mistakeOf(check: () => unknown): SynodError | null {
+  try {
+    check();
+    return null;
+  } catch (error) {
+    if (!SynodError.is(error) || error.code !== 'ERR_SYNOD_OPTION') throw error;
+    return error;
+  }
+}
+
+/** What the key-value service is to be told, of itself and of its replica. */
+export function serviceOptions({
+  options,
+  kv,
+}: ConfigFile): Required<Pick<KeyValueServerOptions, 'commandBytesMax' | 'administration' | 'leases'>> {
+  const { limits, leases } = validateOptions(options);
+  return {
+    commandBytesMax: limits.commandBytesMax,
+    administration: kv.administration,
+    leases: leases !== null,
+  };
 }
 
 /** Reads and checks a configuration file. Throws `ERR_SYNOD_OPTION`, also where the file cannot be read. */

@@ -3,12 +3,11 @@
 import { KeyValueServer } from '../kv/server.js';
 import { KeyValueStateMachine } from '../kv/state-machine.js';
 import { createLogger, type Logger } from '../logger.js';
-import { validateOptions } from '../options.js';
 import { Replica } from '../replica.js';
 import { formatAddress } from '../transport/address.js';
 import type { ServeCommand } from './arguments.js';
 import { CertificateReload } from './certificate-reload.js';
-import { type ConfigFile, readConfigFile } from './config-file.js';
+import { type ConfigFile, readConfigFile, serviceOptions } from './config-file.js';
 import { handleSignals } from './signals.js';
 
 /** A replica that takes longer to close will not: what it has acknowledged is durable, and its ports are wanted. */
@@ -71,8 +70,7 @@ async function serveUntil(
   const server = new KeyValueServer(
     replica,
     {
-      commandBytesMax: validateOptions(config.options).limits.commandBytesMax,
-      administration: config.kv.administration,
+      ...serviceOptions(config),
       onEvent: ({ event, ...fields }) => logger.warn(fields, `key-value service: ${event}`),
     },
     stateMachine,

@@ -16,7 +16,8 @@ export const administrationKinds: readonly AdministrationOption[] = ['loopback',
 export const ADMINISTRATION_HELP: readonly string[] = [
   'SYNOD <subcommand> [<arg> ...]. Subcommands are:',
   'STATUS, HEALTH, MEMBERS, MEMBER ADD <id> <host:port> [FORCE], MEMBER REMOVE <id> [FORCE],',
-  'MEMBER REPLACE <id> <new id> <host:port> [FORCE], BOOTSTRAP <id> <host:port> [<id> <host:port> ...],',
+  'MEMBER REPLACE <id> <new id> <host:port> [FORCE],',
+  'BOOTSTRAP <id> <host:port> [<id> <host:port> ...] [TIMEOUT <milliseconds>],',
   'PROMOTE [FORCE], RELINQUISH [<id>], VERSION [RAISE [<version>]],',
   'CONSISTENCY [LINEARIZABLE | LEASE | AFTER <token> | MAXAGE <milliseconds>], TOKEN, HELP',
 ];
@@ -33,7 +34,11 @@ export type AdministrativeRequest =
       readonly address: string;
       readonly force: boolean;
     }
-  | { readonly kind: 'bootstrap'; readonly members: readonly ConfigurationMember[] }
+  | {
+      readonly kind: 'bootstrap';
+      readonly members: readonly ConfigurationMember[];
+      readonly timeoutMs?: number;
+    }
   | { readonly kind: 'promote'; readonly force: boolean }
   | { readonly kind: 'relinquish'; readonly to: string | null }
   /** Null: the highest that all members speak. */
@@ -66,13 +71,16 @@ export function parseAdministration(words: readonly string[]): AdministrativeReq
   }
 }
 
+/** A member may be called `TIMEOUT`: what follows it is an address then, and no mere number. */
 function parseBootstrap(words: readonly string[]): AdministrativeRequest | null {
-  if (words.length === 0 || words.length % 2 !== 0) return null;
-  const members = Array.from({ length: words.length / 2 }, (_, index) => ({
-    id: words[2 * index]!,
-    address: words[2 * index + 1]!,
+  const isTimed = /^timeout$/i.test(words.at(-2) ?? '') && /^[1-9][0-9]{0,9}$/.test(words.at(-1)!);
+  const places = isTimed ? words.slice(0, -2) : words;
+  if (places.length === 0 || places.length % 2 !== 0) return null;
+  const members = Array.from({ length: places.length / 2 }, (_, index) => ({
+    id: places[2 * index]!,
+    address: places[2 * index + 1]!,
   }));
-  return { kind: 'bootstrap', members };
+  return { kind: 'bootstrap', members, ...(isTimed ? { timeoutMs: Number(words.at(-1)) } : {}) };
 }
 
 function parseVersion([action, text, ...tooMany]: readonly string[]): AdministrativeRequest | null {
@@ -98,8 +106,21 @@ export function changesSomething({ kind }: AdministrativeRequest): boolean {
   return kind !== 'status' && kind !== 'health' && kind !== 'members' && kind !== 'version';
 }
 
+/** An address of IPv4 comes in another form where the listener takes both kinds. */
+function plainAddress(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:/i, '');
+}
+
+/**
+ * Whether a connection is one of this machine to itself: over loopback, or from the address that it leads to, as when the service listens on
+ * the machine's own address.
+ */
+export function isOfThisMachine(remote: string | undefined, local: string | undefined): boolean {
+  return isLoopback(remote) || (plainAddress(remote) !== '' && plainAddress(remote) === plainAddress(local));
+}
+
 export function isLoopback(address: string | undefined): boolean {
-  const plain = (address ?? '').replace(/^::ffff:/i, '');
+  const plain = plainAddress(address);
   return plain === '::1' || /^127\.\d+\.\d+\.\d+$/.test(plain);
 }
 
@@ -148,7 +169,8 @@ async function carryOut(replica: ReplicaLike, request: AdministrativeRequest): P
         primary: await needed(replica.relinquish?.(request.to === null ? {} : { to: request.to })),
       };
     case 'bootstrap': {
-      const result = await needed(replica.bootstrap?.(request.members));
+      const { members, timeoutMs } = request;
+      const result = await needed(replica.bootstrap?.(members, timeoutMs === undefined ? {} : { timeoutMs }));
       return { ...membersOf(replica.configuration ?? null), changed: result === 'bootstrapped' };
     }
     case 'add':

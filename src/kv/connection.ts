@@ -2,8 +2,8 @@
  * One client. Requests are taken from the parser in order; those that need the log are gathered into batches, one
  * log command each; the others are answered here. Replies leave in the order of the requests.
  *
- * Back-pressure: while too many bytes or batches are under way, or the client does not read its replies, the
- * parser is left where it is and the socket is not read.
+ * Back-pressure: while too many bytes or batches are under way, or too many bytes of replies wait for the client to
+ * read or for a reply before them, the parser is left where it is and the socket is not read.
  */
 
 // biome-ignore-all lint/correctness/noVoidTypeReturn: a reply ends the work on a request, in one line.
@@ -16,6 +16,7 @@ import { runLocalCommand } from './local-commands.js';
 import { answersFromState } from './operations.js';
 import type { ReplicaLike, ReplicateOptionsLike } from './replica-like.js';
 import { errorReplyOf } from './replicate-errors.js';
+import { type PendingReply, ReplyQueue } from './reply-queue.js';
 import { RespParser, RespProtocolError } from './resp-parser.js';
 import type { RespVersion, RespWriter } from './resp-writer.js';
 import type { CheckedServerOptions } from './server-options.js';
@@ -55,19 +56,13 @@ export interface ServerStatistics {
   bytesSent: number;
 }
 
-/** The reply to one batch, or to some requests that need no log; null while it is awaited. */
-interface PendingReply {
-  bytes: Uint8Array | null;
-  /** Makes them once all replies before it are there. */
-  readonly make?: () => Uint8Array;
-}
-
 /** Batches start small and few and grow with the replies' size known, lest a pipeline asks for gigabytes at once. */
 const BATCH_OPERATIONS_FIRST = 64;
 const BATCH_REPLY_BYTES_AIM = 4 * 1024 * 1024;
 const REPLY_BYTES_OUTSTANDING_MAX = 16 * 1024 * 1024;
-/** Replies up to this size are put together before they are written. */
-const JOIN_BYTES_MAX = 16_384;
+/** Replies that need no log are put together up to this size: what does not fit is one that is too large by itself. */
+const LOCAL_RUN_BYTES_MAX = 65_536;
+const LOCAL_REPLY_TOO_LARGE = 'ERR reply too large';
 
 export class Connection {
   readonly id: number;
@@ -87,15 +82,15 @@ export class Connection {
   readonly #socket: Socket;
   readonly #parser: RespParser;
 
-  /** Replies in the order of their requests, from `#head` on. */
-  #pending: PendingReply[] = [];
-  #head = 0;
+  readonly #pending: ReplyQueue = new ReplyQueue();
   #outstandingBytes = 0;
   #outstandingBatches = 0;
   #outstandingOperations = 0;
   /** Of the batches under way, those that go through the log, and those that do not. */
   #writesUnderWay = 0;
   #readsUnderWay = 0;
+  /** Replies of `replyLater` and `replyBehind` that are not made. */
+  #laterUnderWay = 0;
   /** The batch that is being gathered only reads. */
   #onlyReads = true;
   /** The parser shows a request that waits for the reads before it. */
@@ -105,6 +100,8 @@ export class Connection {
   #replyBytesEach = -1;
   /** Replies to requests since the last batch are being written to `host.localReplies`. */
   #writingLocally = false;
+  /** Where in `host.localReplies` the reply to the request at hand begins. */
+  #localReplyStart = 0;
   #paused = false;
   /** No more requests are read: QUIT, or an error of the protocol. The connection ends after the last reply. */
   #stopped = false;
@@ -133,11 +130,16 @@ export class Connection {
 
   /** Requests whose replies are awaited, in batches. */
   get pendingCount(): number {
-    return this.#pending.length - this.#head;
+    return this.#pending.length;
   }
 
   get outputBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  /** The address of this machine that the client connected to. */
+  get localHost(): string {
+    return this.#socket.localAddress ?? '';
   }
 
   get closed(): boolean {
@@ -186,6 +188,8 @@ export class Connection {
     this.#closeBatch();
     this.#closeLocalReplies();
     this.flush();
+    // A socket that took all at once does not tell that it has drained.
+    if (this.#paused && !this.#isHeld && !this.#stopped && !this.#isBlocked()) this.#scheduleFlush();
   }
 
   #takeRequests(): void {
@@ -210,6 +214,8 @@ export class Connection {
         return;
       }
       this.#onRequest(parser, command);
+      // Before it is asked what waits to be sent: half a reply that is dropped later would never drain.
+      this.#completeLocalReply();
     }
   }
 
@@ -227,10 +233,15 @@ export class Connection {
       return true;
     }
     return (
-      batches >= options.batchesPerConnectionMax ||
+      batches + this.#laterUnderWay >= options.batchesPerConnectionMax ||
       this.#outstandingBytes >= options.connectionOutstandingBytesMax ||
-      this.#socket.writableLength >= options.outputPauseBytes
+      this.#unsentBytes() >= options.outputPauseBytes
     );
+  }
+
+  #unsentBytes(): number {
+    const gathered = this.#writingLocally ? this.#host.localReplies.length : 0;
+    return gathered + this.#pending.readyBytes + this.#socket.writableLength;
   }
 
   /** An estimate: what is asked for in a few bytes may be answered in millions. */
@@ -267,12 +278,14 @@ export class Connection {
   /** Where to write the reply to a request that needs no log. What came before it goes out first. */
   reply(): RespWriter {
     const replies = this.#host.localReplies;
+    if (this.#writingLocally && replies.length >= LOCAL_RUN_BYTES_MAX) this.#closeLocalReplies();
     if (!this.#writingLocally) {
       this.#closeBatch();
       this.#writingLocally = true;
       replies.begin(this.version);
     }
     replies.version = this.version;
+    this.#localReplyStart = replies.length;
     return replies;
   }
 
@@ -289,10 +302,11 @@ export class Connection {
     this.#closeLocalReplies();
     const pending: PendingReply = { bytes: null };
     this.#pending.push(pending);
+    this.#laterUnderWay++;
     // That of the request: a HELLO behind it may have changed it before the reply is made.
     const { version } = this;
     const settle = (fill: (reply: RespWriter) => void): void => {
-      pending.bytes = this.#bytesOf(fill, version);
+      this.#pending.settle(pending, this.#bytesOf(fill, version));
       this.#scheduleFlush();
     };
     write.then(settle, (error: unknown) => settle((reply) => reply.error(errorReplyOf(error))));
@@ -302,6 +316,7 @@ export class Connection {
   replyBehind(fill: (reply: RespWriter) => void): void {
     this.#closeBatch();
     this.#closeLocalReplies();
+    this.#laterUnderWay++;
     const { version } = this;
     const make = (): Uint8Array => this.#bytesOf(fill, version);
     this.#pending.push({ bytes: null, make });
@@ -309,9 +324,11 @@ export class Connection {
   }
 
   #bytesOf(fill: (reply: RespWriter) => void, version: RespVersion): Uint8Array {
+    this.#laterUnderWay--;
     const replies = this.#host.localReplies;
     replies.begin(version);
     fill(replies);
+    replaceIfTooLarge(replies, 0);
     return replies.take();
   }
 
@@ -333,51 +350,13 @@ export class Connection {
   flush(): void {
     this.#flushScheduled = false;
     if (this.#ended) return;
-    const pending = this.#pending;
-    const first = this.#head;
-    let last = first;
-    let bytes = 0;
-    for (; last < pending.length; last++) {
-      const each = pending[last] as PendingReply;
-      if (each.make !== undefined) each.bytes ??= each.make();
-      const reply = each.bytes;
-      if (reply === null) break;
-      bytes += reply.length;
-    }
-    if (last > first) {
-      this.#write(first, last, bytes);
-      this.#head = last;
-      if (this.#head === pending.length) {
-        this.#pending = [];
-        this.#head = 0;
-      } else if (this.#head > 1024) {
-        this.#pending = pending.slice(this.#head);
-        this.#head = 0;
-      }
-      if (this.#socket.writableLength > this.#host.options.outputBytesMax) {
-        this.cut('the client does not read its replies');
-        return;
-      }
+    const bytes = this.#pending.writeTo(this.#socket);
+    this.#host.statistics.bytesSent += bytes;
+    if (bytes > 0 && this.#socket.writableLength > this.#host.options.outputBytesMax) {
+      this.cut('the client does not read its replies');
+      return;
     }
     if (this.pendingCount === 0 && (this.#stopped || (this.#inputEnded && !this.#paused))) this.#end();
-  }
-
-  #write(first: number, last: number, bytes: number): void {
-    this.#host.statistics.bytesSent += bytes;
-    const socket = this.#socket;
-    const head = (this.#pending[first] as PendingReply).bytes as Uint8Array;
-    if (last === first + 1) {
-      if (head.length > 0) socket.write(head);
-      return;
-    }
-    const parts = this.#pending.slice(first, last).map((reply) => reply.bytes as Uint8Array);
-    if (bytes <= JOIN_BYTES_MAX) {
-      socket.write(Buffer.concat(parts, bytes));
-      return;
-    }
-    socket.cork();
-    for (const part of parts) socket.write(part);
-    socket.uncork();
   }
 
   #end(): void {
@@ -521,7 +500,7 @@ export class Connection {
   }
 
   #settle(pending: PendingReply, bytes: number, replies: Uint8Array, operations: number): void {
-    pending.bytes = replies;
+    this.#pending.settle(pending, replies);
     this.#outstandingBytes -= bytes;
     this.#outstandingBatches--;
     this.#host.outstandingBytes -= bytes;
@@ -544,8 +523,13 @@ export class Connection {
 
   #closeLocalReplies(): void {
     if (!this.#writingLocally) return;
+    this.#completeLocalReply();
     this.#writingLocally = false;
     this.#pending.push({ bytes: this.#host.localReplies.take() });
+  }
+
+  #completeLocalReply(): void {
+    if (this.#writingLocally) replaceIfTooLarge(this.#host.localReplies, this.#localReplyStart);
   }
 
   #scheduleFlush(): void {
@@ -557,6 +541,13 @@ export class Connection {
 
 /** How long a client may take to read its last replies, and then to close its side. */
 const LINGER_MS = 5000;
+
+/** Puts an error in the place of a reply that did not fit: behind half of one the client would take the next for its rest. */
+function replaceIfTooLarge(replies: RespWriter, start: number): void {
+  if (!replies.overflowed) return;
+  replies.truncate(start);
+  replies.overflowError(LOCAL_REPLY_TOO_LARGE);
+}
 
 export function isDatabaseZero(parser: RespParser): boolean {
   return parser.bytes.toString('latin1', parser.starts[1] as number, parser.ends[1] as number) === '0';

@@ -6,7 +6,7 @@ import {
   ADMINISTRATION_HELP,
   administer,
   changesSomething,
-  isLoopback,
+  isOfThisMachine,
   parseAdministration,
   refusalOf,
 } from './administration.js';
@@ -123,7 +123,8 @@ function hello(connection: Connection, parser: RespParser): void {
       return connection.refuse(`ERR Syntax error in HELLO option '${text(parser, index)}'`);
     }
     name = text(parser, index + 1);
-    if (!isName(name)) return connection.refuse(BAD_NAME);
+    const reason = refusalOfName('Client names', name);
+    if (reason !== null) return connection.refuse(reason);
     index += 2;
   }
   if (name !== null) connection.name = name;
@@ -147,10 +148,15 @@ function hello(connection: Connection, parser: RespParser): void {
   reply.array(0);
 }
 
-const BAD_NAME = 'ERR Client names cannot contain spaces, newlines or special characters.';
+/** Each name is repeated to whoever lists the clients, as often as it asks. */
+const NAME_LENGTH_MAX = 256;
 
-function isName(name: string): boolean {
-  return /^[!-~]*$/.test(name);
+/** Null where it is one. */
+function refusalOfName(subject: string, name: string): string | null {
+  if (name.length > NAME_LENGTH_MAX)
+    return `ERR ${subject} cannot be longer than ${NAME_LENGTH_MAX} characters.`;
+  if (/^[!-~]*$/.test(name)) return null;
+  return `ERR ${subject} cannot contain spaces, newlines or special characters.`;
 }
 
 function client(connection: Connection, host: ConnectionHost, parser: RespParser): void {
@@ -171,7 +177,8 @@ function client(connection: Connection, host: ConnectionHost, parser: RespParser
       return connection.reply().bulk(connection.name);
     case 'setname': {
       const name = text(parser, 2);
-      if (!isName(name)) return connection.refuse(BAD_NAME);
+      const reason = refusalOfName('Client names', name);
+      if (reason !== null) return connection.refuse(reason);
       connection.name = name;
       return connection.reply().ok();
     }
@@ -179,11 +186,8 @@ function client(connection: Connection, host: ConnectionHost, parser: RespParser
       return clientSetInfo(connection, parser);
     case 'info':
       return connection.reply().verbatim(`${describeClient(connection, host)}\n`);
-    case 'list': {
-      const lines: string[] = [];
-      for (const other of host.connections()) lines.push(`${describeClient(other, host)}\n`);
-      return connection.reply().verbatim(lines.join(''));
-    }
+    case 'list':
+      return clientList(connection, host, parser);
     case 'no-evict':
     case 'no-touch':
       if (!/^(on|off)$/i.test(text(parser, 2))) return connection.refuse(SYNTAX);
@@ -208,8 +212,33 @@ const CLIENT_ARITIES: Readonly<Record<string, number | undefined>> = Object.assi
 
 const CLIENT_HELP = [
   'CLIENT <subcommand> [<arg> [value] ...]. Subcommands are:',
-  'GETNAME, ID, INFO, LIST, NO-EVICT (ON|OFF), NO-TOUCH (ON|OFF), SETINFO <option> <value>, SETNAME <name>, HELP',
+  'GETNAME, ID, INFO, LIST [TYPE <type> | ID <id> ...], NO-EVICT (ON|OFF), NO-TOUCH (ON|OFF), SETINFO <option> <value>, SETNAME <name>, HELP',
 ];
+
+/** Kinds of clients that Redis has; here all are of the first. */
+const clientTypes: readonly string[] = ['normal', 'master', 'replica', 'slave', 'pubsub'];
+
+function clientList(connection: Connection, host: ConnectionHost, parser: RespParser): void {
+  const filter = parser.argumentCount === 2 ? '' : text(parser, 2).toLowerCase();
+  let isShown = (_: Connection): boolean => true;
+  if (filter === 'id' && parser.argumentCount > 3) {
+    const ids = new Set<unknown>();
+    for (let index = 3; index < parser.argumentCount; index++) {
+      const id = parseInteger(parser.bytes, parser.starts[index] as number, parser.ends[index] as number);
+      if (id === undefined) return connection.refuse('ERR Invalid client ID');
+      ids.add(id);
+    }
+    isShown = ({ id }) => ids.has(id);
+  } else if (filter === 'type' && parser.argumentCount === 4) {
+    const type = text(parser, 3).slice(0, 128);
+    if (!clientTypes.includes(type.toLowerCase()))
+      return connection.refuse(`ERR Unknown client type '${type}'`);
+    isShown = () => type.toLowerCase() === clientTypes[0];
+  } else if (filter !== '' || parser.argumentCount > 2) return connection.refuse(SYNTAX);
+  const lines: string[] = [];
+  for (const other of host.connections()) if (isShown(other)) lines.push(`${describeClient(other, host)}\n`);
+  connection.reply().verbatim(lines.join(''));
+}
 
 function clientSetInfo(connection: Connection, parser: RespParser): void {
   const option = text(parser, 2).toLowerCase();
@@ -217,9 +246,8 @@ function clientSetInfo(connection: Connection, parser: RespParser): void {
   if (option !== 'lib-name' && option !== 'lib-ver') {
     return connection.refuse(`ERR Unrecognized option '${text(parser, 2).slice(0, 128)}'`);
   }
-  if (!isName(value)) {
-    return connection.refuse(`ERR ${option} cannot contain spaces, newlines or special characters.`);
-  }
+  const reason = refusalOfName(option, value);
+  if (reason !== null) return connection.refuse(reason);
   if (option === 'lib-name') connection.libraryName = value;
   else connection.libraryVersion = value;
   connection.reply().ok();
@@ -262,6 +290,8 @@ function describeCommands(connection: Connection, parser: RespParser): void {
       reply.array(commands.length);
       for (const command of commands) reply.bulk(command.name);
       return;
+    case 'help':
+      return help(connection, parser, 'command', COMMAND_HELP);
     case 'info': {
       const names: string[] = [];
       for (let index = 2; index < parser.argumentCount; index++) names.push(text(parser, index));
@@ -279,6 +309,11 @@ function describeCommands(connection: Connection, parser: RespParser): void {
       );
   }
 }
+
+const COMMAND_HELP = [
+  'COMMAND [<subcommand> [<arg> ...]]. Without one, all commands are described. Subcommands are:',
+  'COUNT, DOCS [<name> ...], INFO [<name> ...], LIST, HELP',
+];
 
 function describeCommand(reply: RespWriter, command: CommandSpecification): void {
   reply.array(6);
@@ -301,6 +336,11 @@ const settings: readonly (readonly [string, string])[] = [
   ['maxmemory-policy', 'noeviction'],
 ];
 
+const CONFIG_HELP = [
+  'CONFIG <subcommand> [<arg> ...]. Subcommands are:',
+  'GET <pattern> [<pattern> ...], HELP. Nothing can be set: the configuration file says what holds.',
+];
+
 function config(connection: Connection, parser: RespParser): void {
   const subcommand = text(parser, 1).toLowerCase();
   if (subcommand === 'get') {
@@ -320,7 +360,12 @@ function config(connection: Connection, parser: RespParser): void {
     }
     return;
   }
-  if (subcommand === 'resetstat') return connection.reply().ok();
+  if (subcommand === 'help') return help(connection, parser, 'config', CONFIG_HELP);
+  // Whoever else compares two readings would see a count go back.
+  if (subcommand === 'resetstat')
+    return connection.refuse(
+      'ERR CONFIG RESETSTAT is not supported: counts are of the whole life of a server',
+    );
   if (subcommand === 'set')
     return connection.refuse('ERR CONFIG SET is not supported: use the configuration file');
   connection.refuse(`ERR unknown subcommand '${text(parser, 1).slice(0, 128)}'. Try CONFIG HELP.`);
@@ -347,7 +392,8 @@ function synod(connection: Connection, host: ConnectionHost, parser: RespParser)
   const { administration } = host.options;
   if (
     changesSomething(request) &&
-    (administration === 'none' || (administration === 'loopback' && !isLoopback(connection.remoteHost)))
+    (administration === 'none' ||
+      (administration === 'loopback' && !isOfThisMachine(connection.remoteHost, connection.localHost)))
   )
     return connection.refuse(
       `NOPERM changes are taken ${administration === 'none' ? 'from nobody' : 'from this machine alone'} (kv.administration)`,
@@ -355,10 +401,12 @@ function synod(connection: Connection, host: ConnectionHost, parser: RespParser)
   connection.replyLater(administer(host.replica, request));
 }
 
+const NO_LEASES = 'ERR the replica has no leases: they are an option of it';
+
 /** `SYNOD CONSISTENCY ...` and `SYNOD TOKEN`: of this connection alone, and nothing that an operator has to allow. */
 function readings(
   connection: Connection,
-  { replica }: ConnectionHost,
+  { replica, options }: ConnectionHost,
   subcommand: string,
   words: readonly string[],
 ): void {
@@ -373,12 +421,18 @@ function readings(
   try {
     const consistency = parseConsistency(words);
     if (consistency === null) return connection.refuse(SYNTAX);
+    if (consistency === 'lease' && !options.leases) return connection.refuse(NO_LEASES);
     // What was asked before is read as it was asked: the reply closes the batch.
     connection.reply().ok();
     connection.consistency = consistency;
   } catch (error) {
     connection.refuse(refusalOf(error));
   }
+}
+
+function help(connection: Connection, parser: RespParser, command: string, lines: readonly string[]): void {
+  if (parser.argumentCount === 2) return replyLines(connection.reply(), lines);
+  connection.refuse(`ERR wrong number of arguments for '${command}|help' command`);
 }
 
 function replyLines(reply: RespWriter, lines: readonly string[]): void {

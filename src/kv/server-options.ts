@@ -10,15 +10,15 @@ export interface KeyValueServerOptions {
   readonly batchOperationsMax?: number;
   /** A batch is closed once it has so many bytes. Default 64 KiB. */
   readonly batchBytes?: number;
-  /** Batches of one connection that may be under way at once. Default 8. */
+  /** Batches of one connection that may be under way at once, each `INFO` and `SYNOD` counted as one. Default 8. */
   readonly batchesPerConnectionMax?: number;
   /** Bytes of commands under way: a connection with more is not read from. Default 1 MiB. */
   readonly connectionOutstandingBytesMax?: number;
   /** The same for all connections together. Default 16 MiB. */
   readonly outstandingBytesMax?: number;
   /**
-   * Bytes of replies that wait for a slow reader: with more, the connection is not read from. At least 64 KiB, for
-   * below a socket's own mark it does not tell when it has drained. Default 1 MiB.
+   * Bytes of replies that wait for a slow reader, or for replies before them: with more, the connection is not read from. At least
+   * 64 KiB, for below a socket's own mark it does not tell when it has drained. Default 1 MiB.
    */
   readonly outputPauseBytes?: number;
   /** With more than this the connection is closed. Default 512 MiB. */
@@ -30,12 +30,17 @@ export interface KeyValueServerOptions {
   /** How long `close` waits for replies that are under way, in ms. Default 1000. */
   readonly closeTimeoutMs?: number;
   /**
-   * From where `SYNOD MEMBER`, `BOOTSTRAP`, `PROMOTE` and `RELINQUISH` are taken: connections of this machine, all, or none. Questions are
-   * answered everywhere. Default `loopback`.
+   * From where `SYNOD MEMBER`, `BOOTSTRAP`, `PROMOTE`, `RELINQUISH` and `VERSION RAISE` are taken: connections of this machine to itself (over
+   * loopback, or from the address that they lead to), all, or none. Questions are answered everywhere. Default `loopback`.
    *
    * Danger: the service knows no users. With `any`, whoever reaches its port can take members out.
    */
   readonly administration?: AdministrationOption;
+  /**
+   * Whether the replica was opened with `leases`. With `false`, `SYNOD CONSISTENCY LEASE` is refused; with `true` where there are none, each
+   * read behind it is. Default true, as a replica does not tell.
+   */
+  readonly leases?: boolean;
   /** The issuer's clock that goes into the log: ms since 1970. Default `Date.now`. */
   readonly nowMs?: () => number;
   /** Told what is worth a line in the log. */
@@ -54,7 +59,7 @@ export type CheckedServerOptions = Required<KeyValueServerOptions>;
 /** The codec's lengths end at 256 MiB. */
 const COMMAND_BYTES_LIMIT = 128 * 1024 * 1024;
 
-type NumberOption = Exclude<keyof KeyValueServerOptions, 'administration' | 'nowMs' | 'onEvent'>;
+type NumberOption = Exclude<keyof KeyValueServerOptions, 'administration' | 'leases' | 'nowMs' | 'onEvent'>;
 
 /** Default, lowest and highest of each. */
 const bounds: Readonly<Record<NumberOption, readonly [number, number, number]>> = {
@@ -71,7 +76,7 @@ const bounds: Readonly<Record<NumberOption, readonly [number, number, number]>> 
   closeTimeoutMs: [1000, 0, 2 ** 31 - 1],
 };
 
-const others: readonly string[] = ['administration', 'nowMs', 'onEvent'];
+const others: readonly string[] = ['administration', 'leases', 'nowMs', 'onEvent'];
 
 /** @throws SynodError `ERR_SYNOD_OPTION`, whose `path` names the option. */
 export function checkServerOptions(options: KeyValueServerOptions): CheckedServerOptions {
@@ -90,11 +95,13 @@ export function checkServerOptions(options: KeyValueServerOptions): CheckedServe
   const administration = options.administration ?? 'loopback';
   if (!administrationKinds.includes(administration))
     refuse('administration', `must be one of ${administrationKinds.join(', ')}`);
+  const leases = options.leases ?? true;
+  if (typeof leases !== 'boolean') refuse('leases', 'must be true or false');
   const nowMs = options.nowMs ?? Date.now;
   const onEvent = options.onEvent ?? (() => {});
   if (typeof nowMs !== 'function') refuse('nowMs', 'must be a function');
   if (typeof onEvent !== 'function') refuse('onEvent', 'must be a function');
-  return Object.freeze({ ...numbers, administration, nowMs, onEvent });
+  return Object.freeze({ ...numbers, administration, leases, nowMs, onEvent });
 }
 
 function refuse(name: string, what: string): never {

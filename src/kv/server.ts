@@ -18,8 +18,8 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** Replies that need no log are small, but PING and ECHO repeat what they are sent. */
-const LOCAL_REPLY_BYTES_MAX = 512 * 1024 * 1024;
+/** Of one reply that needs no log. They are small, but PING and ECHO repeat what they are sent. */
+const LOCAL_REPLY_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
  * Serves RESP2 and RESP3 clients. Every replica of a cluster may have one: commands go through `replica`, whose

@@ -14,7 +14,10 @@ afterEach(() => {
 });
 
 /** A service that answers every request in the same way, and what it was asked. */
-async function service(reply: string | null): Promise<{ port: string; asked: string[] }> {
+async function service(
+  reply: string | null,
+  delayMs: number = 0,
+): Promise<{ port: string; asked: string[] }> {
   const asked: string[] = [];
   const server = createServer((socket) => {
     sockets.push(socket);
@@ -22,7 +25,8 @@ async function service(reply: string | null): Promise<{ port: string; asked: str
     socket.on('data', (chunk) => {
       asked.push(chunk.toString());
       if (reply === null) socket.destroy();
-      else socket.write(reply);
+      else if (delayMs === 0) socket.write(reply);
+      else setTimeout(() => socket.write(reply), delayMs);
     });
   });
   servers.push(server);
@@ -114,6 +118,26 @@ describe('a change', () => {
     expect(asked).toEqual(['*4\r\n$5\r\nSYNOD\r\n$6\r\nMEMBER\r\n$6\r\nREMOVE\r\n$1\r\nb\r\n']);
     const { lines } = await call('member', 'remove', 'b', '--port', port, '--json');
     expect(JSON.parse(lines[0]!)).toEqual(answer);
+  });
+
+  it('that waits for all members does so in the replica as long as was asked', async () => {
+    const answer = { number: 1, members: [{ id: 'a', address: 'h:1' }], changed: true };
+    const { port, asked } = await service(bulk(answer));
+    await call('bootstrap', 'a=h:1', '--port', port, '--timeout-ms', '120000');
+    await call('bootstrap', 'a=h:1', '--port', port);
+    const words = (timeoutMs: string): string =>
+      ['*6', '$5', 'SYNOD', '$9', 'BOOTSTRAP', '$1', 'a', '$3', 'h:1']
+        .concat('$7', 'TIMEOUT', `$${timeoutMs.length}`, timeoutMs, '')
+        .join('\r\n');
+    expect(asked).toEqual([words('120000'), words('60000')]);
+  });
+
+  it('that waits for all members is told of by the replica, before the command line gives up', async () => {
+    const reply = '-UNKNOWN not in time: not connected: c (ERR_SYNOD_BOOTSTRAP_FAILED)\r\n';
+    const { port } = await service(reply, 150);
+    const { code, errors } = await call('bootstrap', 'a=h:1', '--port', port, '--timeout-ms', '100');
+    expect(code).toBe(3);
+    expect(errors[0]).toContain('not connected: c');
   });
 
   it('of who leads names the primary', async () => {

@@ -100,6 +100,9 @@ describe('what is refused', () => {
     [['start'], /no such command: start/],
     [['--port', '1'], /unknown option --port/],
     [['help', 'start'], /no such command: start/],
+    [['help', 'constructor'], /no such command: constructor/],
+    [['help', '__proto__'], /no such command: __proto__/],
+    [['constructor'], /no such command: constructor/],
     [['serve'], /needs --config/],
     [['serve', '--config'], /--config/],
     [['serve', '--config', ''], /--config is empty/],
@@ -160,6 +163,18 @@ describe('what is refused', () => {
       }),
       { numRuns: 5000 },
     );
+  });
+});
+
+describe('commands', () => {
+  it('are all named where none is, or one that there is not', () => {
+    const all = [...helpText().matchAll(/^ {2}synod ([a-z]+)(?:, ([a-z]+))?/gm)].flatMap(([, ...names]) =>
+      names.filter((name) => name !== undefined),
+    );
+    expect(new Set(all).size).toBeGreaterThan(10);
+    for (const message of [refusal(), refusal('start')])
+      for (const name of all) expect(message).toContain(name);
+    for (const name of all) if (name !== 'help') expect(helpText(name)).toContain(`usage: synod ${name}`);
   });
 });
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { helpText } from '../../src/cli/arguments.js';
-import { parseConfig, readConfigFile } from '../../src/cli/config-file.js';
+import { parseConfig, readConfigFile, serviceOptions } from '../../src/cli/config-file.js';
 import { SynodError } from '../../src/errors.js';
 
 const config = {
@@ -73,6 +73,26 @@ describe('a configuration file', () => {
     [7, 'options'],
   ])('%j is refused', (value, path) => {
     expect(refusal(JSON.stringify(value)).path).toBe(path);
+  });
+
+  it('is refused with all its mistakes at once', () => {
+    const { message, path } = refusal('{"a":1,"logger":{},"kv":{"listen":"nowhere"}}');
+    for (const each of ['kv.listen', 'a', 'cluster', 'replica', 'dataDir', 'logger'])
+      expect(message).toMatch(new RegExp(`[ ;]${each}: expected`));
+    expect(message.match(/logger: expected/g)).toHaveLength(1);
+    expect(path).toBe('logger');
+    expect(refusal('{"a":1}').message).toMatch(/kv: expected an object.* a: expected.*cluster: expected/);
+  });
+
+  it('says what the service has to know of the replica', () => {
+    const service = (more: object) =>
+      serviceOptions(parseConfig(JSON.stringify({ ...config, ...more }), 'a'));
+    expect(service({})).toMatchObject({ administration: 'loopback', leases: false });
+    expect(service({ leases: { clockDriftMax: 0.01 }, limits: { commandBytesMax: 4096 } })).toMatchObject({
+      leases: true,
+      commandBytesMax: 4096,
+    });
+    expect(service({ kv: { ...config.kv, administration: 'none' } }).administration).toBe('none');
   });
 
   it.each(['', '{', "{'cluster': 'demo'}", '{"cluster": "demo",}'])('%j is refused as not JSON', (text) => {

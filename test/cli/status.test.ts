@@ -2,10 +2,15 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { helpText } from '../../src/cli/arguments.js';
 import { AskError, readBulkReply } from '../../src/cli/ask.js';
 import type { Output } from '../../src/cli/output.js';
 import { run } from '../../src/cli/run.js';
 import { fetchStatus } from '../../src/cli/status.js';
+import { KeyValueStateMachine } from '../../src/kv/state-machine.js';
+import { createLogger } from '../../src/logger.js';
+import { Replica } from '../../src/replica.js';
+import { freePorts } from './processes.js';
 
 const report = {
   replica: 'a',
@@ -141,6 +146,26 @@ describe('synod status', () => {
     expect(await run(['status', '--config', '/nonexistent.json'], output)).toBe(2);
     expect(output.errors).toHaveLength(1);
     expect(output.errors[0]).toMatch(/cannot read \/nonexistent\.json.*ERR_SYNOD_OPTION/);
+  });
+});
+
+describe('the help of synod status', () => {
+  it('names every field of the answer', async () => {
+    const replica = await Replica.open(
+      {
+        cluster: 'help',
+        replica: 'a',
+        listen: `127.0.0.1:${(await freePorts(1))[0]}`,
+        storage: { kind: 'memory' },
+        transport: { kind: 'tcp' },
+        engine: 'inline',
+        logger: createLogger({ level: 'fatal' }),
+      },
+      new KeyValueStateMachine(),
+    );
+    const fields = Object.keys(await replica.status());
+    await replica.close();
+    for (const field of fields) expect(helpText('status')).toMatch(new RegExp(`[\\s]${field}[,.]`));
   });
 });
 

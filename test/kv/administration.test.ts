@@ -5,8 +5,19 @@
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { SynodError } from '../../src/errors.js';
-import type { BootstrapResult, ChangeOptions, ConfigurationMember, MemberSet } from '../../src/index.js';
-import { type AdministrativeRequest, isLoopback, parseAdministration } from '../../src/kv/administration.js';
+import type {
+  BootstrapOptions,
+  BootstrapResult,
+  ChangeOptions,
+  ConfigurationMember,
+  MemberSet,
+} from '../../src/index.js';
+import {
+  type AdministrativeRequest,
+  isLoopback,
+  isOfThisMachine,
+  parseAdministration,
+} from '../../src/kv/administration.js';
 import type { ReplicaLike } from '../../src/kv/replica-like.js';
 import type { KeyValueServerOptions } from '../../src/kv/server-options.js';
 import { InstantReplica } from './fake-replica.js';
@@ -33,8 +44,11 @@ class Administered extends InstantReplica implements ReplicaLike {
   async promote(options?: object): Promise<void> {
     this.asked.push({ promote: options });
   }
-  async bootstrap(list: readonly ConfigurationMember[]): Promise<BootstrapResult> {
-    this.asked.push({ bootstrap: list });
+  async bootstrap(
+    list: readonly ConfigurationMember[],
+    options?: BootstrapOptions,
+  ): Promise<BootstrapResult> {
+    this.asked.push({ bootstrap: list, ...options });
     return this.configuration === null ? 'bootstrapped' : 'already-bootstrapped';
   }
   async raiseProtocolVersion(options?: object): Promise<number> {
@@ -76,6 +90,10 @@ describe('requests', () => {
     ['member replace b c h:3', { kind: 'replace', id: 'b', by: 'c', address: 'h:3', force: false }],
     ['bootstrap a h:1', { kind: 'bootstrap', members: [{ id: 'a', address: 'h:1' }] }],
     ['bootstrap a h:1 b h:2', { kind: 'bootstrap', members }],
+    ['bootstrap a h:1 b h:2 timeout 120000', { kind: 'bootstrap', members, timeoutMs: 120_000 }],
+    ['bootstrap timeout h:1', { kind: 'bootstrap', members: [{ id: 'timeout', address: 'h:1' }] }],
+    ['bootstrap TIMEOUT 5', null],
+    ['bootstrap a h:1 TIMEOUT', null],
     ['promote', { kind: 'promote', force: false }],
     ['promote force', { kind: 'promote', force: true }],
     ['relinquish', { kind: 'relinquish', to: null }],
@@ -117,6 +135,12 @@ describe('the member set', () => {
     const { replica, ask } = await administered();
     expect(await ask('BOOTSTRAP', 'a', 'h:1', 'b', 'h:2')).toEqual({ number: 4, members, changed: false });
     expect(replica.asked).toEqual([{ bootstrap: members }]);
+  });
+
+  it('is waited for at bootstrap as long as was asked', async () => {
+    const { replica, ask } = await administered();
+    await ask('BOOTSTRAP', 'a', 'h:1', 'b', 'h:2', 'TIMEOUT', '120000');
+    expect(replica.asked).toEqual([{ bootstrap: members, timeoutMs: 120_000 }]);
   });
 
   it('is shown, and stays as it is where nothing would change', async () => {
@@ -226,5 +250,20 @@ describe('changes', () => {
     [undefined, false],
   ])('%s is of this machine: %s', (address, expected) => {
     expect(isLoopback(address)).toBe(expected);
+    expect(isOfThisMachine(address, '10.0.0.2')).toBe(expected);
+  });
+
+  it.each([
+    ['10.0.0.1', '10.0.0.1', true],
+    ['::ffff:10.0.0.1', '10.0.0.1', true],
+    ['10.0.0.1', '::FFFF:10.0.0.1', true],
+    ['fd00::2', 'fd00::2', true],
+    ['10.0.0.1', '10.0.0.11', false],
+    ['10.0.0.11', '10.0.0.1', false],
+    ['', '', false],
+    [undefined, undefined, false],
+    ['10.0.0.1', undefined, false],
+  ])('from %s to %s are of this machine: %s', (remote, local, expected) => {
+    expect(isOfThisMachine(remote, local)).toBe(expected);
   });
 });

@@ -198,6 +198,18 @@ describe('SYNOD CONSISTENCY', () => {
     expect(replica.consistencies).toEqual(['lease']);
   });
 
+  it('is not LEASE where the replica has no leases: that is said at once, and reads go on as they were', async () => {
+    const { port, replica } = await serve(reading, { leases: false });
+    const client = await connect(port);
+    client.send(consistency('LEASE') + consistency() + get);
+    expect(await client.replies(3)).toEqual([
+      error('ERR the replica has no leases: they are an option of it'),
+      'linearizable',
+      null,
+    ]);
+    expect(replica.consistencies).toEqual(['linearizable']);
+  });
+
   it('is refused by a service whose replica does not read', async () => {
     const { port } = await serve((machine) => new BatchingReplica(machine));
     const client = await connect(port);

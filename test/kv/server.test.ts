@@ -187,6 +187,17 @@ describe('HELLO', () => {
     [['CONFIG', 'GET'], "ERR wrong number of arguments for 'config|get' command"],
     [['CONFIG', 'x'], "ERR unknown subcommand 'x'. Try CONFIG HELP."],
     [['COMMAND', 'x'], "ERR unknown subcommand 'x'. Try COMMAND HELP."],
+    [
+      ['CONFIG', 'RESETSTAT'],
+      'ERR CONFIG RESETSTAT is not supported: counts are of the whole life of a server',
+    ],
+    [['CONFIG', 'HELP', 'x'], "ERR wrong number of arguments for 'config|help' command"],
+    [['COMMAND', 'HELP', 'x'], "ERR wrong number of arguments for 'command|help' command"],
+    [['CLIENT', 'LIST', 'ID'], 'ERR syntax error'],
+    [['CLIENT', 'LIST', 'ID', 'x'], 'ERR Invalid client ID'],
+    [['CLIENT', 'LIST', 'TYPE', 'x'], "ERR Unknown client type 'x'"],
+    [['CLIENT', 'LIST', 'TYPE', 'normal', 'x'], 'ERR syntax error'],
+    [['CLIENT', 'LIST', 'NAME', 'x'], 'ERR syntax error'],
     [['SET', 'a', 'b', 'EX', '0'], "ERR invalid expire time in 'set' command"],
     [
       ['x'.repeat(200), 'a'.repeat(300)],
@@ -233,7 +244,25 @@ describe('what clients and tools ask for', () => {
       'appendfsync',
       'always',
     ]);
-    expect(await client.ask('CONFIG', 'RESETSTAT')).toEqual(OK);
+    expect(await client.ask('CONFIG', 'HELP')).toHaveLength(2);
+    expect(await client.ask('COMMAND', 'HELP')).toHaveLength(2);
+  });
+
+  it('CLIENT LIST shows the clients that are asked for', async () => {
+    const { port } = await serve(instant);
+    const clients = await Promise.all([connect(port), connect(port), connect(port)]);
+    const ids: number[] = [];
+    for (const client of clients) ids.push((await client.ask('CLIENT', 'ID')) as number);
+    const list = async (...words: string[]): Promise<number[]> => {
+      const lines = ((await clients[0]!.ask('CLIENT', 'LIST', ...words)) as string).split('\n').slice(0, -1);
+      return lines.map((line) => Number(/^id=(\d+) /.exec(line)![1])).sort((a, b) => a - b);
+    };
+    const [first, , third] = ids.sort((a, b) => a - b) as [number, number, number];
+    expect(await list()).toEqual(ids);
+    expect(await list('ID', String(third), String(first), '999')).toEqual([first, third]);
+    expect(await list('id', '999')).toEqual([]);
+    expect(await list('TYPE', 'normal')).toEqual(ids);
+    expect(await list('type', 'Replica')).toEqual([]);
   });
 
   it('INFO shows the replica, its primary and the keys', async () => {
@@ -455,6 +484,7 @@ describe('options and addresses', () => {
       [{ commandBytesMax: '1' }, 'commandBytesMax'],
       [{ nowMs: 5 }, 'nowMs'],
       [{ onEvent: {} }, 'onEvent'],
+      [{ leases: 1 }, 'leases'],
       [{ colour: 'blue' }, 'colour'],
       [{ toString: 1 }, 'toString'],
     ] as const) {
