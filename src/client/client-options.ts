@@ -11,7 +11,11 @@ export interface ClientOptions {
   readonly cluster: string;
   /** Where replicas serve clients: the id of each, and `host:port` of its `serveClients`. */
   readonly servers: readonly { readonly id: string; readonly address: string }[];
-  /** Milliseconds for a call, from 1 to 2^31 - 1. Default 10,000. */
+  /**
+   * Milliseconds for a call, from 1 to 2^31 - 1. Default 10,000. Looked after in ticks of a sixteenth of it, 10 ms at least and 500 ms at
+   * most: a call is never given up before its time, and up to two ticks behind it. A server that answers nothing for so long, and for
+   * 2 s, is given up.
+   */
   readonly timeoutMs?: number;
   /** Milliseconds for a connection to be made. Default 1000. */
   readonly connectTimeoutMs?: number;

@@ -18,6 +18,15 @@ const REQUEST_BYTES_TARGET = 128 * 1024;
 const REQUEST_COMMANDS_MAX = 16 * 1024;
 /** Between two attempts to reach servers, and between two moves to another one. */
 const PAUSE_MS = 50;
+/** A server that knows no primary for so long may be cut off from those that do. */
+const NO_PRIMARY_MS = 1000;
+/** A server that was lost is not moved to for so long, whoever names it the primary: others pass commands on to it. */
+const LOST_MS = 5000;
+/** No server is given up sooner for answering nothing: an election may take as long. */
+const STALL_MS_MIN = 2000;
+/** Of the looks at the time limits. */
+const TICK_MS_MIN = 10;
+const TICK_MS_MAX = 500;
 
 const emptyResults = new ResultBatch(
   new Uint8Array(0),
@@ -43,11 +52,20 @@ export class Client implements AsyncDisposable {
   #server = 0;
   /** Of those for which it is known; null where the link's server knows none. */
   #primary: string | null = null;
+  /** When the link's server named a primary last; at first, when it was reached. */
+  #primaryNamedAt = 0;
   #movedAt = Number.NEGATIVE_INFINITY;
+  #dialledAt = Number.NEGATIVE_INFINITY;
+  /** By place in `servers`. */
+  readonly #lostAt: number[];
   #welcome: Welcome | null = null;
   /** Sealed, and given to no server yet; oldest first. */
   #queue: Request[] = [];
   #building: Request | null = null;
+  /** Bytes of a request with more than one call: no more than the server takes in one frame. */
+  #requestBytesMax = REQUEST_BYTES_TARGET;
+  /** There was something for a server that answers nothing. */
+  #isWithheld = false;
   #flushScheduled = false;
   #outstandingBytes = 0;
   #pause: NodeJS.Timeout | undefined;
@@ -58,7 +76,9 @@ export class Client implements AsyncDisposable {
 
   private constructor(options: CheckedClientOptions) {
     this.#options = options;
-    this.#watch = setInterval(() => this.#expire(), Math.max(10, Math.min(1000, options.timeoutMs / 8)));
+    this.#lostAt = options.servers.map(() => Number.NEGATIVE_INFINITY);
+    const tickMs = Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, options.timeoutMs / 16));
+    this.#watch = setInterval(() => this.#expire(), tickMs);
     this.#watch.unref();
   }
 
@@ -211,10 +231,11 @@ export class Client implements AsyncDisposable {
   #roomFor(bytes: number): Request {
     const request = this.#building;
     if (request !== null) {
-      if (request.end + bytes <= REQUEST_BYTES_TARGET && request.count < REQUEST_COMMANDS_MAX) return request;
+      if (request.end + bytes <= this.#requestBytesMax && request.count < REQUEST_COMMANDS_MAX)
+        return request;
       this.#seal();
     }
-    const next = new Request(performance.now());
+    const next = new Request();
     this.#building = next;
     if (!this.#flushScheduled) {
       this.#flushScheduled = true;
@@ -229,6 +250,7 @@ export class Client implements AsyncDisposable {
 
   #seal(): void {
     if (this.#building === null) return;
+    this.#building.sealedAt = performance.now();
     this.#queue.push(this.#building);
     this.#building = null;
   }
@@ -238,29 +260,50 @@ export class Client implements AsyncDisposable {
     if (this.#isClosed) return;
     const link = this.#link;
     if (link === null || !link.isOpen || this.#isMoving || link.isCongested) return;
+    // What it was given and does not answer is lost with it; what it was not given may go to another one.
+    this.#isWithheld = link.isStalling;
+    if (this.#isWithheld) return;
     this.#seal();
-    let sent = 0;
-    while (sent < this.#queue.length && !link.isCongested) {
-      link.send(this.#queue[sent]!);
-      sent += 1;
+    const { frameBytesMax } = this.#welcome!;
+    let taken = 0;
+    while (taken < this.#queue.length && !link.isCongested) {
+      const request = this.#queue[taken]!;
+      taken += 1;
+      if (request.end <= frameBytesMax) link.send(request);
+      else this.#rejectLong(request, frameBytesMax);
     }
-    this.#queue.splice(0, sent);
+    this.#queue.splice(0, taken);
+  }
+
+  /** It was built for a server that takes more. This one would break the connection, and at each attempt anew. */
+  #rejectLong(request: Request, frameBytesMax: number): void {
+    const message = `a frame of ${request.end} bytes, the bound of the server is ${frameBytesMax}`;
+    request.reject(refused('ERR_SYNOD_ARGUMENT', message));
+    this.#release(request);
   }
 
   #dial(): void {
-    const { servers, cluster, connectTimeoutMs, resumeTimeoutMs } = this.#options;
-    const known = servers.findIndex(({ id }) => id === this.#primary);
+    const { servers, cluster, timeoutMs, connectTimeoutMs, resumeTimeoutMs } = this.#options;
+    const known = this.#reachablePrimary;
     this.#server = known >= 0 ? known : (this.#server + 1) % servers.length;
     this.#primary = null;
+    this.#dialledAt = performance.now();
     const link = new Link({
       address: servers[this.#server]!.address as Address,
       cluster,
       crc32c: this.#crc32c,
       connectTimeoutMs,
       resumeTimeoutMs,
+      stallMs: Math.max(timeoutMs, STALL_MS_MIN),
       onOpen: (welcome) => {
         this.#welcome = welcome;
+        this.#requestBytesMax = Math.min(
+          REQUEST_BYTES_TARGET,
+          this.#options.batchBytesMax,
+          welcome.frameBytesMax,
+        );
         this.#primary = welcome.primary;
+        this.#primaryNamedAt = performance.now();
         this.#onFirstOpen?.();
         this.#onFirstOpen = null;
         this.#move();
@@ -268,6 +311,7 @@ export class Client implements AsyncDisposable {
       },
       onPrimary: (primary) => {
         this.#primary = primary;
+        if (primary !== null) this.#primaryNamedAt = performance.now();
         this.#move();
         this.#pump();
       },
@@ -275,27 +319,47 @@ export class Client implements AsyncDisposable {
       onSettled: (request) => {
         this.#release(request);
         this.#move();
+        // Not otherwise: what is called in this turn leaves together.
+        if (this.#isWithheld) this.#pump();
       },
       onDead: (error) => this.#onDead(link, error),
     });
     this.#link = link;
   }
 
-  /** The primary is at another server that this client can reach: nothing more is sent to this one. */
+  /** Place in `servers` of the primary; -1 where there is none, or it was lost a short while ago. */
+  get #reachablePrimary(): number {
+    if (this.#primary === null) return -1;
+    const place = this.#options.servers.findIndex(({ id }) => id === this.#primary);
+    return place >= 0 && performance.now() - this.#lostAt[place]! > LOST_MS ? place : -1;
+  }
+
+  /**
+   * The primary is at another server that this client can reach, or this one has known none for too long: nothing more is sent to it. Not
+   * so right after a move: two servers that each name the other one would be given nothing.
+   */
   get #isMoving(): boolean {
     const { servers } = this.#options;
-    if (this.#primary === null || this.#primary === servers[this.#server]!.id) return false;
-    if (!servers.some(({ id }) => id === this.#primary)) return false;
-    return performance.now() - this.#movedAt > PAUSE_MS;
+    if (this.#primary === servers[this.#server]!.id) return false;
+    const now = performance.now();
+    if (now - this.#movedAt <= PAUSE_MS) return false;
+    if (this.#primary !== null) return this.#reachablePrimary >= 0;
+    return servers.length > 1 && now - this.#primaryNamedAt > NO_PRIMARY_MS;
   }
 
   /** Once the present server has answered everything: otherwise the order of the calls could be lost. */
   #move(): void {
     const link = this.#link;
     if (link === null || !link.isOpen || link.inFlight.length > 0 || !this.#isMoving) return;
-    this.#movedAt = performance.now();
     link.close();
-    this.#dial();
+    this.#link = null;
+    const dial = (): void => {
+      this.#movedAt = performance.now();
+      this.#dial();
+    };
+    const leftMs = this.#dialledAt + PAUSE_MS - performance.now();
+    if (leftMs <= 0) dial();
+    else this.#pause = setTimeout(dial, leftMs);
   }
 
   #onDead(link: Link, error: SynodError): void {
@@ -306,6 +370,7 @@ export class Client implements AsyncDisposable {
       this.#release(request);
     }
     this.#link = null;
+    this.#lostAt[this.#server] = performance.now();
     // The one that is lost is not the primary any more, or not for long.
     if (this.#primary === this.#options.servers[this.#server]!.id) this.#primary = null;
     this.#pause = setTimeout(() => this.#dial(), PAUSE_MS);
@@ -315,23 +380,25 @@ export class Client implements AsyncDisposable {
     this.#outstandingBytes -= end - HEADER_BYTES - count * LENGTH_BYTES + count * COMMAND_OVERHEAD_BYTES;
   }
 
-  /** The time limits, by requests: all that stands in one was called in one turn. */
+  /** The time limits, by requests: all that stands in one was called before it was sealed. */
   #expire(): void {
     const { timeoutMs } = this.#options;
     const oldest = performance.now() - timeoutMs;
     const timedOut = (outcome: 'unknown' | 'not-applied'): SynodError =>
       new SynodError('ERR_SYNOD_TIMEOUT', `no result within ${timeoutMs} ms`, { outcome });
     for (const request of this.#link?.inFlight ?? []) {
-      if (request.calledAt > oldest) break;
+      if (request.sealedAt > oldest) break;
       // It stays in flight, and its bytes outstanding: the server may still answer.
       request.reject(timedOut('unknown'));
     }
     this.#seal();
-    while (this.#queue.length > 0 && this.#queue[0]!.calledAt <= oldest) {
+    while (this.#queue.length > 0 && this.#queue[0]!.sealedAt <= oldest) {
       const request = this.#queue.shift()!;
       request.reject(timedOut('not-applied'));
       this.#release(request);
     }
+    // No heartbeat says that a second without a primary is over.
+    this.#move();
     this.#pump();
   }
 }

@@ -20,6 +20,12 @@ export const SMALL_FRAME_BYTES_MAX = 2048;
 /** No frame is longer. */
 export const FRAME_BYTES_CEILING: number = 32 * 1024 * 1024;
 export const LENGTH_BYTES = 4;
+/** In the place of a result's length: it is lost, and no bytes follow. */
+export const LOST_RESULT = 0xffff_ffff;
+/** A frame of results with more than this is ended and another one begun: with the longest result it stays below the ceiling. */
+export const RESULTS_BYTES_TARGET: number = 8 * 1024 * 1024;
+/** All results of one frame of commands: what a client holds until it has the last of them. */
+export const ANSWER_BYTES_MAX: number = 1024 * 1024 * 1024;
 /** A server says something at least so often: a client that hears nothing for several of them takes it for gone. */
 export const HEARTBEAT_MS = 500;
 
@@ -30,7 +36,10 @@ export const ClientFrameKind = {
   welcome: 2,
   /** Client: `count` commands, each behind its length (u32). None: acknowledges alone. */
   commands: 3,
-  /** Server: `count` results, each behind its length (u32). */
+  /**
+   * Server: `count` results, each behind its length (u32), or `LOST_RESULT` alone. Those of one frame of commands come in one frame or
+   * in several.
+   */
   results: 4,
   /** Server: in the place of results. u8 outcome, u8 bytes of the code, code, message. */
   failure: 5,
@@ -38,6 +47,8 @@ export const ClientFrameKind = {
   primary: 6,
   /** Server, before it closes: u8 outcome, u8 bytes of the code, code, message. */
   refusal: 7,
+  /** Client, before it closes: nothing more comes of this session. */
+  goodbye: 8,
 } as const;
 
 /** A whole frame whose checksum is right. */
@@ -126,6 +137,11 @@ export class ClientFrameReader {
     this.bytesMax = bytesMax;
     this.#crc32c = crc32c;
     this.#onFrame = onFrame;
+  }
+
+  /** Of a frame that has not come whole: its bytes so far. */
+  get heldBytes(): number {
+    return this.#held;
   }
 
   /** @throws ClientFrameError */

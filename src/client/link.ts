@@ -18,6 +18,7 @@ import {
   HEARTBEAT_MS,
   makeFrame,
   SESSION_ID_BYTES,
+  SMALL_FRAME_BYTES_MAX,
   sealAgain,
   sealFrame,
 } from './format.js';
@@ -31,6 +32,8 @@ export interface LinkOptions {
   readonly connectTimeoutMs: number;
   /** How long a server that cannot be reached is tried again, while it has commands of this client. */
   readonly resumeTimeoutMs: number;
+  /** A server that has commands of this client and answers nothing for so long is given up. */
+  readonly stallMs: number;
   readonly onOpen: (welcome: Welcome) => void;
   readonly onPrimary: (primary: string | null) => void;
   /** The socket takes more again. */
@@ -46,6 +49,8 @@ const SILENCE_MS = 4 * HEARTBEAT_MS;
 const RETRY_MS = 20;
 /** So many bytes of results without anything to send: they are acknowledged by themselves. */
 const ACKNOWLEDGE_BYTES = 256 * 1024;
+/** A connection that is closed here and not at the other side. */
+const CLOSE_TIMEOUT_MS = 1000;
 
 export class Link {
   readonly #options: LinkOptions;
@@ -59,8 +64,15 @@ export class Link {
   #unacknowledgedBytes = 0;
   /** Sent and not answered, oldest first. */
   readonly inFlight: Request[] = [];
-  #brokenAt = 0;
+  /** Since when a connection is missed that is good for something; null before that, and once one was. */
+  #brokenAt: number | null = null;
+  #openedAt = 0;
   #heardAt = 0;
+  /** Since when nothing was answered, while something is in flight. */
+  #waitingSince = 0;
+  #reader: ClientFrameReader | null = null;
+  #watchedAt: number = performance.now();
+  #connectTimer: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   readonly #watch: NodeJS.Timeout;
   #lastError = 'no answer';
@@ -80,7 +92,14 @@ export class Link {
     return this.#socket === null || this.#socket.writableNeedDrain;
   }
 
+  /** Half of the time is over after which a server that answers nothing is given up. */
+  get isStalling(): boolean {
+    if (this.inFlight.length === 0) return false;
+    return performance.now() - this.#waitingSince > this.#options.stallMs / 2;
+  }
+
   send(request: Request): void {
+    if (this.inFlight.length === 0) this.#waitingSince = performance.now();
     request.first = this.#next;
     this.#next += request.count;
     const { bytes, view, end, count, first } = request;
@@ -93,11 +112,28 @@ export class Link {
 
   /** Calls nobody afterwards. What is in flight is the caller's to settle. */
   close(): void {
+    const socket = this.#socket;
+    const wasOpen = this.#isOpen;
     this.#isDead = true;
     this.#isOpen = false;
     clearInterval(this.#watch);
     clearTimeout(this.#retry);
-    this.#socket?.destroy();
+    clearTimeout(this.#connectTimer);
+    if (socket === null) return;
+    if (wasOpen) this.#leave(socket);
+    else socket.destroy();
+  }
+
+  /** Without it the server would keep the session, for a client that could come back. */
+  #leave(socket: Socket): void {
+    const nothing = new Uint8Array(0);
+    socket.removeAllListeners('data').resume();
+    socket.end(makeFrame(ClientFrameKind.goodbye, 0, 0, 0, nothing, this.#options.crc32c));
+    // Whoever waits for nothing else is not to wait for this.
+    socket.unref();
+    const timer = setTimeout(() => socket.destroy(), CLOSE_TIMEOUT_MS);
+    timer.unref();
+    socket.once('close', () => clearTimeout(timer));
   }
 
   #connect(timeoutMs: number): void {
@@ -108,14 +144,14 @@ export class Link {
     const reader = new ClientFrameReader(FRAME_BYTES_CEILING, crc32c, (frame) => {
       if (this.#socket === socket) this.#onFrame(frame);
     });
-    const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), timeoutMs);
+    this.#reader = reader;
+    this.#connectTimer = setTimeout(() => socket.destroy(new Error('no answer in time')), timeoutMs);
     socket.on('connect', () => {
       const hello = { session: this.#session, life: this.#life, received: this.#acknowledged, cluster };
       socket.write(makeFrame(ClientFrameKind.hello, 0, 0, 0, encodeHello(hello), crc32c));
     });
     socket.on('data', (chunk) => {
       this.#heardAt = performance.now();
-      if (this.#isOpen) clearTimeout(timer);
       try {
         reader.read(chunk);
       } catch (error) {
@@ -130,7 +166,6 @@ export class Link {
     });
     socket.on('end', () => socket.destroy());
     socket.on('close', () => {
-      clearTimeout(timer);
       if (this.#socket === socket) this.#onBroken();
     });
     socket.on('drain', () => {
@@ -140,10 +175,14 @@ export class Link {
 
   #onBroken(): void {
     this.#socket = null;
+    clearTimeout(this.#connectTimer);
     if (this.#isDead) return;
+    this.inFlight[0]?.dropParts();
     const now = performance.now();
-    if (this.#isOpen) this.#brokenAt = now;
+    // A server that cuts each connection as soon as it stands would be come back to for ever.
+    if (this.#isOpen && now - this.#openedAt >= HEARTBEAT_MS) this.#brokenAt = null;
     this.#isOpen = false;
+    this.#brokenAt ??= now;
     const { resumeTimeoutMs, connectTimeoutMs } = this.#options;
     // With nothing under way there is nothing to come back for.
     const leftMs = this.#brokenAt + resumeTimeoutMs - now;
@@ -158,8 +197,17 @@ export class Link {
   }
 
   #onWatch(): void {
-    if (this.#isOpen && performance.now() - this.#heardAt > SILENCE_MS)
-      this.#socket?.destroy(new Error('it says nothing any more'));
+    const now = performance.now();
+    const sinceMs = now - this.#watchedAt;
+    this.#watchedAt = now;
+    // Where this process itself stood still, what came meanwhile is not read yet.
+    if (!this.#isOpen || sinceMs > 2 * HEARTBEAT_MS) return;
+    // An answer that takes long to come whole is one.
+    if (this.#reader!.heldBytes > SMALL_FRAME_BYTES_MAX) this.#waitingSince = this.#heardAt;
+    if (now - this.#heardAt > SILENCE_MS) this.#socket?.destroy(new Error('it says nothing any more'));
+    // Heartbeats alone do not count: a server that is cut off from the cluster sends them for ever.
+    else if (this.inFlight.length > 0 && now - this.#waitingSince > this.#options.stallMs)
+      this.#die('it answers nothing');
   }
 
   #die(reason: string): void {
@@ -204,6 +252,9 @@ export class Link {
     }
     this.#life = welcome.life;
     this.#isOpen = true;
+    this.#openedAt = performance.now();
+    // Here, not at the next thing that is heard: the next heartbeat may come after the time for the connection is over.
+    clearTimeout(this.#connectTimer);
     for (const request of this.inFlight) {
       if (request.last <= welcome.received) continue;
       const bytes = request.bytes.subarray(0, request.end);
@@ -218,13 +269,15 @@ export class Link {
     const request = this.inFlight[0];
     // Sent again by a server that did not know that it was received.
     if (frame.first <= this.#acknowledged) return;
-    if (request === undefined || request.first !== frame.first)
+    if (request === undefined || request.next !== frame.first)
       throw new ClientFrameError(`an answer to commands from ${frame.first}, which are not next`);
-    if (frame.kind === ClientFrameKind.results) request.resolve(frame);
-    else request.reject(decodeFailure(frame));
+    this.#brokenAt = null;
+    this.#waitingSince = this.#heardAt;
+    this.#unacknowledgedBytes += frame.bytes.length;
+    if (frame.kind === ClientFrameKind.failure) request.reject(decodeFailure(frame));
+    else if (!request.take(frame)) return;
     this.inFlight.shift();
     this.#acknowledged = request.last;
-    this.#unacknowledgedBytes += frame.bytes.length;
     this.#options.onSettled(request);
     if (this.#unacknowledgedBytes > ACKNOWLEDGE_BYTES && this.#isOpen) {
       this.#unacknowledgedBytes = 0;

@@ -1,8 +1,15 @@
 /** Commands that a client sends in one frame, and who waits for them. */
 
 import type { CommandBatch } from '../command-batch.js';
-import type { SynodError } from '../errors.js';
-import { type ClientFrame, ClientFrameError, HEADER_BYTES, LENGTH_BYTES } from './format.js';
+import { SynodError } from '../errors.js';
+import {
+  ANSWER_BYTES_MAX,
+  type ClientFrame,
+  ClientFrameError,
+  HEADER_BYTES,
+  LENGTH_BYTES,
+  LOST_RESULT,
+} from './format.js';
 
 /** The results of a batch, in the order of its commands, in one piece of memory. */
 export class ResultBatch {
@@ -53,16 +60,19 @@ const BYTES_FIRST = 4096;
 export class Request {
   first = 0;
   count = 0;
-  /** For the time limit: of its oldest command. */
-  readonly calledAt: number;
+  /**
+   * For the time limit. Not of the calls: while no server is reached, one request takes those of many turns, and the youngest of them
+   * would be given up as early as the oldest.
+   */
+  sealedAt = 0;
   #bytes: Uint8Array = new Uint8Array(BYTES_FIRST);
   #view: DataView = new DataView(this.#bytes.buffer);
   #end = HEADER_BYTES;
   #waiters: RequestWaiter[] = [];
-
-  constructor(calledAt: number) {
-    this.calledAt = calledAt;
-  }
+  /** What has come of an answer in several frames: those frames, and the results and bytes in them. */
+  #parts: Results[] = [];
+  #received = 0;
+  #partBytes = 0;
 
   get bytes(): Uint8Array {
     return this.#bytes;
@@ -75,6 +85,11 @@ export class Request {
   }
   get last(): number {
     return this.first + this.count - 1;
+  }
+
+  /** Sequence number of the first command whose result has not come. */
+  get next(): number {
+    return this.first + this.#received;
   }
 
   add(command: Uint8Array): void {
@@ -96,21 +111,65 @@ export class Request {
     this.#waiters.push(waiter);
   }
 
-  /** What the server made of them. @throws ClientFrameError where it is not as many results. */
-  resolve({ bytes, view, count }: ClientFrame): void {
-    if (count !== this.count) throw new ClientFrameError(`${count} results of ${this.count} commands`);
-    const ends = new Int32Array(count + 1);
-    let at = HEADER_BYTES;
-    ends[0] = at;
-    for (let index = 1; index <= count; index += 1) {
-      if (at + LENGTH_BYTES > bytes.length) throw new ClientFrameError('results that are cut short');
-      at += LENGTH_BYTES + view.getUint32(at, true);
-      ends[index] = at;
+  /**
+   * What the server made of the next of them. Yields whether the results of all have come; then whoever waits has them.
+   *
+   * @throws ClientFrameError where it is not as many results as it says, or they are more than there are commands.
+   */
+  take(frame: ClientFrame): boolean {
+    const { bytes, view, count } = frame;
+    const received = this.#received + count;
+    if (count === 0 || received > this.count)
+      throw new ClientFrameError(`${received} results of ${this.count} commands`);
+    const part = readResults(frame);
+    if (count === this.count) {
+      this.#settle(bytes, view, part.ends, part.lost);
+      return true;
     }
-    if (at !== bytes.length) throw new ClientFrameError('results that do not fill their frame');
+    this.#parts.push(part);
+    this.#received = received;
+    this.#partBytes += bytes.length;
+    if (this.#partBytes > ANSWER_BYTES_MAX)
+      throw new ClientFrameError(`results of more than ${ANSWER_BYTES_MAX} bytes in all`);
+    if (received < this.count) return false;
+    this.#settleParts();
+    return true;
+  }
+
+  /** On another connection all of them are sent again. */
+  dropParts(): void {
+    this.#parts = [];
+    this.#received = 0;
+    this.#partBytes = 0;
+  }
+
+  /** In one piece of memory: the results of one batch may have come in several parts. */
+  #settleParts(): void {
+    const bytes = new Uint8Array(this.#partBytes - this.#parts.length * HEADER_BYTES);
+    const ends = new Int32Array(this.count + 1);
+    const lost = new Set<number>();
+    let at = 0;
+    let index = 0;
+    for (const part of this.#parts) {
+      bytes.set(part.bytes.subarray(HEADER_BYTES), at);
+      for (const one of part.lost ?? []) lost.add(index + one);
+      for (let own = 1; own < part.ends.length; own += 1) {
+        index += 1;
+        ends[index] = at + part.ends[own]! - HEADER_BYTES;
+      }
+      at += part.bytes.length - HEADER_BYTES;
+    }
+    this.dropParts();
+    this.#settle(bytes, new DataView(bytes.buffer), ends, lost.size === 0 ? null : lost);
+  }
+
+  #settle(bytes: Uint8Array, view: DataView, ends: Int32Array, lost: ReadonlySet<number> | null): void {
     let index = 0;
     for (const waiter of this.#waiters) {
-      if (waiter.count === 0) {
+      if (lost !== null && isAnyLost(lost, index, waiter.count)) {
+        waiter.reject(resultLost());
+        index += Math.max(1, waiter.count);
+      } else if (waiter.count === 0) {
         // A copy: the frame's memory is not to live as long as one result in it.
         (waiter as SingleWaiter).resolve(bytes.slice(ends[index]! + LENGTH_BYTES, ends[index + 1]!));
         index += 1;
@@ -139,4 +198,46 @@ export class Request {
     this.#end = end;
     return at;
   }
+}
+
+/** The results of one frame. */
+interface Results {
+  readonly bytes: Uint8Array;
+  /** Where each ends; before them, where the first begins. */
+  readonly ends: Int32Array;
+  /** Those that the service could not encode: they stand here as empty ones. */
+  readonly lost: ReadonlySet<number> | null;
+}
+
+function readResults({ bytes, view, count }: ClientFrame): Results {
+  const ends = new Int32Array(count + 1);
+  let lost: Set<number> | null = null;
+  let at = HEADER_BYTES;
+  ends[0] = at;
+  for (let index = 1; index <= count; index += 1) {
+    if (at + LENGTH_BYTES > bytes.length) throw new ClientFrameError('results that are cut short');
+    const length = view.getUint32(at, true);
+    at += LENGTH_BYTES;
+    if (length === LOST_RESULT) {
+      lost ??= new Set();
+      lost.add(index - 1);
+    } else at += length;
+    ends[index] = at;
+  }
+  if (at !== bytes.length) throw new ClientFrameError('results that do not fill their frame');
+  return { bytes, ends, lost };
+}
+
+/** Of a single command (`count` 0), or of a batch. */
+function isAnyLost(lost: ReadonlySet<number>, first: number, count: number): boolean {
+  // The shorter way, or many small batches and many lost results would be looked at once for each other.
+  if (count > lost.size) return [...lost].some((index) => index >= first && index < first + count);
+  for (let index = first; index < first + Math.max(1, count); index += 1) if (lost.has(index)) return true;
+  return false;
+}
+
+function resultLost(): SynodError {
+  const message =
+    'executed, but the service could not encode the result: it is longer than its resultBytesMax, or its encodeResult threw';
+  return new SynodError('ERR_SYNOD_RESULT_LOST', message, { outcome: 'committed' });
 }

@@ -2,7 +2,13 @@
 
 import type { Socket } from 'node:net';
 import type { Crc32c } from '../checksum.js';
-import { type ClientFrame, ClientFrameKind, ClientFrameReader, SMALL_FRAME_BYTES_MAX } from './format.js';
+import {
+  type ClientFrame,
+  ClientFrameKind,
+  ClientFrameReader,
+  HEADER_BYTES,
+  SMALL_FRAME_BYTES_MAX,
+} from './format.js';
 import type { Session } from './session.js';
 
 export interface ServiceConnectionOptions {
@@ -12,6 +18,8 @@ export interface ServiceConnectionOptions {
   readonly onHello: (frame: ClientFrame) => void;
   /** Yields why the connection cannot go on, or null. */
   readonly onCommands: (frame: ClientFrame) => string | null;
+  /** Its client does not come back to this session. */
+  readonly onGoodbye: () => void;
   /** It is cut off for what it sent. */
   readonly onCut: (reason: string) => void;
   readonly onClosed: () => void;
@@ -29,6 +37,7 @@ export class ServiceConnection {
   readonly #options: ServiceConnectionOptions;
   readonly #reader: ClientFrameReader;
   readonly #helloTimer: NodeJS.Timeout;
+  #endTimer: NodeJS.Timeout | undefined;
   #mayRead = true;
   #isOver = false;
 
@@ -47,9 +56,15 @@ export class ServiceConnection {
     socket.on('end', () => socket.destroy());
     socket.on('close', () => {
       clearTimeout(this.#helloTimer);
+      clearTimeout(this.#endTimer);
       this.#isOver = true;
       options.onClosed();
     });
+  }
+
+  /** Nothing is read from it and sent to it any more. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   send(frame: Uint8Array): void {
@@ -69,10 +84,11 @@ export class ServiceConnection {
     this.#update();
   }
 
-  /** Closes when what was sent is out. */
-  end(): void {
+  /** Closes when what was sent is out, and after `flushMs` at the latest: a client that does not read would keep it for ever. */
+  end(flushMs: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#endTimer = setTimeout(() => this.#socket.destroy(), flushMs);
     this.#socket.end(() => this.#socket.destroy());
     // It reads no more: its end would not be seen.
     this.#socket.resume();
@@ -109,6 +125,12 @@ export class ServiceConnection {
     } else if (frame.kind === ClientFrameKind.commands && this.session !== null) {
       const reason = this.#options.onCommands(frame);
       if (reason !== null) this.#cut(reason);
+    } else if (
+      frame.kind === ClientFrameKind.goodbye &&
+      frame.bytes.length === HEADER_BYTES &&
+      this.session !== null
+    ) {
+      this.#options.onGoodbye();
     } else this.#cut(`a frame of kind ${frame.kind} out of place`);
   }
 

@@ -10,15 +10,14 @@ import type { Replica } from '../replica.js';
 import {
   type ClientFrame,
   ClientFrameKind,
-  FRAME_BYTES_CEILING,
   HEADER_BYTES,
   HEARTBEAT_MS,
   LENGTH_BYTES,
   makeFrame,
   SESSION_ID_BYTES,
-  sealFrame,
 } from './format.js';
 import { decodeHello, encodeFailure, encodePrimary, encodeWelcome } from './messages.js';
+import { ResultEncoder } from './result-encoder.js';
 import { ServiceConnection } from './service-connection.js';
 import {
   type CheckedServiceOptions,
@@ -28,10 +27,14 @@ import {
 import { Session } from './session.js';
 
 /** What the service needs of a replica. */
-export type ServedReplica<Result> = Pick<Replica<Result>, 'replicateBatch' | 'primary' | 'on' | 'off'>;
+export type ServedReplica<Result> = Pick<
+  Replica<Result>,
+  'replicateBatch' | 'primary' | 'role' | 'on' | 'off'
+>;
 
 /** As for the replica: what an outstanding command costs beside its bytes. */
 const COMMAND_OVERHEAD_BYTES = 64;
+const INACTIVE = 'its replica is no member of the cluster, or not yet';
 
 export interface ClientServiceStatistics {
   readonly connections: number;
@@ -65,14 +68,20 @@ export class ClientService<Result> implements AsyncDisposable {
   readonly #sessions: Map<string, Session> = new Map();
   readonly #attached: Map<Session, ServiceConnection> = new Map();
   readonly #timers: Map<Session, NodeJS.Timeout> = new Map();
-  readonly #onRole = (): void => this.#tellPrimary();
+  readonly #onRole = (): void => {
+    this.#tellPrimary();
+    if (this.#replica.role === 'inactive') this.#dismiss(INACTIVE);
+  };
+  readonly #onFenced = ({ message }: SynodError): void => this.#retire(`its replica is fenced: ${message}`);
   #heartbeat: NodeJS.Timeout | undefined;
-  #results = new Uint8Array(64 * 1024);
-  #resultsView: DataView = new DataView(this.#results.buffer);
+  readonly #encoder: ResultEncoder<Result>;
   #address: { host: string; port: number } | null = null;
   #outstandingBytes = 0;
   #commands = 0;
   #batches = 0;
+  /** Why no client is served any more; null while they are. */
+  #retired: string | null = null;
+  #isDismissing = false;
   #closing: Promise<void> | null = null;
   #onIdle: (() => void) | null = null;
 
@@ -80,6 +89,7 @@ export class ClientService<Result> implements AsyncDisposable {
   constructor(replica: ServedReplica<Result>, options: CheckedServiceOptions<Result>) {
     this.options = options;
     this.#replica = replica;
+    this.#encoder = new ResultEncoder({ ...options, crc32c: this.crc32c });
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
   }
 
@@ -119,13 +129,15 @@ export class ClientService<Result> implements AsyncDisposable {
     const bound = server.address() as AddressInfo;
     this.#address = { host: bound.address, port: bound.port };
     this.#replica.on('role', this.#onRole);
-    this.#heartbeat = setInterval(this.#onRole, HEARTBEAT_MS);
+    this.#replica.on('fenced', this.#onFenced);
+    this.#heartbeat = setInterval(() => this.#tellPrimary(), HEARTBEAT_MS);
     this.#heartbeat.unref();
   }
 
   /**
-   * Takes no more connections and commands, waits up to `closeTimeoutMs` for results that are under way, and closes every
-   * connection. Does not close the replica. Idempotent.
+   * Takes no more connections and commands, waits for results that are under way and until the clients have read what is for them, and
+   * closes every connection. What is not done within `closeTimeoutMs` is not waited for: those connections are cut. Does not close the
+   * replica. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -137,7 +149,10 @@ export class ClientService<Result> implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    const { closeTimeoutMs } = this.options;
+    const deadline = performance.now() + closeTimeoutMs;
     this.#replica.off('role', this.#onRole);
+    this.#replica.off('fenced', this.#onFenced);
     clearInterval(this.#heartbeat);
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const connection of this.#connections) connection.setReading(false);
@@ -145,11 +160,12 @@ export class ClientService<Result> implements AsyncDisposable {
       let timer: NodeJS.Timeout | undefined;
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;
-        timer = setTimeout(resolve, this.options.closeTimeoutMs);
+        timer = setTimeout(resolve, closeTimeoutMs);
       });
       clearTimeout(timer);
     }
-    for (const connection of [...this.#connections]) connection.end();
+    const leftMs = Math.max(0, deadline - performance.now());
+    for (const connection of [...this.#connections]) connection.end(leftMs);
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     await closed;
@@ -166,6 +182,7 @@ export class ClientService<Result> implements AsyncDisposable {
         if (refusal !== null) this.#refuse(connection, refusal);
       },
       onCommands: (frame) => this.#onCommands(connection, frame),
+      onGoodbye: () => this.#forget(connection.session!),
       onCut: (reason) => onEvent({ event: 'connection-cut', remote: connection.remote, reason }),
       onClosed: () => this.#onClosed(connection),
     });
@@ -177,22 +194,41 @@ export class ClientService<Result> implements AsyncDisposable {
     this.options.onEvent({ event: 'connection-refused', remote: connection.remote, reason });
     const body = encodeFailure('ERR_SYNOD_REFUSED', 'not-applied', reason);
     connection.send(makeFrame(ClientFrameKind.refusal, 0, 0, 0, body, this.crc32c));
-    connection.end();
+    connection.end(this.options.closeTimeoutMs);
+  }
+
+  /** For good: the replica takes commands no more. The clients would stay where each call fails. */
+  #retire(reason: string): void {
+    this.#retired ??= reason;
+    this.#dismiss(reason);
+  }
+
+  /** Sends all clients elsewhere, behind the answers that come in this turn: without them outcomes would be unknown that are not. */
+  #dismiss(reason: string): void {
+    if (this.#isDismissing) return;
+    this.#isDismissing = true;
+    setImmediate(() => {
+      this.#isDismissing = false;
+      for (const connection of [...this.#connections])
+        if (!connection.isOver) this.#refuse(connection, reason);
+    });
   }
 
   /** Yields why the client is refused, or null. */
   #onHello(connection: ServiceConnection, frame: ClientFrame): string | null {
     const hello = decodeHello(frame);
     const { cluster, commandBytesMax, frameBytesMax, keptBytesMax, sessionsMax } = this.options;
-    if (this.#closing !== null) return 'the service closes';
     if (hello.cluster !== cluster) return `this is cluster ${cluster}`;
+    if (this.#closing !== null) return 'the service closes';
+    if (this.#retired !== null) return this.#retired;
+    if (this.#replica.role === 'inactive') return INACTIVE;
     let session = this.#sessions.get(hello.session);
     const isResumed =
       session !== undefined && hello.life === this.#life && this.#resume(session, hello.received);
     if (!isResumed) {
       // Somebody else's, or gone too far: what the client had under way stays unknown to it.
       if (session !== undefined) this.#forget(session);
-      if (this.#sessions.size >= sessionsMax) return 'too many clients';
+      if (this.#sessions.size >= sessionsMax && !this.#forgetIdle()) return 'too many clients';
       session = new Session(hello.session, keptBytesMax);
       this.#sessions.set(session.id, session);
     }
@@ -222,6 +258,17 @@ export class ClientService<Result> implements AsyncDisposable {
     clearTimeout(this.#timers.get(session));
     this.#timers.delete(session);
     return session.resume(received);
+  }
+
+  /** Makes room for another session, where one can be spared. */
+  #forgetIdle(): boolean {
+    // In the order in which they lost their connections. What is under way would become unknown to its client.
+    for (const session of this.#timers.keys()) {
+      if (session.outstandingBytes > 0) continue;
+      this.#forget(session);
+      return true;
+    }
+    return false;
   }
 
   #forget(session: Session): void {
@@ -264,7 +311,7 @@ export class ClientService<Result> implements AsyncDisposable {
       .replicateBatch(batch)
       .then(
         (results) => this.#encode(connection, first, results),
-        (error: unknown) => this.#failure(first, count, error),
+        (error: unknown) => this.#onRejected(first, count, error),
       )
       .then((answer) => {
         session.outstandingBytes -= weight;
@@ -293,6 +340,16 @@ export class ClientService<Result> implements AsyncDisposable {
     for (const answer of session.takeSendable()) connection.send(answer);
   }
 
+  #onRejected(first: number, count: number, error: unknown): Uint8Array {
+    // Not every replica tells of it by an event: one that is closed does not, and one that is taken out may not yet know its role.
+    if (SynodError.is(error)) {
+      const { code, message } = error;
+      if (code === 'ERR_SYNOD_FENCED' || code === 'ERR_SYNOD_CLOSED') this.#retire(message);
+      else if (code === 'ERR_SYNOD_INACTIVE') this.#dismiss(message);
+    }
+    return this.#failure(first, count, error);
+  }
+
   #failure(first: number, count: number, error: unknown): Uint8Array {
     const { code, outcome, message } = SynodError.is(error)
       ? error
@@ -306,36 +363,17 @@ export class ClientService<Result> implements AsyncDisposable {
     first: number,
     results: readonly (Result | undefined)[],
   ): Uint8Array {
-    const { encodeResult, resultBytesMax, onEvent } = this.options;
-    let at = HEADER_BYTES;
+    const tell = (reason: string): void =>
+      this.options.onEvent({ event: 'result-lost', remote: connection.remote, reason });
     try {
-      for (let index = 0; index < results.length; index += 1) {
-        const start = at + LENGTH_BYTES;
-        if (start + resultBytesMax > this.#results.length) this.#growResults(start + resultBytesMax);
-        const result = results[index];
-        const end =
-          result === undefined ? start : encodeResult(result, this.#results, this.#resultsView, start);
-        if (!(end >= start && end <= start + resultBytesMax))
-          throw new RangeError(`a result of ${end - start} bytes, the bound is ${resultBytesMax}`);
-        this.#resultsView.setUint32(at, end - start, true);
-        at = end;
-      }
-      const { length } = results;
-      sealFrame(this.#results, this.#resultsView, at, ClientFrameKind.results, length, first, 0, this.crc32c);
-      return this.#results.slice(0, at);
+      return this.#encoder.encode(first, results, (count, reason) =>
+        tell(count === 1 ? reason : `${reason}, and ${count - 1} more`),
+      );
     } catch (error) {
-      onEvent({ event: 'result-lost', remote: connection.remote, reason: String(error) });
+      tell(String(error));
       const lost = new SynodError('ERR_SYNOD_RESULT_LOST', String(error), { outcome: 'committed' });
       return this.#failure(first, results.length, lost);
     }
-  }
-
-  #growResults(needed: number): void {
-    if (needed > FRAME_BYTES_CEILING) throw new RangeError('more bytes of results than a frame may have');
-    const results = new Uint8Array(Math.min(FRAME_BYTES_CEILING, Math.max(needed, 2 * this.#results.length)));
-    results.set(this.#results);
-    this.#results = results;
-    this.#resultsView = new DataView(results.buffer);
   }
 
   #tellPrimary(): void {

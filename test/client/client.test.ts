@@ -6,24 +6,13 @@
 
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Client, CommandBatch, SynodError, serveClients } from '../../src/client/index.js';
+import { Client, type CommandBatch, SynodError, serveClients } from '../../src/client/index.js';
 import { bytesOf, closeAll, codeOf, freePorts, openCluster, until } from '../application/support.js';
-import { closeClients, FakeReplica, openClient, serve, TcpProxy, textOf } from './support.js';
+import { at, closeClients, FakeReplica, openClient, packed, serve, TcpProxy, textOf } from './support.js';
 
 afterEach(async () => {
   await closeClients();
   await closeAll();
-});
-
-const packed = (texts: readonly string[]): CommandBatch => {
-  const batch = new CommandBatch(0);
-  for (const text of texts) batch.add(bytesOf(text));
-  return batch;
-};
-
-const at = (port: number, id = 'a'): { id: string; address: string } => ({
-  id,
-  address: `127.0.0.1:${port}`,
 });
 
 describe('a client', () => {
@@ -85,15 +74,15 @@ describe('a client', () => {
 
   it('rejects with what the replica rejected it with, and goes on', async () => {
     const replica = new FakeReplica();
-    const error = new SynodError('ERR_SYNOD_FENCED', 'it stopped', { outcome: 'unknown' });
+    const error = new SynodError('ERR_SYNOD_RESULT_LOST', 'it caught up', { outcome: 'committed' });
     replica.failure = { text: 'bad', error };
     const { port } = await serve(replica.served);
     const client = await openClient({ cluster: 'here', servers: [at(port)] });
     const bad = client.replicateBatch(packed(['good', 'bad']));
     await expect(bad).rejects.toMatchObject({
-      code: 'ERR_SYNOD_FENCED',
-      outcome: 'unknown',
-      message: 'it stopped',
+      code: 'ERR_SYNOD_RESULT_LOST',
+      outcome: 'committed',
+      message: 'it caught up',
     });
     expect(textOf(await client.replicate(bytesOf('next')))).toBe('1:next');
   });

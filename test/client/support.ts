@@ -1,13 +1,37 @@
 /** Services in this process, a proxy that can cut its connections, and a replica that answers when it is told to. */
 
 import { EventEmitter, once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { crc32c } from '../../src/checksum.js';
+import {
+  type ClientFrame,
+  ClientFrameKind,
+  ClientFrameReader,
+  FRAME_BYTES_CEILING,
+  makeFrame,
+} from '../../src/client/format.js';
 import { Client, type ClientOptions, type ClientService, serveClients } from '../../src/client/index.js';
+import { encodeHello, encodeWelcome } from '../../src/client/messages.js';
 import type { ServedReplica } from '../../src/client/service.js';
 import type { ClientServiceOptions } from '../../src/client/service-options.js';
-import type { CommandBatch } from '../../src/index.js';
+import { CommandBatch, SynodError } from '../../src/index.js';
 
 export const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
+
+export const packed = (texts: readonly string[]): CommandBatch => {
+  const batch = new CommandBatch(0);
+  for (const text of texts) batch.add(Buffer.from(text, 'latin1'));
+  return batch;
+};
+
+/** A server as the options of a client have it. */
+export const at = (port: number, id = 'a'): { id: string; address: string } => ({
+  id,
+  address: `127.0.0.1:${port}`,
+});
+
+export const wait = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 const opened: { close(): Promise<unknown> }[] = [];
 
@@ -34,13 +58,20 @@ export async function serve<Result>(
 export class FakeReplica extends EventEmitter {
   readonly executed: string[] = [];
   primary: string | null = 'a';
+  role: ServedReplica<Uint8Array>['role'] = 'secondary';
   isHeld = false;
   /** Thrown at batches with this text in them. */
   failure: { readonly text: string; readonly error: Error } | null = null;
-  #held: (() => void)[] = [];
+  /** Given to everybody, as by a replica that is fenced or closed. */
+  refusal: SynodError | null = null;
+  #held: { run(): void; reject(error: SynodError): void }[] = [];
 
   replicateBatch(batch: CommandBatch): Promise<readonly (Uint8Array | undefined)[]> {
     return new Promise((resolve, reject) => {
+      if (this.refusal !== null) {
+        reject(this.refusal);
+        return;
+      }
       const texts: string[] = [];
       // Throws, and so rejects as a real one does, where the lengths are not those of what is there.
       for (let index = 0, at = 0; index < batch.count; index += 1) {
@@ -60,19 +91,33 @@ export class FakeReplica extends EventEmitter {
           }),
         );
       };
-      if (this.isHeld) this.#held.push(run);
+      if (this.isHeld) this.#held.push({ run, reject });
       else run();
     });
   }
 
   go(): void {
     this.isHeld = false;
-    for (const run of this.#held.splice(0)) run();
+    for (const { run } of this.#held.splice(0)) run();
   }
 
   lead(primary: string | null): void {
     this.primary = primary;
     this.emit('role');
+  }
+
+  /** Takes commands, or takes part in the cluster no more. */
+  become(role: ServedReplica<Uint8Array>['role']): void {
+    this.role = role;
+    this.emit('role');
+  }
+
+  /** What waits is rejected before anybody is told, as at a real one. */
+  fence(): void {
+    const error = new SynodError('ERR_SYNOD_FENCED', 'a fault', { outcome: 'unknown' });
+    this.refusal = new SynodError('ERR_SYNOD_FENCED', 'a fault', { outcome: 'not-applied' });
+    for (const { reject } of this.#held.splice(0)) reject(error);
+    this.emit('fenced', error);
   }
 
   get served(): ServedReplica<Uint8Array> {
@@ -85,6 +130,8 @@ export class TcpProxy {
   port = 0;
   connections = 0;
   isSilent = false;
+  /** So many bytes from the server pass; then its connections are cut, once. */
+  cutsAfter: number = Number.POSITIVE_INFINITY;
   readonly #target: number;
   readonly #pairs = new Set<[Socket, Socket]>();
   readonly #server: Server;
@@ -103,7 +150,14 @@ export class TcpProxy {
       };
       for (const socket of pair) socket.on('error', end).on('close', end);
       from.on('data', (bytes) => this.isSilent || to.write(bytes));
-      to.on('data', (bytes) => this.isSilent || from.write(bytes));
+      to.on('data', (bytes) => {
+        if (this.isSilent) return;
+        from.write(bytes);
+        this.cutsAfter -= bytes.length;
+        if (this.cutsAfter > 0) return;
+        this.cutsAfter = Number.POSITIVE_INFINITY;
+        this.cut();
+      });
     });
   }
 
@@ -130,3 +184,73 @@ export class TcpProxy {
     await once(this.#server, 'close');
   }
 }
+
+/** A connection to a service that says what the test says. */
+export class RawClient {
+  readonly frames: ClientFrame[] = [];
+  readonly #socket: Socket;
+
+  constructor(port: number) {
+    this.#socket = connect(port, '127.0.0.1').on('error', () => {});
+    const reader = new ClientFrameReader(FRAME_BYTES_CEILING, crc32c, (frame) => this.frames.push(frame));
+    this.#socket.on('data', (bytes) => reader.read(bytes));
+    opened.push(this);
+  }
+
+  get isClosed(): boolean {
+    return this.#socket.closed;
+  }
+
+  send(kind: number, body: Uint8Array = new Uint8Array(0), count = 0, first = 0): void {
+    this.#socket.write(makeFrame(kind, count, first, 0, body, crc32c));
+  }
+
+  /** `session`: one letter. */
+  hello(session: string, life: string | null = null): void {
+    const hello = { session: session.repeat(32), life, received: 0, cluster: 'here' };
+    this.send(ClientFrameKind.hello, encodeHello(hello));
+  }
+
+  /** Reads nothing more. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  async close(): Promise<void> {
+    this.#socket.destroy();
+    if (!this.#socket.closed) await once(this.#socket, 'close');
+  }
+}
+
+/** Says to each connection what `onFrame` says. */
+export async function openRawServer(onFrame: (frame: ClientFrame, socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    const reader = new ClientFrameReader(FRAME_BYTES_CEILING, crc32c, (frame) => onFrame(frame, socket));
+    socket.on('error', () => {}).on('data', (bytes) => reader.read(bytes));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  opened.push({
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+export const frameOfServer = (
+  kind: number,
+  body: Uint8Array = new Uint8Array(0),
+  count = 0,
+  first = 0,
+): Uint8Array => makeFrame(kind, count, first, 0, body, crc32c);
+
+export const welcomeBody = (received = 0): Uint8Array =>
+  encodeWelcome({
+    ...{ life: 'ab'.repeat(16), received, primary: 'a' },
+    ...{ commandBytesMax: 1024 * 1024, frameBytesMax: 4 * 1024 * 1024 },
+  });

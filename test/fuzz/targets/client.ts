@@ -10,6 +10,7 @@ import {
   ClientFrameKind,
   ClientFrameReader,
   HEADER_BYTES,
+  LOST_RESULT,
   makeFrame,
 } from '../../../src/client/format.js';
 import { type CommandBatch, serveClients } from '../../../src/client/index.js';
@@ -34,10 +35,13 @@ const FRAME_BYTES_MAX = 64 * 1024;
 const SESSION = '0123456789abcdef0123456789abcdef';
 const LIFE = 'fedcba9876543210fedcba9876543210';
 
-/** Commands or results, each behind its length. */
-function lengths(...values: readonly string[]): Uint8Array {
+/** Commands or results, each behind its length; null is a result that is lost. */
+function lengths(...values: readonly (string | null)[]): Uint8Array {
   return join(
-    values.flatMap((value) => [new Uint8Array(new Uint32Array([value.length]).buffer), text(value)]),
+    values.flatMap((value) => [
+      new Uint8Array(new Uint32Array([value === null ? LOST_RESULT : value.length]).buffer),
+      text(value ?? ''),
+    ]),
   );
 }
 
@@ -61,12 +65,13 @@ const welcome = (count = 0): Uint8Array =>
   );
 const commands = (first: number, acknowledged: number, ...values: readonly string[]): Uint8Array =>
   frame(ClientFrameKind.commands, values.length, first, acknowledged, lengths(...values));
-const results = (first: number, ...values: readonly string[]): Uint8Array =>
+const results = (first: number, ...values: readonly (string | null)[]): Uint8Array =>
   frame(ClientFrameKind.results, values.length, first, 0, lengths(...values));
 const failure = (first: number): Uint8Array =>
   frame(ClientFrameKind.failure, 1, first, 0, encodeFailure('ERR_SYNOD_OVERLOADED', 'not-applied', 'full'));
 const refusal = (): Uint8Array =>
   frame(ClientFrameKind.refusal, 0, 0, 0, encodeFailure('ERR_SYNOD_REFUSED', 'not-applied', 'no'));
+const goodbye = (): Uint8Array => frame(ClientFrameKind.goodbye, 0, 0, 0, new Uint8Array(0));
 const primary = (): Uint8Array => frame(ClientFrameKind.primary, 0, 0, 0, encodePrimary('b'));
 
 /** Lengths, checksums and numbers of what lies at each frame's place, most of the time. Behind the first byte. */
@@ -82,7 +87,7 @@ function repairFrames(input: Uint8Array, random: Random): Uint8Array {
     view.setUint32(at, total, true);
     if (total < HEADER_BYTES || total > left) return input;
     if (random.chance(0.97)) view.setUint8(at + 8, CLIENT_PROTOCOL_VERSION);
-    if (view.getUint8(at + 9) > 7 && random.chance(0.9)) view.setUint8(at + 9, 1 + random.below(7));
+    if (view.getUint8(at + 9) > 8 && random.chance(0.9)) view.setUint8(at + 9, 1 + random.below(8));
     // In order, or anything.
     const count = view.getUint32(at + 12, true);
     if (random.chance(0.6)) view.setBigUint64(at + 16, BigInt(next), true);
@@ -163,10 +168,11 @@ export const clientFrames: FuzzTarget = {
     'frames of clients are cut alike however the bytes arrive, and their bodies round-trip, else ClientFrameError',
   inputBytesMax: 3000,
   guides: ['/src/client/'],
-  dictionary: [text('here'), text('ERR_SYNOD_'), text('\0\0\0\0')],
+  dictionary: [text('here'), text('ERR_SYNOD_'), text('\0\0\0\0'), text('\xff\xff\xff\xff')],
   seeds: () => [
     seedOf(hello(null), commands(1, 0, 'x', ''), commands(3, 2, 'yy')),
     seedOf(welcome(), primary(), results(1, 'x'), failure(2), refusal()),
+    seedOf(results(1, 'x', null, 'y'), goodbye()),
   ],
   repair: repairFrames,
   run(input, trace) {
@@ -217,6 +223,8 @@ export const clientService: FuzzTarget = {
     seedOf(hello(LIFE), commands(1, 0, 'a'), commands(0, 1)),
     seedOf(hello(null, 'there')),
     seedOf(hello(null), hello(null)),
+    seedOf(hello(null), commands(1, 0, 'a'), goodbye(), commands(2, 0, 'b')),
+    seedOf(goodbye()),
   ],
   repair: repairFrames,
   async run(input, trace) {
@@ -265,16 +273,21 @@ export const clientService: FuzzTarget = {
   },
 };
 
-/** What the frame answers, by call: `a` and `b` are commands 1 and 2, in one frame, and `c` is command 3. */
+/**
+ * What the frame answers, by call: `a` and `b` are commands 1 and 2, in one frame, and `c` is command 3. The results of `a` and `b` may
+ * come in two frames.
+ */
 function resultsIn({ kind, first, count, bytes, view }: ClientFrame): string[] {
-  const calls = first === 1 ? ['a', 'b'] : ['c'];
-  if (kind !== ClientFrameKind.results || (first !== 1 && first !== 3) || count !== calls.length) return [];
+  const last = first + count - 1;
+  if (kind !== ClientFrameKind.results || first < 1 || last > 3 || (first < 3 && last > 2)) return [];
+  const calls = [...'abc'].slice(first - 1, last);
   const told: string[] = [];
   let at = HEADER_BYTES;
   for (const call of calls) {
     if (at + 4 > bytes.length) return [];
-    const end = at + 4 + view.getUint32(at, true);
-    told.push(`${call} ${Buffer.from(bytes.subarray(at + 4, end))}`);
+    const length = view.getUint32(at, true);
+    const end = at + 4 + (length === LOST_RESULT ? 0 : length);
+    if (length !== LOST_RESULT) told.push(`${call} ${Buffer.from(bytes.subarray(at + 4, end))}`);
     at = end;
   }
   return at === bytes.length ? told : [];
@@ -312,6 +325,11 @@ export const clientLink: FuzzTarget = {
     seedOf(refusal()),
     seedOf(welcome(1), results(3, '3:c')),
     seedOf(welcome(), results(3, '3:c', '4:d')),
+    seedOf(welcome(), results(1, '1:a'), results(2, '2:b'), results(3, '3:c')),
+    seedOf(welcome(), results(1, '1:a'), results(2, null), results(3, null)),
+    seedOf(welcome(), results(1, '1:a'), results(3, '3:c')),
+    seedOf(welcome(), results(1, '1:a'), failure(1)),
+    seedOf(welcome(), results(2, '2:b'), goodbye()),
   ],
   repair: repairFrames,
   async run(input, trace) {
@@ -329,7 +347,7 @@ export const clientLink: FuzzTarget = {
       },
     });
     const requests = [['a', 'b'], ['c']].map((calls) => {
-      const request = new Request(performance.now());
+      const request = new Request();
       for (const call of calls) {
         request.add(text(call));
         request.await(answer(call));
@@ -342,6 +360,7 @@ export const clientLink: FuzzTarget = {
         ...{
           connectTimeoutMs: 200,
           resumeTimeoutMs: 0,
+          stallMs: 60_000,
           onPrimary: () => {},
           onDrain: () => {},
           onSettled: () => {},

@@ -17,7 +17,7 @@ export const clients: readonly Mutant[] = [
     edits: [
       {
         file: LINK,
-        find: 'if (request === undefined || request.first !== frame.first)',
+        find: 'if (request === undefined || request.next !== frame.first)',
         put: 'if (request === undefined)',
       },
       { file: LINK, find: 'if (frame.first <= this.#acknowledged) return;', put: '' },
