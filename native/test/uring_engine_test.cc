@@ -228,6 +228,31 @@ void TestChurn() {
   CHECK(harness.engine().Stop(5000));
 }
 
+// A side that sends headers alone, as a secondary does, is never told of it: its sends must not ask for wake-ups. Of a great
+// payload it is told at once.
+void TestReportsInTime() {
+  Harness harness(true, 65536, 16);
+  const auto [near, far] = harness.Join();
+  const auto socket = static_cast<std::uint32_t>(near);
+  Sockets& sockets = harness.engine().sockets();
+  const std::string header(4096, 'h');
+  for (std::size_t sent = header.size(); sent < 64 * header.size(); sent += header.size()) {
+    sockets.PushHeader(socket, header.data(), header.size());
+    harness.engine().Flush();
+    CHECK(!sockets.HasUrgentReport());
+    harness.Until([&, far = far] { return harness.peer(far).received.size() == sent; });
+    CHECK(!sockets.HasUrgentReport());
+  }
+  const std::uint64_t before = sockets.bytes_sent();
+  const std::string payload(Sockets::kEagerBytes, 'p');
+  sockets.PushPayload(socket, payload.data(), payload.size());
+  harness.engine().Flush();
+  // Where the kernel took it at once.
+  if (sockets.bytes_sent() == before + payload.size()) CHECK(sockets.HasUrgentReport());
+  harness.Until([&, near = near] { return harness.peer(near).sent == 1; });
+  CHECK(harness.engine().Stop(5000));
+}
+
 void TestRefusedDial() {
   Harness harness(true, 65536, 16);
   SocketAddress address;
@@ -315,6 +340,7 @@ int main() {
     }
   }
   TestChurn();
+  TestReportsInTime();
   TestRefusedDial();
   TestFiles();
   TestStop();

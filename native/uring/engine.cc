@@ -61,6 +61,7 @@ void Engine::CountSendsOnly() {
 
 void Engine::Flush() {
   sockets_.ResumeStarved();
+  unfinished_ = false;
   for (int round = 0; round < kFlushRoundsMax; round++) {
     sockets_.StartSends();
     if (!ring_.HasSubmissions()) return;
@@ -68,6 +69,8 @@ void Engine::Flush() {
     if (refused_) return;
     CountSendsOnly();
   }
+  // The kernel has taken all that it was given, so no completion will bring up the rest.
+  unfinished_ = sockets_.HasSends();
 }
 
 bool Engine::Collect() {
@@ -91,7 +94,7 @@ void Engine::Recycle() {
 }
 
 bool Engine::NeedsTick(bool* urgent) const {
-  *urgent = sockets_.HasUrgentReport() || (ring_.HasSubmissions() && !refused_);
+  *urgent = unfinished_ || sockets_.HasUrgentReport() || (ring_.HasSubmissions() && !refused_);
   return *urgent || refused_ || sockets_.HasReport();
 }
 

@@ -86,6 +86,8 @@ class Engine {
   std::int32_t* holds_;
   // The kernel said later to something; asked again with the next tick.
   bool refused_ = false;
+  // The last flush ended with sends that are yet to be started.
+  bool unfinished_ = false;
 };
 
 }  // namespace synod

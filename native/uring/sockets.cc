@@ -189,8 +189,14 @@ void Sockets::CountSent(std::uint32_t index, std::size_t payloads, std::uint64_t
   Socket& socket = *sockets_[index];
   socket.payloads_unreported += static_cast<std::uint32_t>(payloads);
   socket.bytes_unreported += bytes;
+  if (socket.payloads_unreported == 0) {
+    // Headers alone are not reported, so nothing would ever take them off the count again, and each send would ask for a wake-up.
+    // What is left in the queue may be the rest of a payload: what was sent of it counts for its report.
+    if (socket.queue.empty()) socket.bytes_unreported = 0;
+    return;
+  }
   if (socket.bytes_unreported >= kEagerBytes) urgent_ = true;
-  if (socket.payloads_unreported == 0 || socket.report_listed) return;
+  if (socket.report_listed) return;
   socket.report_listed = true;
   sent_.push_back(index);
 }

@@ -60,6 +60,8 @@ class Sockets {
 
   // Submissions for all that was pushed.
   void StartSends();
+  // Something is left for StartSends: pushed, or the rest of what a completed send has not taken.
+  bool HasSends() const { return !to_send_.empty(); }
   // Buffers came back: connections that waited for one go on.
   void ResumeStarved();
 

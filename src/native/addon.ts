@@ -135,6 +135,17 @@ export function requireAddon(): NativeAddon {
   return addon;
 }
 
+/** An event for this thread, or null where there are none: without the addon, or where the platform has no such thing. */
+export function createEventIfAny(addon: NativeAddon | null, callback: () => void): NativeEvent | null {
+  if (addon === null) return null;
+  try {
+    return addon.createEvent(callback);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSYS') throw error;
+    return null;
+  }
+}
+
 /** True where SYNOD_NATIVE=1 forbids to fall back on portable backends for want of the addon. */
 export function addonIsDemanded(): boolean {
   return process.env.SYNOD_NATIVE === '1';

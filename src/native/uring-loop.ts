@@ -11,6 +11,7 @@ import { getSystemErrorName } from 'node:util';
 import { invariant, requires } from '../contracts.js';
 import { requireAddon } from './addon.js';
 import { type NativeUring, uringLayout } from './uring.js';
+import { probeUring } from './uring-probe.js';
 
 /** What happens to one socket. Calls come from the loop, never from inside a call to `UringLoop`. */
 export interface UringSocketTarget {
@@ -170,11 +171,10 @@ export class UringLoop {
     this.#turnEnds.add(turnEnd);
     if (this.#poolOpen) return;
     this.#poolOpen = true;
-    this.#incremental = this.#native.openPool(
-      this.#incrementalWanted,
-      this.#incrementalWanted ? INCREMENTAL_BUFFER_BYTES : WHOLE_BUFFER_BYTES,
-    );
-    this.#bufferBytes = this.#incrementalWanted ? INCREMENTAL_BUFFER_BYTES : WHOLE_BUFFER_BYTES;
+    // Asked before: the pool is opened once, and where each piece takes a whole buffer, 16 of the large ones are all that a connection may keep.
+    const incremental = this.#incrementalWanted && probeUring('sockets').incrementalBuffers;
+    this.#bufferBytes = incremental ? INCREMENTAL_BUFFER_BYTES : WHOLE_BUFFER_BYTES;
+    this.#incremental = this.#native.openPool(incremental, this.#bufferBytes);
     this.#buffersPerRegion = REGION_BYTES / this.#bufferBytes;
     this.#addRegion();
   }

@@ -12,6 +12,8 @@ export interface UringAvailability {
   readonly obstacle: string | null;
   /** How it is used, in a few words. */
   readonly description: string;
+  /** Receive buffers can be filled in several pieces. */
+  readonly incrementalBuffers: boolean;
 }
 
 interface Found {
@@ -19,6 +21,7 @@ interface Found {
   readonly files: string | null;
   readonly sockets: string | null;
   readonly description: string;
+  readonly incrementalBuffers: boolean;
 }
 
 let found: Found | null = null;
@@ -29,11 +32,12 @@ export function probeUring(use: UringUse): UringAvailability {
   return {
     obstacle: found.general ?? (use === 'files' ? found.files : found.sockets),
     description: found.description,
+    incrementalBuffers: found.incrementalBuffers,
   };
 }
 
 function unavailable(general: string): Found {
-  return { general, files: null, sockets: null, description: '' };
+  return { general, files: null, sockets: null, description: '', incrementalBuffers: false };
 }
 
 function probe(): Found {
@@ -61,6 +65,7 @@ function probe(): Found {
     files: lacks(result.missingForFiles),
     sockets: lacks(result.missingForSockets),
     description: `io_uring of Linux ${release()}, ${buffers}`,
+    incrementalBuffers: result.incrementalBuffers,
   };
 }
 

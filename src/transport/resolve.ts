@@ -1,4 +1,4 @@
-/** Looks up the host of an address. */
+/** Looks up the host of an address, and shares the time of a dial among what was found. */
 
 import { lookup } from 'node:dns';
 import { isIP } from 'node:net';
@@ -23,4 +23,12 @@ export function resolveHost(
         found.map(({ address }) => address),
       );
   });
+}
+
+/**
+ * Milliseconds for the next of `hosts` addresses that have not been tried, of a dial that ends at `deadline`: one that does not answer leaves the
+ * others their share. Null for the last: the end of the dial is its bound.
+ */
+export function attemptMs(deadline: number, now: number, hosts: number): number | null {
+  return hosts > 1 ? Math.max(0, deadline - now) / hosts : null;
 }

@@ -1,7 +1,7 @@
 /**
  * Cuts frames from received bytes without copying payloads: a frame may lie across several receive buffers, which
- * stay lent until it has been dealt with. Only a frame that is greater than a transport can be expected to lend is put together
- * in memory of its own, or the transport would wait for its buffers and the reader for the rest of the frame.
+ * stay lent until it has been dealt with. Only a frame that is greater, or in more pieces, than a transport can be expected to lend
+ * is put together in memory of its own, or the transport would wait for its buffers and the reader for the rest of the frame.
  */
 
 import type { Crc32c } from '../checksum.js';
@@ -20,6 +20,15 @@ const nothing = new Uint8Array(0);
 const OWN_MEMORY = -1;
 /** Greater frames are put together. */
 const LENT_FRAME_BYTES_MAX = 2 * 1024 * 1024;
+/**
+ * So many pieces of a frame whose rest is yet to come stay lent. A piece may keep a whole receive buffer (256 KiB at most) from everybody:
+ * the kernel takes one for each piece, or other connections have filled the rest of it. A peer that is slow, or gone in the middle of a
+ * frame, must not hold up the others, nor itself. Enough for a decree of usual limits, 1 MiB, that comes in pieces of 64 KiB.
+ */
+const LENT_CHUNKS_MAX = 20;
+/** From here on only pieces that are worth it stay lent: to copy small ones costs nothing. */
+const LENT_CHUNKS_FREE = 4;
+const LENT_CHUNK_BYTES_MIN = 16 * 1024;
 
 export class FrameReader {
   readonly #crc32c: Crc32c;
@@ -60,7 +69,7 @@ export class FrameReader {
 
   /** The next complete frame, or null. Throws `FrameError` on bytes that are no frame. */
   next(): Frame | null {
-    if (this.#available < FRAME_HEADER_BYTES) return null;
+    if (this.#available < FRAME_HEADER_BYTES) return this.#awaitHeader();
     this.#find(FRAME_HEADER_BYTES);
     const total = readUint32(this.#head, this.#headStart + FrameField.total);
     const headerBytes = readUint16(this.#head, this.#headStart + FrameField.headerBytes);
@@ -72,7 +81,7 @@ export class FrameReader {
     }
     if (total > this.#frameBytesMax)
       throw new FrameError(`frame of ${total} bytes, the bound is ${this.#frameBytesMax}`);
-    if (this.#available < headerBytes) return null;
+    if (this.#available < headerBytes) return this.#awaitHeader();
     this.#find(headerBytes);
     const head = this.#head;
     const start = this.#headStart;
@@ -85,7 +94,7 @@ export class FrameReader {
       throw new FrameError('frame header checksum');
     }
     if (this.#available < total) {
-      if (total > LENT_FRAME_BYTES_MAX) this.#beginGreat(total);
+      if (total > LENT_FRAME_BYTES_MAX || this.#isScattered()) this.#beginGreat(total);
       return null;
     }
     this.#skip(headerBytes);
@@ -103,6 +112,18 @@ export class FrameReader {
       payloadBytes,
       payloadChecksum,
     };
+  }
+
+  /**
+   * After `next` has yielded null: what is held of the next frame goes into memory of its own, so that its buffers come back
+   * with the next `releaseSpent`.
+   */
+  copyHeld(): void {
+    if (this.#available === 0) return;
+    const own = new Uint8Array(this.#available);
+    this.#moveTo(own);
+    this.#chunks.push({ bytes: own, start: 0, end: own.length, lease: OWN_MEMORY });
+    this.#available = own.length;
   }
 
   /** Gives back the buffers of the frames that were dealt with. */
@@ -175,16 +196,35 @@ export class FrameReader {
     if (chunk.lease !== OWN_MEMORY) this.#spent.push(chunk.lease);
   }
 
+  /** A header of which only a part is there, in however many pieces, is a hundred bytes at most. */
+  #awaitHeader(): null {
+    if (this.#chunks.length > LENT_CHUNKS_FREE) this.copyHeld();
+    return null;
+  }
+
+  /** What is held of a frame keeps more buffers lent than it should. */
+  #isScattered(): boolean {
+    const { length } = this.#chunks;
+    if (length <= LENT_CHUNKS_FREE) return false;
+    return length > LENT_CHUNKS_MAX || this.#available < length * LENT_CHUNK_BYTES_MIN;
+  }
+
   #beginGreat(total: number): void {
-    const great = { bytes: new Uint8Array(total), filled: 0 };
+    const bytes = new Uint8Array(total);
+    this.#great = { bytes, filled: this.#available };
+    this.#moveTo(bytes);
+  }
+
+  /** Copies everything that is held to the beginning of `target`. Nothing is left, and its buffers are spent. */
+  #moveTo(target: Uint8Array): void {
+    let at = 0;
     for (const { bytes, start, end, lease } of this.#chunks) {
-      great.bytes.set(bytes.subarray(start, end), great.filled);
-      great.filled += end - start;
+      target.set(bytes.subarray(start, end), at);
+      at += end - start;
       if (lease !== OWN_MEMORY) this.#spent.push(lease);
     }
     this.#chunks.length = 0;
     this.#available = 0;
-    this.#great = great;
   }
 
   #pushGreat(

@@ -1,4 +1,4 @@
-/** Frames that are greater than a transport can be expected to lend: they are put together, and its buffers go back at once. */
+/** Frames that are greater, or in more pieces, than a transport can be expected to lend: they are put together, and its buffers go back at once. */
 
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/checksum.js';
@@ -110,6 +110,94 @@ describe('a great frame', () => {
     other.reader.push(encode(great, 1), 2 * BUFFER, encode(great, 1).length, 2);
     other.reader.drop();
     expect(other.released).toEqual([0, 1, 2]);
+  });
+});
+
+describe('a frame in many pieces', () => {
+  const query1 = encode(query, 1);
+  const medium = learn(payload.subarray(0, 300_000));
+  const bytes = Buffer.concat([encode(medium, 1), query1]);
+
+  /** Pushes pieces of `pieceBytes`, one a turn. Yields the frames, and how many leases were out at most between two turns. */
+  function dribble(reader: FrameReader, stream: Uint8Array, pieceBytes: number, released: number[]) {
+    const frames: { kind: number; payload: Uint8Array }[] = [];
+    const pieces: Uint8Array[] = [];
+    let lentMax = 0;
+    let lease = 0;
+    for (let start = 0; start < stream.length; start += pieceBytes, lease += 1) {
+      const piece = Uint8Array.from(stream.subarray(start, Math.min(stream.length, start + pieceBytes)));
+      pieces.push(piece);
+      reader.push(piece, 0, piece.length, lease);
+      for (let frame = reader.next(); frame !== null; frame = reader.next())
+        frames.push({ kind: frame.kind, payload: joinPayload(frame) });
+      const before = released.length;
+      reader.releaseSpent();
+      // Others receive into it.
+      for (const each of released.slice(before)) pieces[each]!.fill(0xdd);
+      lentMax = Math.max(lentMax, lease + 1 - released.length);
+    }
+    return { frames, lentMax, pieces: lease };
+  }
+
+  it.each([
+    ['of packets', 1448, 4],
+    ['of a few bytes', 5, 4],
+    // These are worth their buffers.
+    ['of a buffer each', 64 * 1024, 6],
+  ])('%s keeps few buffers', (_, pieceBytes, lentMax) => {
+    const { reader, released } = makeReader();
+    const seen = dribble(reader, bytes, pieceBytes, released);
+    expect(seen.frames.map(({ kind }) => kind)).toEqual([FrameKind.learn, FrameKind.statusQuery]);
+    expect(Buffer.compare(seen.frames[0]!.payload, medium.payload)).toBe(0);
+    expect(seen.lentMax).toBeLessThanOrEqual(lentMax);
+    expect([...released].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: seen.pieces }, (_, each) => each),
+    );
+    expect(reader.heldBytes).toBe(0);
+  });
+
+  it('keeps no more than a transport lends, however great the pieces', () => {
+    const { reader, released } = makeReader();
+    const seen = dribble(reader, encode(learn(payload.subarray(0, 1_900_000)), 1), 80_000, released);
+    expect(seen.frames).toHaveLength(1);
+    expect(seen.lentMax).toBe(20);
+  });
+
+  it('that does not get as far as its header holds the bytes, and no buffers', () => {
+    const { reader, released } = makeReader();
+    for (let at = 0; at < 23; at += 1) {
+      reader.push(query1, at, at + 1, at);
+      expect(reader.next()).toBe(null);
+      reader.releaseSpent();
+      expect(at + 1 - released.length).toBeLessThanOrEqual(4);
+    }
+    expect(reader.heldBytes).toBe(23);
+    reader.push(query1, 23, query1.length, 23);
+    expect(reader.next()!.kind).toBe(FrameKind.statusQuery);
+  });
+
+  it('may be copied whatever there is of it, behind frames that are yet to be dealt with', () => {
+    const { reader, released } = makeReader();
+    const two = Uint8Array.from(
+      Buffer.concat([encode(learn(payload.subarray(0, 50)), 1), encode(medium, 1)]),
+    );
+    reader.copyHeld();
+    reader.push(two, 0, 1000, 0);
+    const frame = reader.next()!;
+    expect(reader.next()).toBe(null);
+    reader.copyHeld();
+    const held = reader.heldBytes;
+    expect(released).toEqual([]);
+    expect(Buffer.compare(joinPayload(frame), payload.subarray(0, 50))).toBe(0);
+    reader.releaseSpent();
+    expect(released).toEqual([0]);
+    reader.copyHeld();
+    expect(reader.heldBytes).toBe(held);
+    reader.push(two, 1000, two.length, 1);
+    expect(Buffer.compare(joinPayload(reader.next()!), medium.payload)).toBe(0);
+    reader.releaseSpent();
+    reader.drop();
+    expect(released).toEqual([0, 1]);
   });
 });
 

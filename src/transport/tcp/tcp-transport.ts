@@ -17,7 +17,7 @@ import {
 import { requires } from '../../contracts.js';
 import { SynodError } from '../../errors.js';
 import { formatAddress } from '../address.js';
-import { resolveHost } from '../resolve.js';
+import { attemptMs, resolveHost } from '../resolve.js';
 import { describeCertificate, type TlsMaterial } from '../tls.js';
 import type { Address, DialledConnection, Transport, TransportHandler } from '../transport.js';
 import { type ConnectionOwner, TcpConnection } from './tcp-connection.js';
@@ -182,10 +182,13 @@ class TcpTransport implements Transport, ConnectionOwner {
     requires(this.#handler !== null, 'transport-listen-first');
     let socket: Socket | null = null;
     let ended = false;
+    const deadline = performance.now() + timeoutMs;
+    let attempt: NodeJS.Timeout | undefined;
     const end = (): boolean => {
       if (ended) return false;
       ended = true;
       clearTimeout(timer);
+      clearTimeout(attempt);
       this.#dials.delete(giveUp);
       return true;
     };
@@ -236,6 +239,7 @@ class TcpTransport implements Transport, ConnectionOwner {
             });
       socket = dialled;
       const failed = (error: NodeJS.ErrnoException): void => {
+        clearTimeout(attempt);
         if (index + 1 < hosts.length) dial(hosts, index + 1);
         else refuse(error);
       };
@@ -246,6 +250,14 @@ class TcpTransport implements Transport, ConnectionOwner {
         this.#stand(dialled, token);
       });
       if (tls === null) dialled.connect({ host, port: address.port, noDelay: true });
+      const ms = attemptMs(deadline, performance.now(), hosts.length - index);
+      if (ms !== null) {
+        attempt = setTimeout(() => {
+          // One error is the end of the attempt; a handshake that is broken off may have another.
+          dialled.on('error', () => {});
+          dialled.destroy(new Error('no answer'));
+        }, ms);
+      }
     };
     resolveHost(address.host, (error, hosts) => {
       if (error !== null) refuse(error);

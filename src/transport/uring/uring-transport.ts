@@ -10,7 +10,7 @@ import { SynodError } from '../../errors.js';
 import { acquireUringLoop, type UringLoop, type UringSocketTarget } from '../../native/uring-loop.js';
 import { probeUring } from '../../native/uring-probe.js';
 import { formatAddress } from '../address.js';
-import { resolveHost } from '../resolve.js';
+import { attemptMs, resolveHost } from '../resolve.js';
 import type { Address, DialledConnection, Transport, TransportHandler } from '../transport.js';
 import { type ConnectionOwner, UringConnection } from './uring-connection.js';
 
@@ -248,6 +248,9 @@ class Dial implements UringSocketTarget {
   readonly #address: Address;
   readonly #outcome: DialOutcome;
   readonly #timer: NodeJS.Timeout;
+  readonly #deadline: number;
+  /** Gives up one address, for the next. */
+  #attempt: NodeJS.Timeout | null = null;
   #hosts: readonly string[] = [];
   #hostsTried = 0;
   #socket = -1;
@@ -259,6 +262,7 @@ class Dial implements UringSocketTarget {
     this.#loop = loop;
     this.#address = address;
     this.#outcome = outcome;
+    this.#deadline = performance.now() + timeoutMs;
     this.#timer = setTimeout(() => {
       const message = `cannot reach ${formatAddress(address)}: no answer within ${timeoutMs} ms`;
       this.giveUp(new SynodError('ERR_SYNOD_TIMEOUT', message));
@@ -278,6 +282,7 @@ class Dial implements UringSocketTarget {
   /** A name may have several addresses, as localhost does: each gets its turn within the one bound of time. */
   #tryNext(cause: unknown): void {
     if (this.#ended) return;
+    const ms = attemptMs(this.#deadline, performance.now(), this.#hosts.length - this.#hostsTried);
     const host = this.#hosts[this.#hostsTried++];
     if (host === undefined) {
       this.#refuse(cause);
@@ -288,7 +293,15 @@ class Dial implements UringSocketTarget {
       this.#outcome.socketOpened();
     } catch (error) {
       setImmediate(() => this.#tryNext(error));
+      return;
     }
+    // Its end is heard of by `onClosed`, as where the system gave it up.
+    if (ms !== null) this.#attempt = setTimeout(() => this.#loop.closeSocket(this.#socket), ms);
+  }
+
+  #clearTimers(): void {
+    clearTimeout(this.#timer);
+    if (this.#attempt !== null) clearTimeout(this.#attempt);
   }
 
   #refuse(cause: unknown): void {
@@ -299,7 +312,7 @@ class Dial implements UringSocketTarget {
   giveUp(error: SynodError): void {
     if (this.#ended) return;
     this.#ended = true;
-    clearTimeout(this.#timer);
+    this.#clearTimers();
     if (this.#socket >= 0) this.#loop.closeSocket(this.#socket);
     this.#outcome.failed(error);
   }
@@ -307,7 +320,7 @@ class Dial implements UringSocketTarget {
   onConnected(): void {
     if (this.#ended) return;
     this.#ended = true;
-    clearTimeout(this.#timer);
+    this.#clearTimers();
     this.#connection = this.#outcome.stands(this.#socket);
   }
 
@@ -327,7 +340,11 @@ class Dial implements UringSocketTarget {
   onClosed(code: string | null): void {
     this.#socket = -1;
     if (this.#connection !== null) this.#connection.onClosed(code);
-    else this.#tryNext(new Error(code ?? 'closed'));
+    else {
+      // The socket's index may be that of another one by the time it would fire.
+      if (this.#attempt !== null) clearTimeout(this.#attempt);
+      this.#tryNext(new Error(code ?? 'no answer'));
+    }
     this.#outcome.socketEnded();
   }
 
