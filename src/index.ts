@@ -5,13 +5,14 @@ export type { DiskState, MemberHealth } from './engine/health.js';
 export { type ErrorCode, type Outcome, SynodError } from './errors.js';
 export { Histogram } from './histogram.js';
 export type { Limits } from './limits.js';
-export type { LogFunction, Logger, LogLevel } from './logger.js';
+export type { LogFunction, Logger, LoggerOptions, LogLevel } from './logger.js';
 export { createLogger } from './logger.js';
 export type {
   AlertOptions,
   CheckpointOptions,
   EngineOption,
   LeadershipOptions,
+  LeaseOptions,
   MemberOptions,
   ReplicaOptions,
   ResolveMember,

@@ -139,10 +139,17 @@ function prettyLine(
   return `${line}\n`;
 }
 
+function ignore(): void {}
+
 function writeToStandardError(line: string): void {
   // Not `process.stderr`'s own lifetime: a reader that went away must not take the replica with it.
+  const { stderr } = process;
   try {
-    process.stderr.write(line);
+    stderr.write(line, (error) => {
+      // That of a pipe comes later, to this function and then as an event, which ends the process where nobody listens. Only for this one
+      // line: what others write there is theirs.
+      if (error != null && stderr.listenerCount('error') === 0) stderr.once('error', ignore);
+    });
   } catch {
     // Nowhere left to say it.
   }

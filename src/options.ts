@@ -188,7 +188,7 @@ export interface ReplicaOptions {
   readonly engine?: EngineOption | undefined;
   /**
    * Milliseconds without a sign of the primary after which a secondary stands for election, 50 to 60,000; each
-   * wait is drawn at random from one to two of it. Default: 300.
+   * wait is drawn at random from one to one and a half of it. Default: 300.
    *
    * Danger: shorter than a pause of the machine or a round trip, and elections follow each other.
    */

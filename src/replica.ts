@@ -9,10 +9,20 @@ import {
   type BootstrapResult,
 } from './application/bootstrap-calls.js';
 import { CheckpointCopies, type CheckpointCopy } from './application/checkpoint-copies.js';
+import { lockDataDirectory } from './application/data-directory.js';
 import { DiskAlerts } from './application/disk-alerts.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
+import { fencedError } from './application/fenced-error.js';
+import { hostOptions } from './application/host-options.js';
 import { LeadershipCalls } from './application/leadership-calls.js';
 import { LeadershipHooks } from './application/leadership-hooks.js';
+import {
+  priorityOrder,
+  promoteOrder,
+  relinquishOrder,
+  timeoutsOrder,
+  votesOrder,
+} from './application/leadership-orders.js';
 import type {
   AskedChange,
   ChangeOptions,
@@ -41,7 +51,6 @@ import type { EngineEvent } from './engine/engine-types.js';
 import type { MemberHealth } from './engine/health.js';
 import type { HostOptions } from './engine/host.js';
 import { SynodError } from './errors.js';
-import { electionTimeoutMsBounds, priorityBounds } from './limits.js';
 import type { ReplicaOptions, ResolvedOptions } from './options.js';
 import { validateOptions } from './options.js';
 import type { StateMachine } from './state-machine.js';
@@ -75,6 +84,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   readonly #bridge = new Bridge();
   readonly #side: ApplicationSide<Result>;
   readonly #leadership = new LeadershipCalls({
+    onRole: (status) => this.#tell('role', status),
     onPrimary: (ballot) => this.#tell('primary', { ballot }),
     onRecovered: (slot) => this.#tell('recovered', { slot }),
     onStatus: (status) => this.#tell('status', status),
@@ -86,8 +96,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   readonly #alerts: DiskAlerts | null;
   readonly #hooks: LeadershipHooks;
   #link: EngineLink | null = null;
-  #role: ReplicaRole = 'inactive';
-  #primary: string | null = null;
+  /** Gives the data directory back. */
+  #unlock: (() => void) | null = null;
   #closing: Promise<void> | null = null;
   readonly #clockOffsetMs = machineMs() - performance.now();
   readonly #openedAtMs = performance.now();
@@ -125,11 +135,11 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       later: (call) => void setImmediate(call),
       now: () => performance.now(),
       startTimer,
-      onFenced: (error) => {
-        this.#leadership.rejectAll(error);
-        this.#bootstraps.rejectAll(error);
-        this.#copies.rejectAll(new SynodError('ERR_SYNOD_FENCED', error.message, { cause: error }));
-        this.#tell('fenced', error);
+      onFenced: (fault) => {
+        this.#leadership.fence(fencedError(fault, 'unknown'));
+        this.#bootstraps.rejectAll(fencedError(fault, 'unknown'));
+        this.#copies.rejectAll(fencedError(fault));
+        this.#tell('fenced', fault);
       },
       onApplied: (slot) => this.#leadership.onApplied(slot),
       engineNow: () => this.#engineNow(),
@@ -158,8 +168,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   /**
    * Opens the replica: recovers its log, listens, and joins its peers. Resolves before there is a primary; commands
    * given earlier wait. Rejects with `ERR_SYNOD_OPTION`, `ERR_SYNOD_DATA_DIRECTORY`, `ERR_SYNOD_LOG_CORRUPT`,
-   * `ERR_SYNOD_STORAGE_UNAVAILABLE`, `ERR_SYNOD_TRANSPORT_UNAVAILABLE`, `ERR_SYNOD_LISTEN` or
-   * `ERR_SYNOD_STORAGE_FAILED`.
+   * `ERR_SYNOD_STORAGE_UNAVAILABLE`, `ERR_SYNOD_TRANSPORT_UNAVAILABLE`, `ERR_SYNOD_NATIVE_UNAVAILABLE`, `ERR_SYNOD_LISTEN`,
+   * `ERR_SYNOD_STORAGE_FULL`, `ERR_SYNOD_STORAGE_FAILED`, `ERR_SYNOD_STATE_MACHINE` (it did not restore a checkpoint) or `ERR_SYNOD_VERSION`.
    *
    * The cluster begins its life when all members have met once; from then on any majority of them suffices.
    */
@@ -174,12 +184,12 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   }
 
   get role(): ReplicaRole {
-    return this.#role;
+    return this.#leadership.role;
   }
 
   /** Id of the primary that this replica knows of, or null. */
   get primary(): string | null {
-    return this.#primary;
+    return this.#leadership.primary;
   }
 
   /**
@@ -190,8 +200,10 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    * The bytes are copied before the call returns. Commands of one replica are executed in the order of the calls.
    *
    * Rejects with `ERR_SYNOD_ARGUMENT` (not bytes, or more than `limits.commandBytesMax`), `ERR_SYNOD_OVERLOADED` (more
-   * than `limits.outstandingBytesMax` outstanding; not applied), `ERR_SYNOD_TIMEOUT` or `ERR_SYNOD_ABORTED` (outcome
-   * unknown), `ERR_SYNOD_CLOSED`, `ERR_SYNOD_FENCED` (each with its `outcome`).
+   * than `limits.outstandingBytesMax` outstanding; not applied), `ERR_SYNOD_INACTIVE` (no member, or none yet: not applied; taken out while
+   * the command waited: unknown), `ERR_SYNOD_TIMEOUT` or `ERR_SYNOD_ABORTED` (unknown; not applied where the signal was aborted before the
+   * call), `ERR_SYNOD_RESULT_LOST` (committed: executed, but this replica caught up by a checkpoint and does not know the result),
+   * `ERR_SYNOD_CLOSED`, `ERR_SYNOD_FENCED` (each with its `outcome`).
    */
   replicate(command: Uint8Array, options?: ReplicateOptions): Promise<Result | undefined> {
     return new Promise((resolve, reject) => this.#side.submit(command, options, { resolve, reject }));
@@ -211,7 +223,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     members: readonly ConfigurationMember[],
     options: BootstrapOptions = {},
   ): Promise<BootstrapResult> {
-    const link = this.#openLink;
+    const link = this.#unfencedLink;
     return await this.#bootstraps.order((order) => link.bootstrap(order), members, options);
   }
 
@@ -229,7 +241,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    *
    * Rejects with `ERR_SYNOD_ARGUMENT`, `ERR_SYNOD_NOT_PRIMARY`, `ERR_SYNOD_CHANGE_IN_FLIGHT`, `ERR_SYNOD_NO_QUORUM` or
    * `ERR_SYNOD_SUPERSEDED` where nothing was changed; with `ERR_SYNOD_CLOSED` or `ERR_SYNOD_FENCED` where it is unknown what
-   * will become of it (see `outcome`). Otherwise it is settled as soon as this replica knows what its slot decided, whoever leads
+   * will become of it (see `outcome`), or with `ERR_SYNOD_SUPERSEDED`, outcome unknown, where a checkpoint came in the place of the decrees
+   * that would tell. Otherwise it is settled as soon as this replica knows what its slot decided, whoever leads
    * by then.
    */
   async changeConfiguration(
@@ -258,6 +271,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     return new Promise((resolve, reject) => {
       if (this.#link === null || this.#closing !== null)
         throw new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed', { outcome: 'not-applied' });
+      void this.#unfencedLink;
       ask({ resolve, reject });
     });
   }
@@ -292,7 +306,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    *
    * Rejects with `ERR_SYNOD_ARGUMENT`, `ERR_SYNOD_TOKEN` (`after` is no token), `ERR_SYNOD_STATE_MACHINE` (it has no `read`),
    * `ERR_SYNOD_OVERLOADED` (65,536 reads wait), `ERR_SYNOD_TIMEOUT`, `ERR_SYNOD_ABORTED`, `ERR_SYNOD_CLOSED`, `ERR_SYNOD_FENCED`, all with outcome
-   * `not-applied`; or with what the state machine threw.
+   * `not-applied`; `ERR_SYNOD_INACTIVE` (no member, or none yet); or with what the state machine threw.
    */
   read(query: Query, options?: ReadOptions): Promise<ReadResult<Answer>> {
     return new Promise((resolve, reject) =>
@@ -314,7 +328,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   /**
    * Makes a checkpoint now, instead of when it is due, and resolves with its slot once it is durable. Commands that were executed
    * before the call are in it. Rejects with `ERR_SYNOD_STATE_MACHINE` (it makes none, or failed to), `ERR_SYNOD_STORAGE_FULL`,
-   * `ERR_SYNOD_STORAGE_FAILED`, `ERR_SYNOD_CLOSED`: the replica goes on all the same.
+   * `ERR_SYNOD_STORAGE_FAILED`: the replica goes on all the same; with `ERR_SYNOD_CLOSED` or `ERR_SYNOD_FENCED`.
    */
   checkpoint(): Promise<number> {
     return new Promise((resolve, reject) =>
@@ -332,7 +346,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    * `ERR_SYNOD_TIMEOUT`, `ERR_SYNOD_ABORTED`, `ERR_SYNOD_CLOSED`, `ERR_SYNOD_FENCED`. The replica goes on all the same, but for the last two.
    */
   async copyCheckpoint(options: CopyOptions = {}): Promise<CheckpointCopy> {
-    void this.#openLink;
+    void this.#unfencedLink;
     return await new Promise((resolve, reject) => this.#copies.copy(options, { resolve, reject }));
   }
 
@@ -347,6 +361,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     return {
       replica: this.#options.replica,
       ...engine,
+      // The engine of a fenced replica tells what it was when it stopped.
+      ...(this.#side.fencedRefusal === null ? {} : { role: this.role, primary: this.primary }),
       applied,
       stateDigest: this.#stateMachine.digest?.() ?? null,
       outstandingBytes: this.#side.outstandingBytes,
@@ -362,10 +378,9 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    * cannot write to its log, or did not get the promises of a quorum; with `ERR_SYNOD_CLOSED` or `ERR_SYNOD_FENCED`.
    */
   async promote(options: PromoteOptions = {}): Promise<void> {
-    const { evenIfBehind = false } = options;
-    if (typeof evenIfBehind !== 'boolean')
-      throw new SynodError('ERR_SYNOD_ARGUMENT', 'evenIfBehind: expected true or false');
-    await this.#leadership.order((order) => this.#openLink.lead(order), { kind: 'promote', evenIfBehind });
+    const order = promoteOrder(options);
+    const link = this.#unfencedLink;
+    await this.#leadership.order((one) => link.lead(one), order);
   }
 
   /**
@@ -377,13 +392,9 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    * `ERR_SYNOD_ARGUMENT` (no such member); `ERR_SYNOD_CLOSED` or `ERR_SYNOD_FENCED`.
    */
   async relinquish(options: RelinquishOptions = {}): Promise<string> {
-    const { to } = options;
-    if (to !== undefined && typeof to !== 'string')
-      throw new SynodError('ERR_SYNOD_ARGUMENT', 'to: expected the id of a member');
-    if (to === this.#options.replica)
-      throw new SynodError('ERR_SYNOD_ARGUMENT', `to: "${to}" is this replica itself`);
-    const order = { kind: 'relinquish', to: to ?? null } as const;
-    return (await this.#leadership.order((one) => this.#openLink.lead(one), order))!;
+    const order = relinquishOrder(options, this.#options.replica);
+    const link = this.#unfencedLink;
+    return (await this.#leadership.order((one) => link.lead(one), order))!;
   }
 
   /**
@@ -392,23 +403,14 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    * `ERR_SYNOD_ARGUMENT`, `ERR_SYNOD_CLOSED`.
    */
   setElectionTimeout(electionTimeoutMs: number): void {
-    const { min, max } = electionTimeoutMsBounds;
-    if (!Number.isInteger(electionTimeoutMs) || electionTimeoutMs < min || electionTimeoutMs > max)
-      throw new SynodError('ERR_SYNOD_ARGUMENT', `electionTimeoutMs: expected an integer, ${min} to ${max}`);
-    const { electionTimeoutMs: before, heartbeatMs } = this.#options;
-    this.#openLink.lead({
-      kind: 'timeouts',
-      electionTimeoutMs,
-      heartbeatMs: Math.max(1, Math.floor((electionTimeoutMs * heartbeatMs) / before)),
-    });
+    const order = timeoutsOrder(electionTimeoutMs, this.#options);
+    this.#openLink.lead(order);
   }
 
   /** Changes `leadership.priority`, 0 to 255, from now on. Throws `ERR_SYNOD_ARGUMENT`, `ERR_SYNOD_CLOSED`. */
   setPriority(priority: number): void {
-    const { min, max } = priorityBounds;
-    if (!Number.isInteger(priority) || priority < min || priority > max)
-      throw new SynodError('ERR_SYNOD_ARGUMENT', `priority: expected an integer, ${min} to ${max}`);
-    this.#openLink.lead({ kind: 'priority', priority });
+    const order = priorityOrder(priority);
+    this.#openLink.lead(order);
   }
 
   /**
@@ -417,9 +419,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    * `leadership.acceptFrom` asked anew about every member. Votes that were given stay given. Throws `ERR_SYNOD_ARGUMENT`, `ERR_SYNOD_CLOSED`.
    */
   setVotes(votes: boolean): void {
-    if (typeof votes !== 'boolean')
-      throw new SynodError('ERR_SYNOD_ARGUMENT', `votes: expected true or false, got ${typeof votes}`);
-    this.#openLink.lead({ kind: 'votes', votes });
+    const order = votesOrder(votes);
+    this.#openLink.lead(order);
   }
 
   /**
@@ -488,28 +489,32 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     return this.#link;
   }
 
+  /** For whoever waits for an answer: the engine of a fenced replica carries nothing out, and says nothing of it. */
+  get #unfencedLink(): EngineLink {
+    const link = this.#openLink;
+    const refusal = this.#side.fencedRefusal;
+    if (refusal !== null) throw refusal;
+    return link;
+  }
+
   async #open(): Promise<void> {
-    const {
-      logger,
-      members,
-      engine,
-      transport,
-      resolve,
-      leadership,
-      checkpoints: _,
-      ...rest
-    } = this.#options;
-    const { priority, standsWhileCatchingUp } = leadership;
-    const { asksToLead, asksToVote } = this.#hooks;
-    const { kind, tls } = transport;
+    const host = hostOptions(this.#options, this.#hooks);
+    // Before the checkpoints are looked at: they may be those of a replica that runs, and what it is writing would be deleted.
+    this.#unlock = await lockDataDirectory(this.#options);
+    try {
+      await this.#openEngine(host);
+    } catch (error) {
+      this.#unlock?.();
+      throw error;
+    }
+  }
+
+  async #openEngine(options: ReturnType<typeof hostOptions>): Promise<void> {
+    const { logger, engine } = this.#options;
     const { checkpoints } = this.#side;
     const host: HostOptions = {
-      ...rest,
-      members: members.map(({ id, address }) => ({ id, address })),
-      transport: { kind },
-      tls: tls === null ? null : loadTls(tls, this.#options.replica),
-      asksForAddresses: resolve !== null,
-      leadership: { priority, standsWhileCatchingUp, asksToLead, asksToVote },
+      ...options,
+      isLocked: this.#unlock !== null,
       keepsCheckpoints: checkpoints !== null,
       checkpoint: checkpoints === null ? null : await checkpoints.restored(),
     };
@@ -532,16 +537,14 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     this.#copies.rejectAll(new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed'));
     // Whoever opens the folder next must not meet a writer.
     await isIdle;
+    this.#unlock?.();
     this.#side.endClose();
   }
 
   #onEvent(event: EngineEvent): void {
     switch (event.kind) {
       case 'role':
-        this.#role = event.role;
-        this.#primary = event.primary;
         this.#side.onEvent(event);
-        this.#tell('role', { role: event.role, primary: event.primary, ballot: event.ballot });
         this.#leadership.onRole(event);
         break;
       case 'resolve':

@@ -2,6 +2,7 @@
 
 import type { AddressAnswer } from '../engine/address-resolver.js';
 import type { EngineEvent } from '../engine/engine-types.js';
+import { textOf } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { ResolveMember } from '../options.js';
 import { parseAddress } from '../transport/address.js';
@@ -41,7 +42,7 @@ export class AddressAnswers {
     }
     const parsed = typeof found === 'string' ? parseAddress(found) : null;
     if (parsed === null || parsed.port === 0) {
-      const reason = this.#fail(id, `expected host:port, got ${String(found).slice(0, 100)}`);
+      const reason = this.#fail(id, `expected host:port, got ${textOf(found).slice(0, 100)}`);
       this.#answers.give({ request, address: null, reason });
       return;
     }
@@ -50,7 +51,7 @@ export class AddressAnswers {
   }
 
   #fail(id: string, error: unknown): string {
-    const reason = `its address is not known: ${error instanceof Error ? error.message : String(error)}`;
+    const reason = `its address is not known: ${textOf(error)}`;
     if (this.#logged.get(id) !== reason)
       this.#options.logger.warn({ peer: id, reason }, 'address not resolved');
     this.#logged.set(id, reason);

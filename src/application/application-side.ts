@@ -7,7 +7,7 @@
 import { ContractViolation } from '../contracts.js';
 import type { Bridge } from '../engine/bridge.js';
 import type { EngineEvent } from '../engine/engine-types.js';
-import { type ErrorCode, type Outcome, SynodError } from '../errors.js';
+import { type ErrorCode, type Outcome, SynodError, textOf } from '../errors.js';
 import type { Limits } from '../limits.js';
 import type { StateMachine } from '../state-machine.js';
 import { badArgument } from './bad-argument.js';
@@ -25,6 +25,7 @@ import { ApplicationCheckpoints, type ApplicationCheckpointsOptions } from './ch
 import { batchFlagsRefusal, type FlagOptions, flagsOf, flagsRefusal } from './command-flags.js';
 import { CommandWriter } from './command-writer.js';
 import { Executor } from './executor.js';
+import { fencedError } from './fenced-error.js';
 import { Membership, type MembershipOptions } from './membership.js';
 import { type MappedFiles, MemoryMap } from './memory-map.js';
 import { ApplicationReads, type ReadCallOptions, type Reader } from './reads.js';
@@ -182,8 +183,9 @@ export class ApplicationSide<Result> {
 
   /** Has a checkpoint made of the state as it is now, or a little later, and calls back when it is durable. */
   requestCheckpoint(done: (error: SynodError | null, slot?: number) => void): void {
-    if (!this.#isOpen || this.#engine === null)
+    if (this.#closing || this.#engine === null)
       done(new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed'));
+    else if (this.#fenced !== null) done(this.fencedRefusal!);
     else if (this.checkpoints === null)
       done(new SynodError('ERR_SYNOD_STATE_MACHINE', 'the state machine makes no checkpoints'));
     else this.checkpoints.request(this.#options.bridge.applied, done);
@@ -308,20 +310,10 @@ export class ApplicationSide<Result> {
         this.#reads.run();
       }
     } catch (cause) {
-      const isOurs = cause instanceof ContractViolation;
-      this.#break(
-        cause instanceof SynodError && cause.code === 'ERR_SYNOD_LOG_CORRUPT'
-          ? cause
-          : new SynodError(
-              isOurs ? 'ERR_SYNOD_CONTRACT' : 'ERR_SYNOD_STATE_MACHINE',
-              isOurs
-                ? cause.message
-                : `the state machine threw at slot ${bridge.applied + 1}: ${String(cause)}`,
-              { cause },
-            ),
-      );
+      this.#break(faultOf(cause, bridge.applied + 1));
+    } finally {
+      this.#running = false;
     }
-    this.#running = false;
     if (more) later(() => this.run());
     else {
       bridge.setApplicationAsleep(true);
@@ -418,7 +410,9 @@ export class ApplicationSide<Result> {
   #fence(error: SynodError): void {
     if (!this.#isOpen) return;
     this.#fenced = error;
-    this.#rejectAll('ERR_SYNOD_FENCED', `the replica is fenced: ${error.message}`, error);
+    const { code, message } = fencedError(error);
+    this.#rejectAll(code, message, error);
+    this.checkpoints?.fence(fencedError(error));
     this.#options.onFenced(error);
   }
 
@@ -434,14 +428,15 @@ export class ApplicationSide<Result> {
     this.#outstandingBytes = 0;
   }
 
+  /** What is given to a fenced replica is refused with this; null where it is not fenced. */
+  get fencedRefusal(): SynodError | null {
+    return this.#fenced === null ? null : fencedError(this.#fenced, 'not-applied');
+  }
+
   #stateRefusal(): SynodError | null {
     if (this.#closing || this.#writer === null)
       return new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed', { outcome: 'not-applied' });
-    if (this.#fenced !== null) {
-      const message = `the replica is fenced: ${this.#fenced.message}`;
-      return new SynodError('ERR_SYNOD_FENCED', message, { cause: this.#fenced, outcome: 'not-applied' });
-    }
-    return this.membership.refusal;
+    return this.fencedRefusal ?? this.membership.refusal;
   }
 
   #refusal(command: Uint8Array, options: CallOptions | undefined): SynodError | null {
@@ -487,6 +482,18 @@ export class ApplicationSide<Result> {
     const stop = limitWait(options, { startTimer, missing: 'no result', about: UNKNOWN, giveUp: reject });
     return { resolve, reject };
   }
+}
+
+/** `cause` was thrown while the decree of `slot` was executed. */
+function faultOf(cause: unknown, slot: number): SynodError {
+  if (cause instanceof SynodError && cause.code === 'ERR_SYNOD_LOG_CORRUPT') return cause;
+  if (cause instanceof ContractViolation)
+    return new SynodError('ERR_SYNOD_CONTRACT', cause.message, { cause });
+  return new SynodError(
+    'ERR_SYNOD_STATE_MACHINE',
+    `the state machine threw at slot ${slot}: ${textOf(cause)}`,
+    { cause },
+  );
 }
 
 const UNKNOWN = { outcome: 'unknown' } as const;

@@ -68,6 +68,9 @@ export class CheckpointMaker {
       if (state === null) return false;
       pieces = Symbol.asyncIterator in state ? state[Symbol.asyncIterator]() : state[Symbol.iterator]();
       first = pieces.next();
+      // It may be rejected before the file is open, and is never looked at where that fails: without anybody who hears of it, a promise
+      // that is rejected ends the process.
+      if (isPending(first)) first.then(undefined, () => {});
     } catch (cause) {
       done(refused(cause));
       return true;

@@ -4,7 +4,7 @@ import { BlockReader, type SessionEntry } from '../checkpoint/blocks.js';
 import { CHECKPOINT_HEADER_BYTES } from '../checkpoint/format.js';
 import { type CheckpointHeader, readCheckpointHeader } from '../checkpoint/header.js';
 import type { Crc32c } from '../checksum.js';
-import { SynodError } from '../errors.js';
+import { SynodError, textOf } from '../errors.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type { StateMachine } from '../state-machine.js';
 import type { CheckpointStore, StoredCheckpoint } from '../storage/checkpoint-store.js';
@@ -170,7 +170,7 @@ export function restoreCheckpoint(
 
 function asSynodError(error: unknown): SynodError {
   if (SynodError.is(error)) return error;
-  return new SynodError('ERR_SYNOD_STATE_MACHINE', `the state machine restored nothing: ${String(error)}`, {
+  return new SynodError('ERR_SYNOD_STATE_MACHINE', `the state machine restored nothing: ${textOf(error)}`, {
     cause: error,
   });
 }

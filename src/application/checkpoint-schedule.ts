@@ -11,6 +11,9 @@ export interface CheckpointPolicy {
 
 /** Part of `everyBytes`, or of `everyMs`, after which one that was due and was not made is thought of again. */
 const RETRY_PART = 16;
+/** For so long the wish of the state machine is passed over when its checkpoint came to nothing; twice as long each time, up to the second. */
+const WISH_PAUSE_MS = 1000;
+const WISH_PAUSE_MS_MAX = 64_000;
 
 export class CheckpointSchedule {
   readonly #policy: CheckpointPolicy;
@@ -19,6 +22,8 @@ export class CheckpointSchedule {
   #dueAtMs: number;
   /** Bytes that were executed when the last one was begun. */
   #bytesAtLast = 0;
+  #wishPauseMs = WISH_PAUSE_MS;
+  #wishesFromMs = Number.NEGATIVE_INFINITY;
 
   /** `index` of `count` replicas: they begin staggered, so that they do not all make theirs at the same time. */
   constructor(policy: CheckpointPolicy, index: number, count: number, now: () => number) {
@@ -32,6 +37,11 @@ export class CheckpointSchedule {
   isDue(bytesExecuted: number): boolean {
     if (bytesExecuted >= this.#dueAtBytes) return true;
     return this.#now() >= this.#dueAtMs && bytesExecuted > this.#bytesAtLast;
+  }
+
+  /** Whether a checkpoint is made because the state machine wants one. */
+  get grantsWishes(): boolean {
+    return this.#now() >= this.#wishesFromMs;
   }
 
   /** Milliseconds until it may be due by time, at least 1; null where it never is. */
@@ -57,5 +67,20 @@ export class CheckpointSchedule {
     const { everyBytes, everyMs } = this.#policy;
     this.#dueAtBytes = bytesExecuted + Math.ceil(everyBytes / RETRY_PART);
     if (everyMs !== null) this.#dueAtMs = this.#now() + Math.ceil(everyMs / RETRY_PART);
+  }
+
+  /**
+   * It could not be made, or not be stored. What was paused for it goes on, and the wish of the state machine is looked at again: without
+   * a pause one that nothing answers would fill a disk that has no room and empty it again, as fast as that goes.
+   */
+  onFailed(bytesExecuted: number): void {
+    this.onRefused(bytesExecuted);
+    this.#wishesFromMs = this.#now() + this.#wishPauseMs;
+    this.#wishPauseMs = Math.min(2 * this.#wishPauseMs, WISH_PAUSE_MS_MAX);
+  }
+
+  onMade(): void {
+    this.#wishPauseMs = WISH_PAUSE_MS;
+    this.#wishesFromMs = Number.NEGATIVE_INFINITY;
   }
 }

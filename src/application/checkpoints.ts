@@ -160,9 +160,9 @@ export class ApplicationCheckpoints {
       executor.restored(one.slot, facts!.sessions);
       this.#damaged = damaged;
       logger.info({ slot: one.slot, bytes: one.bytes }, 'checkpoint restored');
-      const { configuration, firstConfiguration } = facts!;
+      const { configuration, firstConfiguration, header } = facts!;
       callback(null, {
-        restored: { slot: one.slot, configuration, firstConfiguration },
+        restored: { slot: one.slot, configuration, firstConfiguration, promised: header.ballot },
         notice: this.#notice(facts!),
       });
     });
@@ -185,7 +185,9 @@ export class ApplicationCheckpoints {
   /** Makes one as soon as possible, and calls back when it is durable. */
   request(slot: Slot, done: Waiting): void {
     this.#waiting.push(done);
-    this.afterDecrees(slot);
+    // Asked for by the state machine, or by a listener, in the middle of a decree: what is restored from that would pass over the rest of
+    // the decree. Behind it there is another look.
+    if (!this.#options.executor.isExecuting) this.afterDecrees(slot);
   }
 
   /** Between two decrees: the state is that behind `slot`. */
@@ -197,7 +199,8 @@ export class ApplicationCheckpoints {
       this.#settle(null, slot);
       return;
     }
-    const isAsked = this.#waiting.length > 0 || stateMachine.wantsCheckpoint === true;
+    const isWanted = stateMachine.wantsCheckpoint === true && this.#schedule.grantsWishes;
+    const isAsked = this.#waiting.length > 0 || isWanted;
     if (isAsked || this.#schedule.isDue(executor.bytesExecuted)) this.#begin(slot);
   }
 
@@ -252,9 +255,9 @@ export class ApplicationCheckpoints {
   /** The engine copied the checkpoint: everything else waits until it is restored. */
   onCopied(slot: Slot): void {
     const { store, executor, onBroken, onDurable, resume, logger } = this.#options;
-    // What is being made would be older, and the log between the two was never here.
-    this.#maker.stop();
     this.#isRestoring = true;
+    // What is being made would be older, and the log between the two was never here. Whoever waits for it is told of the one that is copied.
+    this.#maker.stop();
     store.list((listError, found) => {
       if (listError !== null) return onBroken(listError);
       const one = found!.find((stored) => stored.slot === slot);
@@ -271,6 +274,7 @@ export class ApplicationCheckpoints {
         executor.isPaused = false;
         this.#tellExpected();
         onDurable({ slot, bytes: one.bytes, source: 'copied' });
+        this.#settle(null, slot);
         resume();
       });
     });
@@ -288,11 +292,16 @@ export class ApplicationCheckpoints {
 
   /** What is being made is given up; whoever waits is told so. Calls back once nothing of it is under way any more. */
   close(done: () => void = () => {}): void {
-    this.#isClosed = true;
     this.#onIdle = done;
-    this.#maker.stop();
-    this.#settle(new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed'));
+    this.fence(new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed'));
     this.#reportIdle();
+  }
+
+  /** None is made or restored any more: the state may be that of no slot. Whoever waits is told `error`. */
+  fence(error: SynodError): void {
+    this.#isClosed = true;
+    this.#settle(error);
+    this.#maker.stop();
   }
 
   #reportIdle(): void {
@@ -354,13 +363,17 @@ export class ApplicationCheckpoints {
     const { executor, onNotice, onDurable, logger, now, resume } = this.#options;
     executor.isPaused = this.#isRestoring;
     if (!this.#isClosed) resume();
+    if (error === null) this.#schedule.onMade();
     if (error !== null) {
-      if (error.code !== 'ERR_SYNOD_CLOSED') logger.error({ error, slot }, 'checkpoint not made');
-      this.#settle(error);
+      // Else it was given up here, and says nothing of the next one. Whoever waits was told so, or is told of the one that is copied.
+      if (error.code !== 'ERR_SYNOD_CLOSED') {
+        logger.error({ error, slot }, 'checkpoint not made');
+        this.#schedule.onFailed(executor.bytesExecuted);
+        this.#settle(error);
+      }
     } else if (this.#isRestoring) {
-      // A newer one was copied meanwhile, and the log behind this one was never here.
+      // A newer one was copied meanwhile, and the log behind this one was never here. Whoever waits is told of the newer one.
       this.#remove(slot);
-      this.#settle(new SynodError('ERR_SYNOD_CLOSED', 'a newer checkpoint was copied meanwhile'));
     } else if (slot < (this.#kept[0]?.slot ?? 0)) {
       // The one that was copied meanwhile has everything that this one has.
       this.#remove(slot);

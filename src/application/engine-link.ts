@@ -21,7 +21,7 @@ import {
 } from '../engine/messages.js';
 import { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import { loadAddon, type NativeEvent, type NativeEventSender } from '../native/addon.js';
+import { createEventIfAny, loadAddon, type NativeEvent, type NativeEventSender } from '../native/addon.js';
 import type { MemberChange, VersionRaise } from '../protocol/reconfiguration.js';
 import type { TlsMaterial } from '../transport/tls.js';
 
@@ -125,13 +125,16 @@ class WorkerLink implements EngineLink {
     new Map();
   #settleOpen: { resolve: (link: EngineLink) => void; reject: (error: SynodError) => void };
   readonly #exited: Promise<void>;
+  /** Heard in the middle of a call, and told in a later turn. */
+  readonly #deferred: FromWorker[] = [];
   #gone = false;
 
   constructor(options: HostOptions, bridge: Bridge, logger: Logger, handler: EngineLinkHandler) {
     this.#handler = handler;
     this.#logger = logger;
     const { addon } = loadAddon();
-    this.#event = addon === null ? null : addon.createEvent(() => handler.onWake());
+    // Without one each end wakes the other by a message.
+    this.#event = createEventIfAny(addon, () => handler.onWake());
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     const settings: WorkerSettings = { options, bridge: bridge.buffer, wakeFd: this.#event?.fd ?? -1 };
@@ -146,16 +149,21 @@ class WorkerLink implements EngineLink {
     });
     this.#exited = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
+        this.#tellDeferred();
         this.#onGone(new SynodError('ERR_SYNOD_FENCED', `the engine's thread ended with code ${code}`));
         resolve();
       });
     });
     this.#worker.once('error', (error) => {
+      this.#tellDeferred();
       this.#onGone(
         new SynodError('ERR_SYNOD_FENCED', `the engine's thread failed: ${String(error)}`, { cause: error }),
       );
     });
-    port1.on('message', (message: FromWorker) => this.#onMessage(message));
+    port1.on('message', (message: FromWorker) => {
+      this.#deferred.push(message);
+      this.#tellDeferred();
+    });
   }
 
   wakeEngine(): void {
@@ -173,8 +181,22 @@ class WorkerLink implements EngineLink {
       next !== undefined;
       next = receiveMessageOnPort(this.#port)
     ) {
-      this.#onMessage(next.message as FromWorker);
+      const message = next.message as FromWorker;
+      if (message.kind === 'event' && isOfMemory(message.event)) this.#handler.onEvent(message.event);
+      else this.#defer(message);
     }
+  }
+
+  /** The caller is in the middle of writing a command or executing a decree: a listener that wrote another one there would break it. */
+  #defer(message: FromWorker): void {
+    this.#deferred.push(message);
+    if (this.#deferred.length === 1) setImmediate(() => this.#tellDeferred());
+  }
+
+  /** Before anything that came later. What is told may have more deferred, which comes behind all that there is. */
+  #tellDeferred(): void {
+    for (let next = this.#deferred.shift(); next !== undefined; next = this.#deferred.shift())
+      this.#onMessage(next);
   }
 
   status(): Promise<EngineStatus> {
@@ -296,4 +318,15 @@ class WorkerLink implements EngineLink {
     // After a regular close nobody minds.
     this.#handler.onEvent({ kind: 'fenced', error });
   }
+}
+
+/** What of a memory says nothing to the application's listeners, and may be waited for in the middle of a call. */
+function isOfMemory({ kind }: EngineEvent): boolean {
+  return (
+    kind === 'memory' ||
+    kind === 'memory-gone' ||
+    kind === 'region-gone' ||
+    kind === 'chunk' ||
+    kind === 'chunk-gone'
+  );
 }

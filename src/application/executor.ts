@@ -38,6 +38,7 @@ export class Executor<Result> {
   /** Bytes that were executed so far. */
   bytesExecuted = 0;
   #isPaused = false;
+  #isExecuting = false;
   /** The engine waits to hear that a command which was given with `last` is executed. */
   #wakesEngine = false;
   readonly #decree: DecreeView<Result>;
@@ -75,8 +76,21 @@ export class Executor<Result> {
     if (own !== undefined) bridge.resolved = own[2] - 1;
   }
 
+  /** A decree may be half executed: the state is that of no slot, and the sessions have all of the decree already. */
+  get isExecuting(): boolean {
+    return this.#isExecuting;
+  }
+
   /** Executes what was delivered; true where there is more. What the state machine throws is thrown. */
   run(): boolean {
+    this.#isExecuting = true;
+    const isMore = this.#runSlice();
+    // Not where the state machine threw: it is in the middle of that decree for good.
+    this.#isExecuting = false;
+    return isMore;
+  }
+
+  #runSlice(): boolean {
     const { bridge, settle, wakeEngine } = this.#options;
     const delivery = this.#delivery;
     let bytes = 0;

@@ -13,6 +13,8 @@ export interface LeadershipStatus {
 }
 
 export interface LeadershipCallsOptions {
+  /** The role, or the primary that is known, is another one. */
+  readonly onRole: (status: { role: Role; primary: string | null; ballot: string }) => void;
   /** This replica leads from now on. */
   readonly onPrimary: (ballot: string) => void;
   /** It leads, and has executed everything that its predecessors proposed, the last of it in `slot`. */
@@ -44,6 +46,8 @@ export class LeadershipCalls {
   #requests = 0;
   #role: Role = 'inactive';
   #primary: string | null = null;
+  #ballot = '';
+  #isFenced = false;
   /** Executed up to this slot it has recovered; 0 where there is nothing to recover from. */
   #openThrough = 0;
   #applied = 0;
@@ -51,6 +55,14 @@ export class LeadershipCalls {
 
   constructor(options: LeadershipCallsOptions) {
     this.#options = options;
+  }
+
+  get role(): Role {
+    return this.#role;
+  }
+  /** Id of the primary, or null. */
+  get primary(): string | null {
+    return this.#primary;
   }
 
   /** Resolves with the id of the primary that there is then. */
@@ -66,10 +78,14 @@ export class LeadershipCalls {
     });
   }
 
-  onRole({ role, primary, ballot, openThrough }: Extract<EngineEvent, { kind: 'role' }>): void {
+  onRole({ role, primary, ballot, openThrough }: Omit<Extract<EngineEvent, { kind: 'role' }>, 'kind'>): void {
+    // The engine told it before it heard of the fault.
+    if (this.#isFenced) return;
     const led = this.#role === 'primary';
     this.#role = role;
     this.#primary = primary;
+    this.#ballot = ballot;
+    this.#options.onRole({ role, primary, ballot });
     if (role !== 'primary') this.#openThrough = 0;
     else {
       // A primary that prepares anew, for another configuration, has recovered what it proposed itself.
@@ -90,6 +106,14 @@ export class LeadershipCalls {
     this.#calls.delete(request);
     if (refusal === null) call.resolve(this.#primary);
     else call.reject(new SynodError(codeOf(call.order, refusal), reasons[refusal]));
+  }
+
+  /** Stopped for good: whoever sends commands to the primary must not be sent here, nor told to follow what this replica believed. */
+  fence(error: SynodError): void {
+    this.rejectAll(error);
+    if (this.#role !== 'inactive' || this.#primary !== null)
+      this.onRole({ role: 'inactive', primary: null, ballot: this.#ballot, openThrough: 0 });
+    this.#isFenced = true;
   }
 
   /** Nothing will be answered any more. */

@@ -4,7 +4,10 @@ import type { CallOptions } from './call-options.js';
 import type { Consistency, ReadCallOptions } from './reads.js';
 
 export interface ReplicateOptions extends CallOptions {
-  /** Given to this replica's own state machine with the command (`decree.context(index)`), and to no other: it is not sent. */
+  /**
+   * Given to this replica's own state machine with the command (`decree.context(index)`), and to no other: it is not sent. `replicateBatch`
+   * takes none.
+   */
   readonly context?: unknown;
   /** Gives the command a decree of its own: nothing stands beside it there, whoever proposes it. Default: false. */
   readonly exclusive?: boolean | undefined;

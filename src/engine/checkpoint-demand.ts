@@ -205,6 +205,11 @@ export class CheckpointDemand {
     this.#owed.clear();
   }
 
+  /** It is closed. Calls back once nothing of a copy is being written any more. */
+  whenIdle(call: () => void): void {
+    this.#copier.whenIdle(call);
+  }
+
   /** The peer that was asked is done with; the next one is asked. */
   #next(outcome: CopyOutcome): void {
     const asked = this.#asked;

@@ -9,6 +9,7 @@ import { readCheckpointHeader } from '../checkpoint/header.js';
 import type { Crc32c } from '../checksum.js';
 import { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import { ROUND_OF_PEERS_MAX, roundOf } from '../protocol/ballot.js';
 import type { Slot } from '../protocol/decree.js';
 import type { CheckpointFile, CheckpointStore } from '../storage/checkpoint-store.js';
 import type { CheckpointChunk, CheckpointFetch, CheckpointName } from '../wire/codec.js';
@@ -60,6 +61,8 @@ export class CheckpointInstaller {
   /** The copy that the store is at work for is to be deleted. */
   #isGivenUp = false;
   #isCommitting = false;
+  /** Whoever waits for the store to have done its work. */
+  #waiting: (() => void)[] = [];
 
   constructor(options: CheckpointInstallerOptions) {
     this.#options = options;
@@ -88,6 +91,21 @@ export class CheckpointInstaller {
     if (this.#isCommitting) return;
     if (this.#busy) this.#isGivenUp = true;
     else if (this.#copy !== null) this.#drop(this.#copy);
+  }
+
+  /** From time to time. What is not wanted any more never ends: its chunks are passed over, and nobody is asked for them. */
+  tick(): void {
+    if (this.#copy !== null && !this.#options.isWanted(this.#copy.slot)) this.giveUp();
+  }
+
+  /** It was given up. Calls back once the store is not at work for it any more: what is whole has its name by then, the rest is gone. */
+  whenIdle(call: () => void): void {
+    this.#waiting.push(call);
+    this.#tellIdle();
+  }
+
+  #tellIdle(): void {
+    if (this.isIdle) for (const call of this.#waiting.splice(0)) call();
   }
 
   /** `payload` stays as it is. */
@@ -157,7 +175,9 @@ export class CheckpointInstaller {
       if (error !== null) return error.message;
       if (header.cluster !== cluster) return `it is of cluster "${header.cluster}"`;
       if (!isSame(header, copy)) return 'it is not the one that was announced';
-      const restored = { slot: header.slot, configuration, firstConfiguration };
+      // This replica must always find a ballot above it.
+      if (roundOf(header.ballot) > ROUND_OF_PEERS_MAX) return 'its ballot is out of bounds';
+      const restored = { slot: header.slot, configuration, firstConfiguration, promised: header.ballot };
       copy.restored = restored;
       copy.reader = new BlockReader(chain, CHECKPOINT_HEADER_BYTES, crc32c, {
         onCookie: (cookie) => {
@@ -183,6 +203,7 @@ export class CheckpointInstaller {
       if (error !== null) return this.#fail(null, error);
       this.#options.logger.info({ slot, bytes }, 'checkpoint copied');
       this.#options.onInstalled(copy.restored!, { slot, nonceLow, nonceHigh, bytes });
+      this.#tellIdle();
     });
   }
 
@@ -206,6 +227,7 @@ export class CheckpointInstaller {
     this.#isGivenUp = false;
     if (copy !== null) this.#drop(copy);
     this.#options.onLost(error);
+    this.#tellIdle();
   }
 
   /** The store has answered: true where nothing more of the copy is wanted. */
@@ -222,6 +244,7 @@ export class CheckpointInstaller {
     copy.file.abandon(() => {
       this.#busy = false;
       this.#isGivenUp = false;
+      this.#tellIdle();
     });
   }
 }

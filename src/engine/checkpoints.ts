@@ -6,6 +6,7 @@
 import type { SynodError } from '../errors.js';
 import type { Slot } from '../protocol/decree.js';
 import type { CheckpointStore } from '../storage/checkpoint-store.js';
+import { isNotThere } from '../storage/storage-error.js';
 import {
   type CheckpointFetch,
   decodeCheckpointChunk,
@@ -33,6 +34,12 @@ export interface CheckpointNotice {
 
 /** Bytes of a checkpoint in one frame: what a peer that catches up makes this replica read and send at once. */
 const CHUNK_BYTES = 1024 * 1024;
+/** Requests are counted from 1. */
+const NOBODY = 0;
+/** A segment that could not be removed is tried again after so long. */
+const DROP_AGAIN_MS = 10_000;
+/** A checkpoint with another configuration: what its maker promised, the jump, and a primary's promise to itself that it prepares anew. */
+const INSTALL_RECORDS = 3;
 
 export interface CheckpointsOptions {
   readonly parts: EngineParts;
@@ -64,6 +71,7 @@ export class Checkpoints {
   /** The log up to this slot is not needed. */
   #droppable: Slot = 0;
   #dropping = false;
+  #dropAgainAt = Number.NEGATIVE_INFINITY;
   #stopped = false;
   /** It is durable; the log must say so next. */
   #arrived: { readonly checkpoint: RestoredCheckpoint; readonly served: ServedCheckpoint } | null = null;
@@ -141,6 +149,8 @@ export class Checkpoints {
 
   /** Takes in a frame of this kind. Throws `FrameError`. */
   onFrame(link: Link, frame: Frame): void {
+    // Of the frames that came with one by which the replica was fenced.
+    if (this.#stopped) return;
     if (frame.kind === FrameKind.checkpointFetch) this.#server.serve(link, decodeCheckpointFetch(frame));
     else {
       const chunk = decodeCheckpointChunk(frame);
@@ -165,23 +175,45 @@ export class Checkpoints {
     this.#stopped = true;
     this.#server.close();
     this.#demand.close();
+    this.#installer.giveUp();
+  }
+
+  /**
+   * It is stopped. Calls back once no copy is being written any more: whoever opens the directory next copies under the same name, and a
+   * commit or a deletion that is late would hit that file.
+   */
+  whenIdle(call: () => void): void {
+    this.#installer.whenIdle(() => this.#demand.whenIdle(call));
   }
 
   /** From time to time. */
   tick(): void {
     this.#server.tick();
     this.#demand.tick();
+    this.#installer.tick();
     this.#install();
     this.#drop();
   }
 
   #install(): void {
-    const { parts, log, onInstalled } = this.#options;
+    const { parts, log, chosen, onInstalled } = this.#options;
     const arrived = this.#arrived;
-    // A record tells of it: it waits for room, as every record does.
-    if (arrived === null || this.#stopped || !log.hasRoom(0)) return;
-    this.#arrived = null;
+    if (arrived === null || this.#stopped) return;
     const { checkpoint, served } = arrived;
+    if (checkpoint.slot <= chosen()) {
+      // While it became durable, or waited, others gave the decrees up to it. Nothing is jumped over, and the log before it is needed until
+      // it is executed: it is kept from then on, as one that was asked for.
+      this.#arrived = null;
+      parts.emit({
+        kind: 'copy-settled',
+        request: NOBODY,
+        outcome: { kind: 'copied', from: '', checkpoint: served },
+      });
+      return;
+    }
+    // Records tell of it: it waits for room, as every record does.
+    if (!log.hasRoom(0, INSTALL_RECORDS)) return;
+    this.#arrived = null;
     // What the log has of the slots in between is no use without the rest.
     this.onNotice({ newest: served, keptFrom: checkpoint.slot });
     onInstalled(checkpoint);
@@ -191,10 +223,10 @@ export class Checkpoints {
   /** Drops the oldest segments, as far as nothing in them is needed. */
   #drop(): void {
     const { parts, log, reader } = this.#options;
-    const { medium, logger } = parts;
+    const { medium, logger, now } = parts;
     const { index, segmentSlots } = parts.recovered.state;
     // Without a checkpoint the log must have its beginning, be there any decree in it or not.
-    if (this.#stopped || this.#dropping || this.#droppable === 0) return;
+    if (this.#stopped || this.#dropping || this.#droppable === 0 || now() < this.#dropAgainAt) return;
     // Whoever copies a checkpoint needs the log behind it next.
     const through = Math.min(this.#droppable, this.#server.heldSlot());
     const found = segmentSlots.droppable(through);
@@ -208,8 +240,12 @@ export class Checkpoints {
     this.#dropping = true;
     medium.remove(segment, (error: SynodError | null) => {
       this.#dropping = false;
-      // Space that is not given back; the next start finds the segment again.
-      if (error !== null) logger.warn({ error, segment }, 'log segment not dropped');
+      if (error !== null && !isNotThere(error)) {
+        // Without the segments behind it, it would be taken for the beginning of a log that is damaged.
+        logger.warn({ error, segment }, 'log segment not dropped');
+        this.#dropAgainAt = now() + DROP_AGAIN_MS;
+        return;
+      }
       segmentSlots.remove(segment);
       // Under load more than one becomes free from one tick to the next.
       this.#drop();

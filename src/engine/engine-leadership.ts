@@ -81,6 +81,7 @@ export class EngineLeadership {
       crc32c: parts.crc32c,
       peers,
       ask: (request, id, cookie) => parts.emit({ kind: 'ask-to-vote', request, id, cookie }),
+      hasLost: (peer) => options.core.hasPassedOver(peer),
       withhold: (from, now) => options.core.step({ kind: 'withhold', from }, now),
       now: parts.now,
       patienceMs: () => this.#electionTimeoutMs * VOTE_PATIENCE,
@@ -124,8 +125,9 @@ export class EngineLeadership {
         this.votes.onAnswer(order.request, order.may);
         break;
       case 'may-lead':
-        // Before anything that is sent because of it: links keep the order.
-        if (order.may) this.votes.tellCookie(order.cookie);
+        // Before anything that is sent because of it: links keep the order. Not where the answer comes too late, for whoever hears
+        // another cookie of a primary withholds its votes until it has asked about it.
+        if (order.may && order.request === core.askedToLead) this.votes.tellCookie(order.cookie);
         this.#step({ kind: 'may-lead', request: order.request, may: order.may });
         break;
       default:
@@ -176,7 +178,7 @@ export class EngineLeadership {
       role,
       primary: peers.idOf(primary),
       ballot: formatBallot(ballot),
-      openThrough: role === 'primary' ? core.lastProposed : 0,
+      openThrough: role === 'primary' ? core.openThrough : 0,
     });
     for (const [request, waiting] of this.#waiting) {
       if (waiting.kind === 'promote') {

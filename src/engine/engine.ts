@@ -159,6 +159,7 @@ export class Engine {
       parts,
       log: this.#log,
       grants: this.#grants,
+      checkpoints: () => this.checkpoints,
       chosen: () => this.#core.chosen,
       guard: (action) => this.#guard(action),
     });
@@ -167,7 +168,7 @@ export class Engine {
       grants: this.#grants,
       writer: this.#writer,
       crc32c,
-      decreeBytesMax: options.limits.decreeBytesMax,
+      limits: options.limits,
       forwardBytesMax: FORWARD_BYTES_MAX,
       bridge,
       memory: (memory) => (memory >= 0 ? this.#log.resident.get(memory)!.bytes : parts.outbox(-1 - memory)),
@@ -177,7 +178,7 @@ export class Engine {
       propose: (decree, flags) => {
         this.#core.step({ kind: 'propose', decree }, parts.now());
         if ((flags & GroupFlag.last) !== 0) this.#leadership.onLastProposed();
-        this.#effects.carryOut(this.#core.takeEffects());
+        this.#effects.carryOut(this.#core.takeEffects(this.#log.room));
       },
       times: this.#times,
     });
@@ -296,7 +297,7 @@ export class Engine {
       decreeBytesMax: options.limits.decreeBytesMax,
       payloadBytesMax: this.#log.payloadBytesMax,
       step: (input) => this.#core.step(input, parts.now()),
-      carryOut: () => this.#effects.carryOut(this.#core.takeEffects()),
+      carryOut: () => this.#effects.carryOut(this.#core.takeEffects(this.#log.room)),
       tooNew: (configuration) => tooNew(configuration, versionsOf(options)),
       onTooNew: (error) => this.fence(error),
       onGenesis: (configuration) => this.#first.admits(configuration),
@@ -394,14 +395,14 @@ export class Engine {
       if (this.#startWritten) this.#intake.read();
       this.#reads.take((input) => this.#core.step(input, now()));
       this.#leadership.turn(now());
-      this.#effects.carryOut(this.#core.takeEffects());
+      this.#effects.carryOut(this.#core.takeEffects(this.#log.room));
       this.#settle();
       this.#submit(now());
       // A medium whose writes are synchronous reports them from inside `flush`, and what became chosen goes out at once.
       for (let round = 0; round < 4; round += 1) {
         this.#log.flush();
         if (!this.#takeDurable()) break;
-        this.#effects.carryOut(this.#core.takeEffects());
+        this.#effects.carryOut(this.#core.takeEffects(this.#log.room));
         this.#submit(now());
       }
       bridge.promised = this.#core.promised;
@@ -435,7 +436,6 @@ export class Engine {
 
   /** What was written becomes durable, then a mark that says so, then everything is closed. */
   close(callback: () => void): void {
-    this.checkpoints?.stop();
     const isClean = !this.#shutdown.isBegun && this.#fenced === null && this.#startWritten;
     if (isClean) this.#shutdown.clean(() => this.#fenced !== null, callback);
     else this.#shutdown.now(callback);
@@ -558,12 +558,12 @@ export class Engine {
       primary: () => this.#peers.idOf(this.#core.primary),
       onProgress: (link) => this.#core.step({ kind: 'catching-up', peer: link.number }, now()),
       onLost: () => this.#core.step({ kind: 'copy-lost' }, now()),
-      onInstalled: ({ slot, configuration }) =>
+      onInstalled: ({ slot, configuration, promised }) =>
         this.#guard(() => {
           if (this.#fenced !== null || this.#shutdown.isBegun || slot <= this.#core.chosen) return;
-          this.#core.step({ kind: 'installed', slot, configuration }, now());
+          this.#core.step({ kind: 'installed', slot, configuration, promised }, now());
           this.#deliveries.jump(slot);
-          this.#effects.carryOut(this.#core.takeEffects());
+          this.#effects.carryOut(this.#core.takeEffects(this.#log.room));
         }),
     });
   }

@@ -49,7 +49,7 @@ export interface FrameIntakeOptions {
 }
 
 /** Records that a frame may cause beside those of its payload. */
-const RECORDS_SPARE = 2;
+const RECORDS_SPARE = 3;
 
 export class FrameIntake {
   readonly #options: FrameIntakeOptions;

@@ -31,9 +31,15 @@ export function checkpointDirectory(dataDir: string): string {
   return path.join(dataDir, 'checkpoints');
 }
 
+export function logDirectory(dataDir: string): string {
+  return path.join(dataDir, 'log');
+}
+
 /** Plain data: it is sent to the worker. */
 export interface HostOptions extends EngineOptions {
   readonly dataDir: string | null;
+  /** Whoever opens the engine has locked `dataDir`, and unlocks it once the engine is closed. */
+  readonly isLocked?: boolean | undefined;
   readonly listen: Address;
   readonly storage: {
     readonly kind: 'auto' | 'memory' | 'file' | 'uring' | 'pmem';
@@ -80,8 +86,9 @@ export async function openEngine(options: HostOptions, ends: HostEnds): Promise<
   const crc32c = addon?.crc32c ?? portableCrc32c;
   const medium = openMedium({
     kind: options.storage.kind,
-    directory: options.dataDir === null ? '' : path.join(options.dataDir, 'log'),
+    directory: options.dataDir === null ? '' : logDirectory(options.dataDir),
     segmentBytes: options.storage.segmentBytes,
+    isLocked: options.isLocked,
     allowVolatile: options.storage.allowVolatile,
   });
   const opening = new Opening(medium, ends);

@@ -61,6 +61,8 @@ const REFUSED_RETRY_MS = 2000;
 const SLOW_READER_MS = 10_000;
 /** Whose id is smaller is dialled too, once nothing was heard of it for so long: it may not know of this replica. */
 const REVERSE_DIAL_MS = 2000;
+/** What one tick adds to a link's silence at most: where this thread stood still itself, what came meanwhile is read only after the tick. */
+const SILENT_TICK_MS_MAX = 100;
 /** Connections that have not said who they are. */
 const STRANGERS_MAX = 64;
 /** Linked replicas that are no peers: those that were members once, or may become some. */
@@ -86,6 +88,8 @@ export class Link {
   refused = false;
   congested = false;
   congestedSince = 0;
+  /** For how long nothing has come, while this thread would have noticed. */
+  silentMs = 0;
   /**
    * Where the payloads lie that were sent and may still be referred to, oldest first: a segment, `-1 - chunk` for a chunk
    * of the application's outbox, `FETCH_MEMORY - buffer` for one of the fetch server's, or `OWN_MEMORY`.
@@ -158,6 +162,8 @@ export class Links {
 
   /** Dials whom it is time to dial, and cuts off who does not say who he is. */
   tick(now: number): void {
+    const passedMs = Math.min(SILENT_TICK_MS_MAX, now - this.#now);
+    for (const link of this.up.values()) link.silentMs += passedMs;
     this.#now = now;
     for (const dial of this.#dials.values()) {
       if (dial.state !== 'idle' || now < dial.at || this.up.has(dial.peer.id)) continue;
@@ -251,18 +257,31 @@ export class Links {
 
   /** The next frame of an up link, or null. Hand-shake frames are dealt with here. Closes the connection on garbage. */
   nextFrame(link: Link): Frame | null {
+    if (link.refused) {
+      // Nobody reads it any more: kept, it would take the receive buffers of the others.
+      link.reader.drop();
+      return null;
+    }
     // Replaced by a newer one in this very turn: what it still brought is sent again there.
-    if (link.refused || this.#leaving.has(link)) return null;
+    if (this.#leaving.has(link)) return null;
     try {
       for (;;) {
         const frame = link.reader.next();
-        if (frame === null) return null;
+        if (frame === null) {
+          link.silentMs = 0;
+          // A stranger may take its time, and a few bytes of its may keep a whole receive buffer: it lends none.
+          if (link.peer === null) link.reader.copyHeld();
+          return null;
+        }
         checkFrame(frame);
         const isHandshake = frame.kind < FrameKind.statusQuery;
         if (link.peer === null) {
           if (!isHandshake) throw new FrameError('a frame before the handshake');
           this.#onHandshake(link, frame);
-          if (this.#strangers.has(link)) return null;
+          if (this.#strangers.has(link)) {
+            link.reader.drop();
+            return null;
+          }
         } else if (frame.kind === FrameKind.refusal) {
           // The other side found the answer to its hello wanting.
           this.#onRefusal(link, frame);
@@ -364,8 +383,13 @@ export class Links {
     const impostor = this.#options.authenticate(connection, id);
     if (impostor !== null) return notNow(impostor);
     const before = this.up.get(id);
-    if (before?.peer != null && before.peer.incarnation !== incarnation)
-      return notNow(`replica id "${id}" is in use by another disk`);
+    if (before?.peer != null && before.peer.incarnation !== incarnation) {
+      // A replica tells of itself all the time. One whose machine is gone without a word would keep its place until TCP gives up, which
+      // takes a quarter of an hour, from the machine that has come in its stead.
+      if (before.silentMs <= this.#options.handshakeTimeoutMs)
+        return notNow(`replica id "${id}" is in use by another disk`);
+      this.#options.logger.warn({ peer: id, silentMs: before.silentMs }, 'peer is silent, another disk asks');
+    }
     const seen = this.#seen.get(incarnation);
     if (seen === undefined || !wasSetBack(hello, seen)) return null;
     return { reason: `the disk of "${id}" was set back: it forgot what it once acknowledged`, isFinal: true };

@@ -5,6 +5,7 @@ import type { SynodError } from '../errors.js';
 import { RecordKind } from '../log/format.js';
 import type { Logger } from '../logger.js';
 import type { LogMedium } from '../storage/log-medium.js';
+import { isNotThere } from '../storage/storage-error.js';
 import type { LogWriter } from './log-writer.js';
 import type { RecoveredLog } from './recover.js';
 
@@ -21,9 +22,10 @@ export interface LogKeeperOptions {
   readonly onMemoryGone: (segment: number) => void;
 }
 
-/** An idle log says after this long, in a record, what was chosen since the last one. */
+/** After this long a mark says of an idle log what no record does: that it is durable, and what is chosen. */
 const MARK_AFTER_MS = 100;
 const RETRY_MS = 500;
+const REMOVE_AGAIN_MS = 10_000;
 
 export class LogKeeper {
   /** The medium had no space for another segment when it was last asked. */
@@ -32,6 +34,9 @@ export class LogKeeper {
   readonly #options: LogKeeperOptions;
   #retryAt = 0;
   #appendedAt = 0;
+  /** Unused segments whose removal is under way. */
+  #removing = 0;
+  #removeAgainAt = 0;
 
   constructor(options: LogKeeperOptions) {
     this.#options = options;
@@ -62,31 +67,56 @@ export class LogKeeper {
     onFull(full);
   }
 
-  /** Asks again for space from time to time. */
+  /** Asks again from time to time for what the medium could not do. */
   tick(now: number): void {
+    if (this.#removing === 0 && now >= this.#removeAgainAt) this.#removeUnused();
     if (!this.isFull || now < this.#retryAt || this.#options.log.hasStandby) return;
     this.#retryAt = now + RETRY_MS;
     this.#options.log.prepareStandby();
   }
 
-  /** After a restart less is proposed again, and what is damaged is told from what is torn. */
+  /**
+   * After a restart less is proposed again, and what is damaged is told from what is torn: without a mark the last promise or acceptance of
+   * an idle log, damaged long after a peer was told of it, would be discarded as a write that a crash had interrupted.
+   */
   mark(now: number): void {
     const { log, reclaimTail } = this.#options;
-    if (!log.isIdle || log.chosenRecorded >= log.chosen || now - this.#appendedAt < MARK_AFTER_MS) return;
+    if (!log.wantsMark || !log.isIdle || now - this.#appendedAt < MARK_AFTER_MS) return;
     if (log.hasRoom(0) && reclaimTail()) log.append(RecordKind.mark, 0, 0, log.chosen, null);
   }
 
   /** The first record of this opening is durable: what recovery discarded can go. */
   dropUnused(): void {
-    const { medium, recovered, logger, log } = this.#options;
+    const { medium, recovered, logger, log, now } = this.#options;
     // A number that is missing without a later header means a lost segment.
     requires(log.durable >= recovered.verdict.nextSequence, 'discard-after-the-next-header');
-    const done = (error: SynodError | null): void => {
-      if (error !== null) logger.warn({ error }, 'space of a finished segment not given back');
-    };
-    for (const segment of recovered.verdict.unused) medium.remove(segment, done);
+    this.#appendedAt = now();
+    // From here on segments are dropped at the log's beginning: not beyond one of these as long as it exists.
+    for (const segment of recovered.verdict.unused) recovered.state.segmentSlots.addUnused(segment);
+    this.#removeUnused();
     const last = recovered.verdict.line.at(-1);
-    if (last !== undefined) medium.truncate(last.segment, last.bytes, done);
+    if (last === undefined) return;
+    medium.truncate(last.segment, last.bytes, (error) => {
+      if (error !== null) logger.warn({ error }, 'space of a finished segment not given back');
+    });
+  }
+
+  #removeUnused(): void {
+    const { medium, recovered, logger, now } = this.#options;
+    const { segmentSlots } = recovered.state;
+    for (const segment of segmentSlots.unused) {
+      this.#removing += 1;
+      medium.remove(segment, (error) => {
+        this.#removing -= 1;
+        // The file is gone where only the sync of its directory had failed; asked for ever, it would keep the log from being dropped.
+        if (error === null || isNotThere(error)) {
+          segmentSlots.removeUnused(segment);
+          return;
+        }
+        this.#removeAgainAt = now() + REMOVE_AGAIN_MS;
+        logger.warn({ error, segment }, 'unused segment not removed');
+      });
+    }
   }
 
   /** Gives back the memory of segments below `below`, those in `used` apart. */

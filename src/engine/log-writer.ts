@@ -6,7 +6,7 @@
 import type { Crc32c } from '../checksum.js';
 import { ensures, invariant, requires } from '../contracts.js';
 import type { SynodError } from '../errors.js';
-import { RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES } from '../log/format.js';
+import { BLOCK_BYTES_MAX, RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES } from '../log/format.js';
 import type { LogIndex } from '../log/log-index.js';
 import { type ByteView, batchEnd, byteView, recordSpan, writeRecordHeader } from '../log/record.js';
 import { writeSegmentHeader } from '../log/segment.js';
@@ -58,7 +58,19 @@ interface Pending {
 }
 
 /** Padding at the end of a batch is less than this. */
-const PADDING_MAX = 4096 + RECORD_HEADER_BYTES;
+const PADDING_MAX = BLOCK_BYTES_MAX + RECORD_HEADER_BYTES;
+/** Records without a payload that one turn of the protocol may append. */
+const RECORDS_SPARE = 4;
+
+/** The most that `records` records take, with `bytes` bytes of payload in all, and what their batches are padded with. */
+function roomFor(bytes: number, records: number): number {
+  return bytes + records * (RECORD_HEADER_BYTES + 8) + PADDING_MAX;
+}
+
+/** The smallest segment that has room for a record with `bytes` bytes of payload. */
+export function segmentBytesFor(bytes: number): number {
+  return Math.ceil((SEGMENT_HEADER_BYTES + roomFor(bytes, 1)) / BLOCK_BYTES_MAX) * BLOCK_BYTES_MAX;
+}
 
 export class LogWriter {
   /** Segment memories that may still be read from, by segment. */
@@ -87,6 +99,10 @@ export class LogWriter {
   #sequence: number;
   #chain: number;
   #durable: number;
+  /** Sequence of the last record that tells something: neither a mark nor a pad. */
+  #tellingSequence = 0;
+  /** The highest sequence that a header which was written claims to be durable. */
+  #claimed = 0;
   #write = 0;
   #ticket = 0;
   readonly #pending: Pending[] = [];
@@ -137,6 +153,13 @@ export class LogWriter {
   get hasStandby(): boolean {
     return this.#standby !== null;
   }
+  /**
+   * Nothing in the log claims yet that its last record is durable, or says that what is known chosen is. What a mark says of itself needs
+   * no other mark: an idle log is written to once.
+   */
+  get wantsMark(): boolean {
+    return this.#tellingSequence > this.#claimed || this.chosenRecorded < this.chosen;
+  }
 
   /** Has a segment made ahead, so that rolling never waits. */
   prepareStandby(): void {
@@ -157,10 +180,18 @@ export class LogWriter {
    * as used: it may have to be given up, with all that the application has put there.
    */
   hasRoom(bytes: number, records = 1): boolean {
-    const needed = bytes + records * (RECORD_HEADER_BYTES + 8) + PADDING_MAX;
+    const needed = roomFor(bytes, records);
     const from = Math.max(this.#tail, this.lentEnd);
     if (this.#memory !== null && from + needed <= this.segmentBytes) return true;
     return this.#standby !== null && SEGMENT_HEADER_BYTES + needed <= this.segmentBytes;
+  }
+
+  /** So many bytes of records can be appended without waiting, in whatever pieces; some records more are allowed for. */
+  get room(): number {
+    const from = Math.max(this.#tail, this.lentEnd);
+    const begun = this.#memory === null ? 0 : this.segmentBytes - from;
+    const standby = this.#standby === null ? 0 : this.segmentBytes - SEGMENT_HEADER_BYTES;
+    return Math.max(begun, standby) - PADDING_MAX - RECORDS_SPARE * (RECORD_HEADER_BYTES + 8);
   }
 
   /** The greatest payload that a record can have. */
@@ -205,6 +236,7 @@ export class LogWriter {
       },
       this.#crc32c,
     );
+    this.#claimed = this.#durable;
     this.#memory = memory;
     this.#view = byteView(memory.bytes);
     this.#nonce = nonceLow;
@@ -363,6 +395,8 @@ export class LogWriter {
       this.#crc32c,
     );
     this.chosenRecorded = this.chosen;
+    this.#claimed = this.#durable;
+    if (kind !== RecordKind.mark && kind !== RecordKind.pad) this.#tellingSequence = this.#sequence;
     // A record that nobody waits for has write 0: the report of the one before it must not get lost.
     if (write > 0) this.#write = write;
     this.#tail += recordSpan(payloadBytes);

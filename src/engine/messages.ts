@@ -1,6 +1,6 @@
 /** What the application's thread and the engine's worker send each other, beside the bridge. Plain data. */
 
-import { type ErrorCode, SynodError } from '../errors.js';
+import { type ErrorCode, SynodError, textOf } from '../errors.js';
 import type { LogLevel } from '../logger.js';
 import type { MemberChange, VersionRaise } from '../protocol/reconfiguration.js';
 import type { TlsMaterial } from '../transport/tls.js';
@@ -26,7 +26,7 @@ export function errorToData(error: unknown): ErrorData {
   if (!SynodError.is(error)) {
     return {
       code: 'ERR_SYNOD_CONTRACT',
-      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      message: error instanceof Error ? (error.stack ?? error.message) : textOf(error),
     };
   }
   const { cause } = error;
@@ -37,7 +37,7 @@ export function errorToData(error: unknown): ErrorData {
     ...(error.offset === undefined ? {} : { offset: error.offset }),
     ...(cause === undefined
       ? {}
-      : { cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) }),
+      : { cause: cause instanceof Error ? (cause.stack ?? cause.message) : textOf(cause) }),
   };
 }
 

@@ -9,6 +9,7 @@ import { LogState } from '../log/log-state.js';
 import { type FoundSegment, LogRecovery, type LogVerdict } from '../log/recovery.js';
 import { readSegmentHeader } from '../log/segment.js';
 import { type SegmentRange, UnprovenTail } from '../log/unproven-tail.js';
+import { type Ballot, noBallot } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type { Acceptance, DecreeReference, Slot } from '../protocol/decree.js';
 import { DecreeKind } from '../protocol/decree.js';
@@ -25,6 +26,8 @@ export interface RestoredCheckpoint {
   /** The member set in force behind the slot, and the first one. */
   readonly configuration: Configuration;
   readonly firstConfiguration: Configuration;
+  /** The ballot that its maker had promised. */
+  readonly promised: Ballot;
 }
 
 export interface RecoveredLog {
@@ -326,7 +329,8 @@ class Recovering {
       this.#done(unspoken);
       return;
     }
-    const { promised } = this.#state;
+    // A checkpoint from a peer may be here while no record tells of it: its configuration is in force all the same (rule 7).
+    const promised = Math.max(this.#state.promised, this.#checkpoint?.promised ?? noBallot);
     const header = this.#found.find((one) => one.header.kind === 'valid')?.header;
     this.#done(null, {
       state: this.#state,

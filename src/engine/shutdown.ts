@@ -1,6 +1,7 @@
 /** The end of an engine: what was written becomes durable, a mark says so, then transport and medium are closed. */
 
 import type { Slot } from '../protocol/decree.js';
+import type { Checkpoints } from './checkpoints.js';
 import type { EngineParts } from './engine-types.js';
 import type { Grants } from './grants.js';
 import { endLog } from './log-ending.js';
@@ -10,6 +11,8 @@ export interface ShutdownOptions {
   readonly parts: EngineParts;
   readonly log: LogWriter;
   readonly grants: Grants;
+  /** Null where none are kept. */
+  readonly checkpoints: () => Checkpoints | null;
   readonly chosen: () => Slot;
   /** Runs the action; what it throws fences the replica. */
   readonly guard: (action: () => void) => void;
@@ -37,13 +40,13 @@ export class Shutdown {
 
   /** Without a word in the log: it was not begun, or must not be written to. */
   now(callback: () => void): void {
-    this.#isBegun = true;
+    this.#begin();
     this.#finish(callback);
   }
 
   clean(isFenced: () => boolean, callback: () => void): void {
     const { log, grants, chosen, guard } = this.#options;
-    this.#isBegun = true;
+    this.#begin();
     const isEnded = endLog(log, chosen);
     const proceed = (): void =>
       guard(() => {
@@ -59,8 +62,20 @@ export class Shutdown {
     proceed();
   }
 
+  #begin(): void {
+    this.#isBegun = true;
+    this.#options.checkpoints()?.stop();
+  }
+
   #finish(callback: () => void): void {
     const { transport, medium } = this.#options.parts;
-    transport.close(() => medium.close(() => callback()));
+    // Once the medium is closed, the directory is anybody's.
+    transport.close(() => this.#whenUnwritten(() => medium.close(() => callback())));
+  }
+
+  #whenUnwritten(call: () => void): void {
+    const checkpoints = this.#options.checkpoints();
+    if (checkpoints === null) call();
+    else checkpoints.whenIdle(call);
   }
 }

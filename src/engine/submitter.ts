@@ -4,6 +4,7 @@
  */
 
 import type { Crc32c } from '../checksum.js';
+import type { Limits } from '../limits.js';
 import { RECORD_HEADER_BYTES } from '../log/format.js';
 import type { DecreeReference } from '../protocol/decree.js';
 import { DecreeKind } from '../protocol/decree.js';
@@ -32,12 +33,14 @@ export interface ForwardedBatch {
   readonly at: number;
 }
 
+type DecreeLimits = Pick<Limits, 'decreeBytesMax' | 'decreeCommandsMax'>;
+
 export interface SubmitterOptions {
   readonly log: LogWriter;
   readonly grants: Grants;
   readonly writer: FrameWriter;
   readonly crc32c: Crc32c;
-  readonly decreeBytesMax: number;
+  readonly limits: DecreeLimits;
   /** Bytes of own commands on their way to the primary and not executed yet. */
   readonly forwardBytesMax: number;
   readonly bridge: Bridge;
@@ -100,7 +103,7 @@ export class Submitter {
   propose(now: number): void {
     const { grants, log, canPropose, memory } = this.#options;
     this.#awaitsBurst = false;
-    while (canPropose() && log.hasRoom(this.#options.decreeBytesMax)) {
+    while (canPropose() && log.hasRoom(this.#options.limits.decreeBytesMax)) {
       if (this.#submitted < grants.batches.length) {
         if (!grants.reclaim(false)) grants.revoke();
         this.#proposeCopy(this.#ownGroups());
@@ -198,12 +201,12 @@ export class Submitter {
   }
 
   #ownGroups(): Groups {
-    const { grants, decreeBytesMax, memory, self, session } = this.#options;
+    const { grants, limits, memory, self, session } = this.#options;
     const groups: Groups = { pieces: [], bytes: 0, commands: 0, flags: 0 };
     while (this.#submitted < grants.batches.length) {
       const batch = grants.batches[this.#submitted]!;
       const { bytes, offset, memory: place } = batch;
-      if (!goesWith(groups, batch, decreeBytesMax)) break;
+      if (!goesWith(groups, batch, limits)) break;
       const commands: Piece = { bytes: memory(place), start: offset, end: offset + bytes };
       addGroup(groups, self(), session(), batch, [commands]);
       this.#submitted += 1;
@@ -212,11 +215,11 @@ export class Submitter {
   }
 
   #forwardedGroups(): Groups {
-    const { decreeBytesMax } = this.#options;
+    const { limits } = this.#options;
     const groups: Groups = { pieces: [], bytes: 0, commands: 0, flags: 0 };
     let count = 0;
     for (const batch of this.forwarded) {
-      if (!goesWith(groups, batch, decreeBytesMax)) break;
+      if (!goesWith(groups, batch, limits)) break;
       addGroup(groups, batch.origin, batch.session, batch, batch.pieces);
       count += 1;
     }
@@ -226,7 +229,7 @@ export class Submitter {
 
   /** The segment has room for a decree of any size. */
   get #isWorthLending(): boolean {
-    return this.#options.log.fits(this.#options.decreeBytesMax + RECORD_HEADER_BYTES);
+    return this.#options.log.fits(this.#options.limits.decreeBytesMax + RECORD_HEADER_BYTES);
   }
 
   #lend(): void {
@@ -252,10 +255,11 @@ interface Groups {
 type Part = Pick<OwnBatch, 'first' | 'count' | 'bytes' | 'flags'>;
 
 /** Whether the batch may stand in the decree that `groups` are for. A command with flags stands alone. */
-function goesWith(groups: Groups, { bytes, flags }: Part, decreeBytesMax: number): boolean {
+function goesWith(groups: Groups, { count, bytes, flags }: Part, limits: DecreeLimits): boolean {
   if (groups.bytes === 0) return true;
   if (groups.flags !== 0 || flags !== 0) return false;
-  return groups.bytes + GROUP_HEADER_BYTES + bytes <= decreeBytesMax;
+  if (groups.commands + count > limits.decreeCommandsMax) return false;
+  return groups.bytes + GROUP_HEADER_BYTES + bytes <= limits.decreeBytesMax;
 }
 
 function addGroup(

@@ -19,6 +19,8 @@ export interface VotesOptions {
   readonly crc32c: Crc32c;
   readonly peers: Pick<PeerTable, 'link'>;
   readonly ask: (request: number, id: string, cookie: Uint8Array) => void;
+  /** An accept of the peer came on the present link, and got no vote. */
+  readonly hasLost: (peer: PeerNumber) => boolean;
   /** From here on these get no vote. */
   readonly withhold: (from: ReadonlySet<PeerNumber>, now: number) => void;
   readonly now: () => number;
@@ -32,8 +34,6 @@ interface Peer {
   state: 'given' | 'asked' | 'refused';
   request: number;
   until: number;
-  /** Accepts may have been passed over on this link. */
-  isPassedOver: boolean;
 }
 
 const noCookie = new Uint8Array(0);
@@ -63,7 +63,7 @@ export class Votes {
       return;
     }
     if (this.#cookie.length > 0) this.#send(link);
-    const peer: Peer = { link, cookie: noCookie, state: 'asked', request: 0, until: 0, isPassedOver: false };
+    const peer: Peer = { link, cookie: noCookie, state: 'asked', request: 0, until: 0 };
     this.#peers.set(number, peer);
     this.#judge(peer);
     this.#apply();
@@ -136,23 +136,22 @@ export class Votes {
   }
 
   #apply(now: number = this.#options.now()): void {
+    const { hasLost } = this.#options;
     const before = this.#withheld;
     const withheld = new Set<PeerNumber>();
     const released: Link[] = [];
     for (const [number, peer] of this.#peers) {
       if (this.#votes && peer.state === 'given') {
-        if (peer.isPassedOver) released.push(peer.link);
+        if (before.has(number) && hasLost(number)) released.push(peer.link);
         continue;
       }
       withheld.add(number);
-      // Whoever is only asked about has sent nothing but heartbeats and prepares yet, and those come again by themselves.
-      if (!this.#votes || peer.state === 'refused') peer.isPassedOver = true;
     }
     const isSame = withheld.size === before.size && [...withheld].every((number) => before.has(number));
     if (isSame) return;
     this.#withheld = withheld;
     this.#options.withhold(withheld, now);
-    // Accepts are sent once on each link.
+    // Accepts are sent once on each link: a primary that lost one would wait for its vote for ever.
     for (const link of released) link.connection.close('votes are given to it again');
   }
 

@@ -2,7 +2,7 @@
 
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { Logger } from '../logger.js';
-import { loadAddon } from '../native/addon.js';
+import { createEventIfAny, loadAddon } from '../native/addon.js';
 import { Bridge } from './bridge.js';
 import type { EngineHost } from './host.js';
 import { openEngine } from './host.js';
@@ -108,7 +108,7 @@ function hear(): void {
   }
 }
 
-const event = addon === null || sender === null ? null : addon.createEvent(() => host?.wake());
+const event = sender === null ? null : createEventIfAny(addon, () => host?.wake());
 
 async function open(): Promise<void> {
   try {

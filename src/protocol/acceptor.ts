@@ -158,8 +158,20 @@ export class Acceptor {
       invariant(sameDecree(held.decree, decree), 'same-ballot-same-decree', () => `slot ${slot}`);
       return;
     }
+    if (decree.configuration !== null) this.promiseAtLeast(ballot);
     this.#context.append({ kind: 'learn', ballot, slot, decree });
     this.accepted.set(slot, { ballot, decree });
+  }
+
+  /**
+   * A configuration was decided under `ballot` or a lower one, and is about to become known here: whatever this replica proposes under it
+   * has a higher ballot, after a restart too. Without this, a member that was never told of the ballots before could have a decree chosen
+   * under a low one, and another member could bring back what it once accepted in the same slot under the configuration before (rule 7).
+   */
+  promiseAtLeast(ballot: Ballot): void {
+    if (ballot <= this.promised) return;
+    this.#raise(ballot);
+    this.#recordPromise(this.#context.append({ kind: 'promise', ballot }));
   }
 
   /** Slots up to `through` are chosen: they are no longer open. */

@@ -82,17 +82,32 @@ export function genesisConfiguration(
   };
 }
 
-/** The configuration after `current` in which replica `id` takes part with the disk `incarnation`. */
-export function readmit(current: Configuration, id: string, incarnation: string): Configuration {
+/**
+ * The configuration after `current` in which replica `id` takes part with the disk `incarnation`. A disk that had a number before, and whose
+ * place waits for whatever disk comes, gets that one again: its process may be in the middle of a session under it.
+ */
+export function readmit(
+  current: Configuration,
+  id: string,
+  incarnation: string,
+  former: MemberNumber = 0,
+): Configuration {
   requires(memberById(current, id) !== undefined, 'readmit-known-id', () => id);
   requires(current.nextMember <= MEMBER_NUMBER_MAX, 'member-numbers-left');
+  const keeps =
+    former !== 0 &&
+    former < current.nextMember &&
+    memberByNumber(current, former) === undefined &&
+    memberById(current, id)?.incarnation === UNKNOWN_DISK;
+  const number = keeps ? former : current.nextMember;
+  const members = current.members.map((member) =>
+    member.id === id ? { ...member, number, incarnation } : member,
+  );
   const next = {
     ...current,
     number: current.number + 1,
-    members: current.members.map((member) =>
-      member.id === id ? { ...member, number: current.nextMember, incarnation } : member,
-    ),
-    nextMember: current.nextMember + 1,
+    members,
+    nextMember: current.nextMember + (keeps ? 0 : 1),
   };
   ensures(givesNumbersOnce(current, next), 'member-numbers-given-once');
   ensures(keepsVersion(current, next), 'version-never-lowered');
@@ -177,7 +192,10 @@ export function givesNumbersOnce(current: Configuration, next: Configuration): b
       if (number >= next.nextMember) return false;
       if (number >= current.nextMember) return true;
       const before = memberByNumber(current, number);
-      if (before === undefined) return memberById(current, id) === undefined && incarnation !== UNKNOWN_DISK;
+      if (before === undefined) {
+        const place = memberById(current, id);
+        return (place === undefined || place.incarnation === UNKNOWN_DISK) && incarnation !== UNKNOWN_DISK;
+      }
       return before.id === id && before.incarnation === incarnation;
     })
   );

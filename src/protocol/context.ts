@@ -4,7 +4,7 @@ import { requires } from '../contracts.js';
 import type { Ballot, MemberNumber } from './ballot.js';
 import type { Configuration, Member } from './configuration.js';
 import { quorumSize } from './configuration.js';
-import type { Slot } from './decree.js';
+import { bytesInLog, RECORD_BYTES, type Slot } from './decree.js';
 import type { Effect, LogRecord, Role } from './effects.js';
 import type { PeerNumber } from './inputs.js';
 import type { LeaseOptions } from './lease.js';
@@ -61,6 +61,8 @@ export class Context {
   readonly versions: Map<PeerNumber, number> = new Map();
   /** These get no vote of this replica: no answer to a status query, a prepare, an accept or a heartbeat. */
   withheld: ReadonlySet<PeerNumber> = new Set();
+  /** Of these an accept got no vote, on the link that stands: it is not sent again. */
+  readonly passedOver: Set<PeerNumber> = new Set();
   /** Number of the last `append` effect. */
   writes = 0;
   effects: Effect[] = [];
@@ -79,11 +81,22 @@ export class Context {
   /** See `Replica.snapshot`. */
   snapshot(): readonly unknown[] {
     const { configuration, self, role, chosen, ballotSeen, effects } = this;
-    const [connected, withheld] = [this.connected, this.withheld].map((peers) =>
+    const [connected, withheld, passedOver] = [this.connected, this.withheld, this.passedOver].map((peers) =>
       [...peers].sort((a, b) => a - b),
     );
     const versions = [...this.versions].sort(([a], [b]) => a - b);
-    return [configuration, self, role, chosen, ballotSeen, connected, versions, withheld, effects];
+    return [
+      configuration,
+      self,
+      role,
+      chosen,
+      ballotSeen,
+      connected,
+      versions,
+      withheld,
+      passedOver,
+      effects,
+    ];
   }
 
   /** A prepare or an accept under `ballot` gets no vote: as if it had been lost, but that the next own ballot is above it. */
@@ -98,6 +111,16 @@ export class Context {
     this.writes += 1;
     this.effects.push({ kind: 'append', write: this.writes, record });
     return this.writes;
+  }
+
+  /** What the records of this turn take in the log, at most. */
+  get bytesToAppend(): number {
+    let bytes = 0;
+    for (const effect of this.effects) {
+      if (effect.kind !== 'append') continue;
+      bytes += 'decree' in effect.record ? bytesInLog(effect.record.decree) : RECORD_BYTES;
+    }
+    return bytes;
   }
 
   /** The highest version of the protocol that a linked peer, or this replica, speaks. */

@@ -52,6 +52,16 @@ export function configurationDecree(configuration: Configuration): DecreeReferen
   };
 }
 
+/** At most: a record has a header beside its payload. */
+export const RECORD_BYTES = 128;
+/** A configuration is encoded when it is appended. */
+const CONFIGURATION_BYTES = 4096;
+
+/** What the record of a decree takes in the log, at most. */
+export function bytesInLog(decree: DecreeReference): number {
+  return RECORD_BYTES + (decree.configuration === null ? decree.bytes : CONFIGURATION_BYTES);
+}
+
 /** What an acceptor holds for a slot. */
 export interface Acceptance {
   readonly ballot: Ballot;

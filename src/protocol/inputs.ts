@@ -1,6 +1,6 @@
 /** Everything that can happen to the protocol. Time comes with each step as a number of milliseconds. */
 
-import type { MemberNumber } from './ballot.js';
+import type { Ballot, MemberNumber } from './ballot.js';
 import type { Configuration } from './configuration.js';
 import type { DecreeReference, Slot } from './decree.js';
 import type { Standing } from './leadership.js';
@@ -37,9 +37,14 @@ export type Input =
   | { readonly kind: 'copy-lost' }
   /**
    * A checkpoint of the state behind `slot` is durable here: every slot up to it is chosen, and `configuration` is in force
-   * behind it. Its decrees will not come.
+   * behind it. Its decrees will not come. `promised`: by whoever made it, and so no lower than the ballot that decided the configuration.
    */
-  | { readonly kind: 'installed'; readonly slot: Slot; readonly configuration: Configuration }
+  | {
+      readonly kind: 'installed';
+      readonly slot: Slot;
+      readonly configuration: Configuration;
+      readonly promised: Ballot;
+    }
   /** All `append` effects up to number `write` are durable. */
   | { readonly kind: 'durable'; readonly write: number }
   /** The primary is to put another configuration into the place of the one in force. `change-settled` answers. */

@@ -5,6 +5,7 @@
 
 import { invariant, requires } from '../contracts.js';
 import type { Acceptor } from './acceptor.js';
+import type { Ballot } from './ballot.js';
 import type { Configuration } from './configuration.js';
 import { givesNumbersOnce, keepsVersion, memberById, memberByNumber, versionOf } from './configuration.js';
 import type { Context } from './context.js';
@@ -71,7 +72,7 @@ export class Progress {
   }
 
   /** Like learning every slot up to `slot`: whoever made the checkpoint had applied them. */
-  install(slot: Slot, configuration: Configuration): void {
+  install(slot: Slot, configuration: Configuration, promised: Ballot): void {
     const context = this.#context;
     this.#learner.onInstalled();
     const from = context.chosen + 1;
@@ -79,6 +80,9 @@ export class Progress {
     // Beyond what it proposed, another one was elected meanwhile. Up to there it found what is chosen among the promises, and it may have
     // asked for the checkpoint before it stood: it leads on.
     if (context.role === 'primary' && slot > this.#proposer.last) this.#roleChanges.becomeSecondary();
+    const isNewer = configuration.number > (context.configuration?.number ?? 0);
+    // Ahead of the record of the jump: a log that says which configuration is in force also says what is promised since (rule 7).
+    if (isNewer) this.#acceptor.promiseAtLeast(promised);
     context.chosen = slot;
     // An acceptance that lost lies in the log like one that won: without this, both would be given to peers as chosen.
     context.append({ kind: 'jump', slot });
@@ -89,7 +93,7 @@ export class Progress {
     if (slot > this.#learner.known) this.#learner.known = slot;
     context.effects.push({ kind: 'chosen', through: slot });
     // Configurations in between were in force and are over: nothing is left to do under them.
-    if (configuration.number > (context.configuration?.number ?? 0)) this.#succeed(configuration);
+    if (isNewer) this.#succeed(configuration);
   }
 
   #onConfigurationChosen(configuration: Configuration): void {

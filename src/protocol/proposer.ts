@@ -9,7 +9,7 @@ import type { Ballot, MemberNumber } from './ballot.js';
 import { nextBallot, noBallot, ownerOf } from './ballot.js';
 import type { Context } from './context.js';
 import type { Acceptance, DecreeReference, Slot } from './decree.js';
-import { DecreeKind, forEachSlot, noopDecree, plainDecree, sameDecree } from './decree.js';
+import { bytesInLog, DecreeKind, forEachSlot, noopDecree, plainDecree, sameDecree } from './decree.js';
 import type { Accepted, HeartbeatReply, Promised, PromiseEntry } from './messages.js';
 
 /** What the primary knows of a member's votes under its ballot, and what it sent there. */
@@ -50,7 +50,7 @@ export class Proposer {
   ballot: Ballot = noBallot;
   /** The last slot proposed under `ballot`. */
   last: Slot = 0;
-  /** The last slot that phase 1 found something for: what was chosen under lower ballots ends here. */
+  /** The last slot that phase 1 found something for, proposed again or not yet: what was chosen under lower ballots ends here. */
   adopted: Slot = 0;
   /** A configuration decree is open: nothing may follow until it is chosen (rule 7). */
   pausedForConfiguration = false;
@@ -83,7 +83,12 @@ export class Proposer {
   }
 
   get isPaused(): boolean {
-    return this.pausedForConfiguration || this.pausedForHandOver;
+    return this.pausedForConfiguration || this.pausedForHandOver || this.isAdopting;
+  }
+
+  /** Something that phase 1 found waits for room in the log. */
+  get isAdopting(): boolean {
+    return this.last < this.adopted;
   }
 
   get canPropose(): boolean {
@@ -161,8 +166,8 @@ export class Proposer {
     return this.#completePromises() >= this.#context.quorum && this.#context.chosen >= this.learnFirst;
   }
 
-  /** Phase 1 is over: every open slot gets the decree of the highest ballot, or a no-op (rule 4). */
-  becomePrimary(): void {
+  /** Phase 1 is over: every open slot gets the decree of the highest ballot, or a no-op (rule 4). `room` as for `adopt`. */
+  becomePrimary(room: number = Number.POSITIVE_INFINITY): void {
     const context = this.#context;
     requires(this.#completePromises() >= context.quorum, 'phase-two-after-quorum-of-promises');
     requires(context.chosen >= this.learnFirst, 'phase-two-after-learning');
@@ -195,23 +200,42 @@ export class Proposer {
       chosen: 0,
       standing: 0,
     });
-    const nextConfiguration = context.configuration!.number + 1;
     let highest = context.chosen;
     for (const slot of this.#best.keys()) if (slot > highest) highest = slot;
-    for (let slot = context.chosen + 1; slot <= highest; slot += 1) {
-      const found = this.#best.get(slot)?.decree ?? noopDecree;
-      // Proposed under a configuration that another decree has ended since, by someone whose slots before it were never
-      // chosen either. It was not chosen, and must not be: its number has been used.
-      const isOutdated = found.configuration !== null && found.configuration.number !== nextConfiguration;
-      const decree = isOutdated ? noopDecree : found;
-      this.#propose(decree);
-      // What was accepted beyond a configuration decree was proposed under a configuration that it ends.
-      if (decree.kind === DecreeKind.configuration) break;
+    this.adopted = context.chosen;
+    // What was accepted beyond a configuration decree was proposed under a configuration that it ends.
+    while (this.adopted < highest) {
+      this.adopted += 1;
+      if (this.#found(this.adopted).kind === DecreeKind.configuration) break;
     }
-    this.adopted = this.last;
-    this.#best = new Map();
-    ensures(this.pausedForConfiguration || this.last >= highest, 'open-slots-are-proposed-again');
+    this.adopt(room);
     this.announce();
+  }
+
+  /**
+   * Proposes what phase 1 found, in order, as far as `room` bytes of log go; the rest follows when there is room again. All of it at once
+   * may be more than the segments that are ready: there was nowhere to put the rest, on this replica and on whoever stood next.
+   */
+  adopt(room: number): void {
+    let left = room;
+    while (this.isAdopting) {
+      const decree = this.#found(this.last + 1);
+      left -= bytesInLog(decree);
+      if (left < 0) return;
+      this.#propose(decree);
+    }
+    this.#best = new Map();
+    ensures(this.last >= this.adopted, 'open-slots-are-proposed-again');
+  }
+
+  /** What phase 1 found for the slot. */
+  #found(slot: Slot): DecreeReference {
+    const found = this.#best.get(slot)?.decree ?? noopDecree;
+    // Proposed under a configuration that another decree has ended since, by someone whose slots before it were never
+    // chosen either. It was not chosen, and must not be: its number has been used.
+    const isOutdated =
+      found.configuration !== null && found.configuration.number !== this.#context.configuration!.number + 1;
+    return isOutdated ? noopDecree : found;
   }
 
   // Phase 2.
@@ -398,7 +422,7 @@ export class Proposer {
   /** The member has every decree up to the last that was proposed, under this ballot or as chosen. */
   hasEverything(member: MemberNumber): boolean {
     const progress = this.#progress.get(member);
-    if (progress === undefined || !progress.synchronised) return false;
+    if (progress === undefined || !progress.synchronised || this.isAdopting) return false;
     return progress.through >= this.last && progress.chosen >= progress.from - 1;
   }
 
@@ -421,9 +445,7 @@ export class Proposer {
             ([member, { slots, complete }]) => [member, complete, [...slots].sort((a, b) => a - b)] as const,
           )
           .sort(([a], [b]) => a - b),
-        [...this.#best]
-          .map(([slot, { ballot, decree }]) => [slot, ballot, plainDecree(decree)] as const)
-          .sort(([a], [b]) => a - b),
+        this.#plainBest(),
       ];
     }
     if (role !== 'primary') return [this.#round];
@@ -432,6 +454,7 @@ export class Proposer {
       this.ballot,
       this.last,
       Math.max(this.adopted, this.#context.chosen),
+      this.isAdopting ? this.#plainBest() : [],
       this.pausedForConfiguration,
       this.pausedForHandOver,
       this.#noticeAt === 0 ? -1 : Math.max(0, this.#noticeAt - now),
@@ -444,6 +467,12 @@ export class Proposer {
       ]),
       Math.min(now - this.#heartbeatAt, options.heartbeatMs),
     ];
+  }
+
+  #plainBest(): readonly unknown[] {
+    return [...this.#best]
+      .map(([slot, { ballot, decree }]) => [slot, ballot, plainDecree(decree)] as const)
+      .sort(([a], [b]) => a - b);
   }
 
   /** For walks over the whole state; not to be changed. */

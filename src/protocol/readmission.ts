@@ -55,7 +55,7 @@ export class Joining {
 
 /** The configuration that a primary proposes for whoever asks to be let in; null where it must not be, or not yet. */
 export function readmission(context: Context, join: Join): Configuration | null {
-  const { id, incarnation } = join;
+  const { id, incarnation, former } = join;
   const current = context.configuration!;
   const member = memberById(current, id);
   if (member === undefined || member.incarnation === incarnation) return null;
@@ -63,7 +63,7 @@ export function readmission(context: Context, join: Join): Configuration | null 
   if (context.connected.has(member.number) || member.number === context.self) return null;
   if (!hasCaughtUp(context, join)) return null;
   if (current.nextMember > MEMBER_NUMBER_MAX) return null;
-  const next = readmit(current, id, incarnation);
+  const next = readmit(current, id, incarnation, former);
   let live = 1;
   context.forEachConnectedMember(() => {
     live += 1;

@@ -161,9 +161,21 @@ export class Replica {
   get canPropose(): boolean {
     return this.#proposer.canPropose;
   }
+  /** What was proposed before this primary led ends here, or later. Of a primary. */
+  get openThrough(): Slot {
+    return Math.max(this.#proposer.last, this.#proposer.adopted);
+  }
   /** The last slot that was proposed under the present ballot; 0 before the first. Of a primary. */
   get lastProposed(): Slot {
     return this.#proposer.last;
+  }
+  /** The `ask-to-lead` whose answer still counts; 0 where none is open. */
+  get askedToLead(): number {
+    return this.#candidacy.request;
+  }
+  /** An accept of `peer` got no vote, on the link that stands. */
+  hasPassedOver(peer: PeerNumber): boolean {
+    return this.#context.passedOver.has(peer);
   }
   get openDecrees(): number {
     return this.#proposer.openDecrees;
@@ -217,7 +229,7 @@ export class Replica {
         this.#learner.onLost();
         break;
       case 'installed':
-        this.#progress.install(input.slot, input.configuration);
+        this.#progress.install(input.slot, input.configuration, input.promised);
         break;
       case 'change':
         this.#reconfiguration.ask(input.change);
@@ -255,11 +267,17 @@ export class Replica {
     checkState(this.#roles, this.#learner);
   }
 
-  /** End of the turn: replies that became due, accepts, fetches; then everything that is to be done, in order. */
-  takeEffects(): Effect[] {
+  /**
+   * End of the turn: replies that became due, accepts, fetches; then everything that is to be done, in order. `room`: bytes of log in which
+   * the records of what a new primary proposes again have a place (`bytesInLog`).
+   */
+  takeEffects(room: number = Number.POSITIVE_INFINITY): Effect[] {
     const context = this.#context;
     this.#acceptor.reply();
-    if (context.role === 'preparing' && this.#proposer.isPrepared) this.#roleChanges.becomePrimary();
+    if (context.role === 'primary' && this.#proposer.isAdopting)
+      this.#proposer.adopt(room - context.bytesToAppend);
+    else if (context.role === 'preparing' && this.#proposer.isPrepared)
+      this.#roleChanges.becomePrimary(room - context.bytesToAppend);
     if (context.role === 'primary') this.#progress.choose(this.#proposer.chosenByQuorum());
     else this.#progress.choose(this.#learner.believable());
     this.#reconfiguration.endTurn();
@@ -308,6 +326,7 @@ export class Replica {
   #onPeerDown(peer: PeerNumber): void {
     const wasPrimary = this.#context.role === 'secondary' && peer === this.#election.primary;
     this.#context.connected.delete(peer);
+    this.#context.passedOver.delete(peer);
     this.#context.versions.delete(peer);
     this.#proposer.onPeerDown(peer);
     this.#learner.onPeerDown(peer);
@@ -403,6 +422,7 @@ export class Replica {
   #onAccept(from: MemberNumber, message: Accept): void {
     invariant(ownerOf(message.ballot) === from, 'ballot-owner-proposes');
     const isPassedOver = message.ballot >= this.promised && this.#context.withholds(from, message.ballot);
+    if (isPassedOver) this.#context.passedOver.add(from);
     if (!isPassedOver && !this.#acceptor.accept(message.ballot, message.slot, message.decree)) return;
     this.#followPrimary(from, message.ballot, message.chosen);
   }

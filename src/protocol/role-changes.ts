@@ -124,10 +124,10 @@ export class RoleChanges {
     this.#proposer.prepare();
   }
 
-  becomePrimary(): void {
+  becomePrimary(room: number): void {
     this.#context.role = 'primary';
     this.#election.forgetPrimary();
-    this.#proposer.becomePrimary();
+    this.#proposer.becomePrimary(room);
   }
 
   becomeSecondary(): void {

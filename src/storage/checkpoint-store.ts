@@ -28,7 +28,7 @@ export interface CheckpointFile {
   /** Bytes written so far. */
   readonly bytes: number;
   append(bytes: Uint8Array, callback: Callback<void>): void;
-  /** Makes it durable, and then gives it its name. */
+  /** Makes it durable, and then gives it its name. Where that comes to nothing it is deleted, as by `abandon`. */
   commit(callback: Callback<void>): void;
   /** Deletes it. */
   abandon(callback: Callback<void>): void;
@@ -245,9 +245,9 @@ class NewFile implements CheckpointFile {
     this.#fileSystem.fsync(this.#fd, (syncError) => {
       this.#fileSystem.close(this.#fd, (closeError) => {
         const error = syncError ?? closeError ?? null;
-        if (error !== null) return callback(this.#failure(error));
+        if (error !== null) return this.#discard(error, callback);
         this.#fileSystem.rename(this.#temporaryPath, this.#finalPath, (renameError) => {
-          if (renameError !== null) return callback(this.#failure(renameError));
+          if (renameError !== null) return this.#discard(renameError, callback);
           syncDirectory(this.#fileSystem, this.#directory, (directoryError) =>
             callback(directoryError === null ? null : this.#failure(directoryError)),
           );
@@ -262,6 +262,11 @@ class NewFile implements CheckpointFile {
         callback(error === null || systemCode(error) === 'ENOENT' ? null : this.#failure(error)),
       );
     });
+  }
+
+  /** On a disk that has run out of space the next one, and the log, need what this one takes. */
+  #discard(error: unknown, callback: Callback<void>): void {
+    this.#fileSystem.unlink(this.#temporaryPath, () => callback(this.#failure(error)));
   }
 
   #failure(error: unknown): ReturnType<typeof storageError> {

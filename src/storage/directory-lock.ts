@@ -5,14 +5,15 @@
  *
  * 1. With the addon, the file `LOCK` is locked through the kernel, which gives it back when the owner ends.
  * 2. Every contender puts down a claim: a file of its own, `<pid>-<random>.owner`, with its process, that process's
- *    start time and its process namespace. Then it looks at the other claims; if one of them is alive, it takes its
+ *    start time, its process namespace and its machine. Then it looks at the other claims; if one of them is alive, it takes its
  *    own back. Of two that come at once at least the later one sees the other, so never both stay. The
  *    claim of a process that is gone may be deleted by anyone: its name is never used again, so that no deletion can
  *    hit a newcomer (with one file name for all owners it could).
  */
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { SynodError } from '../errors.js';
 import { loadAddon, type NativeFileLock } from '../native/addon.js';
@@ -23,6 +24,8 @@ const CLAIM_SUFFIX = '.owner';
 /** Contenders that came at once and both stepped back, or an owner that is being killed right now, clear up in this time. */
 const ATTEMPTS_MAX = 20;
 const ATTEMPT_DELAY_MS = 25;
+/** Else the file is empty, or says that the system was never started. */
+const MACHINE_ID = /^[0-9a-f]{32}$/;
 
 interface Claim {
   readonly pid: number;
@@ -30,9 +33,15 @@ interface Claim {
   readonly started: string | null;
   /** Identity of the boot and process namespace in which `pid` means something; null where there is no such thing. */
   readonly namespace: string | null;
+  /** Tells machines apart that share a file system; left out by builds that knew none. */
+  readonly machine?: string;
   /** True where the owner also holds the kernel's lock on `LOCK`: then who gets that lock knows the owner is gone. */
   readonly kernelLock: boolean;
 }
+
+/** For whoever works in a directory that its caller has locked. */
+export const lockedByCaller: typeof lockDirectory = (_directory, callback) =>
+  void setImmediate(callback, null, { unlock() {} });
 
 export interface DirectoryLock {
   /** Idempotent. */
@@ -42,7 +51,8 @@ export interface DirectoryLock {
 /**
  * Locks `directory`, which exists, or yields `ERR_SYNOD_DATA_DIRECTORY` if somebody has it. The owner's death, by
  * kill -9 too, frees it. Without the addon, a directory shared between containers stays locked after
- * the owner's death if its namespace cannot be looked into; the error says which file to delete.
+ * the owner's death if its namespace cannot be looked into, and one shared between machines if the owner was on another
+ * one; the error says which file to delete.
  */
 export function lockDirectory(
   directory: string,
@@ -146,10 +156,14 @@ function describeIfAlive(claim: Claim, claimPath: string): string | null {
   if (claim.namespace !== own) {
     const sameBoot =
       claim.namespace !== null && own !== null && claim.namespace.split(' ')[0] === own.split(' ')[0];
-    // After a reboot nobody is left. In another namespace (a container) nothing can be known: refuse.
-    if (!sameBoot) return null;
-    return `a process ${claim.pid} of another container claims it; if that one is gone, delete ${claimPath}`;
+    // In another namespace (a container) nothing can be known: refuse.
+    if (sameBoot)
+      return `a process ${claim.pid} of another container claims it; if that one is gone, delete ${claimPath}`;
+    // After a reboot nobody is left. But each machine boots by itself: what runs on another one is no less alive for its other boot.
+    return isOfAnotherMachine(claim) ? elsewhere(claim, claimPath) : null;
   }
+  // Where there are no namespaces, a process number means nothing on another machine either.
+  if (own === null && isOfAnotherMachine(claim)) return elsewhere(claim, claimPath);
   try {
     process.kill(claim.pid, 0);
   } catch (error) {
@@ -161,8 +175,17 @@ function describeIfAlive(claim: Claim, claimPath: string): string | null {
   return `process ${claim.pid} has it`;
 }
 
+function isOfAnotherMachine({ machine }: Claim): boolean {
+  return machine !== undefined && machine !== machineOfThisProcess();
+}
+
+function elsewhere({ pid }: Claim, claimPath: string): string {
+  return `a process ${pid} of another machine claims it; if that one is gone, delete ${claimPath}`;
+}
+
 function claimOfProcess(pid: number): Omit<Claim, 'kernelLock'> {
-  return { pid, started: startOf(pid), namespace: namespaceOfThisProcess() };
+  const [namespace, machine] = [namespaceOfThisProcess(), machineOfThisProcess()];
+  return { pid, started: startOf(pid), namespace, machine };
 }
 
 /** 'ended' where only a remainder is left, waiting for its parent to take note; null where it cannot be seen. */
@@ -191,4 +214,21 @@ function namespaceOfThisProcess(): string | null {
     }
   }
   return namespaceFound;
+}
+
+let machineFound: string | undefined;
+
+/** Its number is not to be told to others (machine-id(5)), who may read the directory: a digest is as good. */
+function machineOfThisProcess(): string {
+  if (machineFound === undefined) {
+    let identity = '';
+    try {
+      identity = fs.readFileSync('/etc/machine-id', 'utf8').trim();
+    } catch {
+      // Not every container has one, nor every system.
+    }
+    if (!MACHINE_ID.test(identity)) identity = os.hostname();
+    machineFound = createHash('sha256').update(`synod ${identity}`).digest('hex').slice(0, 32);
+  }
+  return machineFound;
 }

@@ -16,7 +16,7 @@ import path from 'node:path';
 import { requires } from '../contracts.js';
 import { SynodError } from '../errors.js';
 import { SEGMENT_SUFFIX } from '../log/format.js';
-import { type DirectoryLock, lockDirectory } from './directory-lock.js';
+import { type DirectoryLock, lockDirectory, lockedByCaller } from './directory-lock.js';
 import {
   type FileSystem,
   nodeFileSystem,
@@ -94,6 +94,8 @@ export interface LogDirectoryOptions {
   /** Made, with its parents, if it is missing. */
   readonly directory: string;
   readonly segmentBytes: number;
+  /** Whoever opens it has locked it, and unlocks it once it is closed. */
+  readonly isLocked?: boolean | undefined;
   readonly fileSystem?: FileSystem | undefined;
 }
 
@@ -102,6 +104,7 @@ export class LogDirectory {
   readonly path: string;
   readonly segmentBytes: number;
   readonly fileSystem: FileSystem;
+  readonly #isLocked: boolean;
   #lock: DirectoryLock | null = null;
   /** Segments that exist, with their size in bytes. */
   readonly #segments = new Map<number, number>();
@@ -123,6 +126,7 @@ export class LogDirectory {
     checkSegmentBytes(options.segmentBytes);
     this.path = path.resolve(options.directory);
     this.segmentBytes = options.segmentBytes;
+    this.#isLocked = options.isLocked ?? false;
     this.fileSystem = options.fileSystem ?? nodeFileSystem;
   }
 
@@ -140,7 +144,7 @@ export class LogDirectory {
     if (done === null) return;
     this.fileSystem.mkdir(this.path, { recursive: true }, (makeError) => {
       if (makeError !== null) return done(this.#unusable(makeError));
-      const lockIt = this.fileSystem.lock ?? lockDirectory;
+      const lockIt = this.#isLocked ? lockedByCaller : (this.fileSystem.lock ?? lockDirectory);
       lockIt(this.path, (lockError, lock) => {
         if (lockError !== null) return done(lockError);
         this.#lock = lock!;

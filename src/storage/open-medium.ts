@@ -16,6 +16,8 @@ export interface OpenMediumOptions {
   readonly directory: string;
   /** A multiple of 4096 from 16 KiB to 1 GiB. */
   readonly segmentBytes: number;
+  /** Whoever opens it has locked the directory, and unlocks it once it is closed. */
+  readonly isLocked?: boolean | undefined;
   /** Lets `pmem` asked for by name take a path that is not persistent memory; nothing is durable then. */
   readonly allowVolatile?: boolean;
 }
@@ -25,45 +27,44 @@ export interface OpenMediumOptions {
  * `ERR_SYNOD_STORAGE_UNAVAILABLE` with what blocks it; `auto` takes the next, and says so in `reason`.
  */
 export function openMedium(options: OpenMediumOptions): LogMedium {
-  const { kind, directory, segmentBytes } = options;
+  const { kind, directory, segmentBytes, isLocked } = options;
+  const place: Place = { directory, segmentBytes, isLocked };
   switch (kind) {
     case 'memory':
       return createMemoryMedium({ segmentBytes });
     case 'file':
-      return createFileMedium({ directory, segmentBytes });
+      return createFileMedium(place);
     case 'uring': {
       const { addon, reason } = loadAddon();
       const blocked = addon === null ? reason : probeUring();
-      if (blocked === null) return createUringMedium({ directory, segmentBytes });
+      if (blocked === null) return createUringMedium(place);
       throw new SynodError('ERR_SYNOD_STORAGE_UNAVAILABLE', `storage kind uring: ${blocked}`, {
         path: directory,
       });
     }
     case 'pmem':
-      return createPmemMedium({ directory, segmentBytes, allowVolatile: options.allowVolatile ?? false });
+      return createPmemMedium({ ...place, allowVolatile: options.allowVolatile ?? false });
     case 'auto':
-      return openBest(directory, segmentBytes);
+      return openBest(place);
     default:
       return unreachable(kind);
   }
 }
 
-function openBest(directory: string, segmentBytes: number): LogMedium {
+type Place = Pick<OpenMediumOptions, 'directory' | 'segmentBytes' | 'isLocked'>;
+
+function openBest(place: Place): LogMedium {
   if (addonIsDemanded()) requireAddon();
   const { addon, reason } = loadAddon();
   // One line that tells the one cause, not once for each kind that needs the addon.
-  if (addon === null)
-    return withReason(createFileMedium({ directory, segmentBytes }), `no pmem, no uring: ${reason}`);
-  const pmemBlocked = probePmem(directory);
-  if (pmemBlocked === null) return withReason(createPmemMedium({ directory, segmentBytes }), '');
+  if (addon === null) return withReason(createFileMedium(place), `no pmem, no uring: ${reason}`);
+  const pmemBlocked = probePmem(place.directory);
+  if (pmemBlocked === null) return withReason(createPmemMedium(place), '');
   const uringBlocked = probeUring();
   if (uringBlocked === null) {
-    return withReason(createUringMedium({ directory, segmentBytes }), `no pmem: ${pmemBlocked}`);
+    return withReason(createUringMedium(place), `no pmem: ${pmemBlocked}`);
   }
-  return withReason(
-    createFileMedium({ directory, segmentBytes }),
-    `no pmem: ${pmemBlocked}; no uring: ${uringBlocked}`,
-  );
+  return withReason(createFileMedium(place), `no pmem: ${pmemBlocked}; no uring: ${uringBlocked}`);
 }
 
 /** The same medium, with what `auto` found added to its reason. */

@@ -26,3 +26,8 @@ export function storageError(
 export function closedError(path: string): SynodError {
   return new SynodError('ERR_SYNOD_CLOSED', 'the log medium is closed', { path });
 }
+
+/** The file is not there (any more): where it was to be removed, only the sync of its directory failed. */
+export function isNotThere({ cause }: SynodError): boolean {
+  return systemCode(cause) === 'ENOENT';
+}

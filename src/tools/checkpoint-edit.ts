@@ -47,7 +47,12 @@ export function withMembers(current: Configuration, choices: readonly MemberChoi
   });
   if (new Set(members.map(({ id }) => id)).size !== members.length)
     throw new SynodError('ERR_SYNOD_ARGUMENT', 'a member is named twice');
-  return { number: current.number + 1, members, nextMember };
+  return {
+    number: current.number + 1,
+    members,
+    nextMember,
+    ...(current.version === undefined ? {} : { version: current.version }),
+  };
 }
 
 /**

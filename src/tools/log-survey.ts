@@ -32,6 +32,8 @@ export interface LogSurvey {
   readonly verdict: LogVerdict;
   /** Of the oldest segment whose header can be read; null where there is none. */
   readonly header: SegmentHeader | null;
+  /** The greatest size that a header gives its segment; 0 where none can be read. */
+  readonly segmentBytesMax: number;
   /** What the records add up to; of a corrupt log, those before the damage. */
   readonly state: LogState;
   /** Records, and bytes of payload in them. */
@@ -106,12 +108,15 @@ function surveyOnce(directory: string): LogSurvey {
     for (let at = 0; at < scan.records.count; at += 1) payloadBytes += scan.records.payloadBytes[at]!;
   }
   const verdict = recovery.verdict();
-  const first = segments.find(({ found }) => found.header.kind === 'valid')?.found.header;
+  const headers = segments.flatMap(({ found: { header } }) =>
+    header.kind === 'valid' ? [header.header] : [],
+  );
   return {
     directory,
     segments: segments.length,
     verdict: verdict.kind === 'corrupt' ? verdict : (state.fault ?? verdict),
-    header: first?.kind === 'valid' ? first.header : null,
+    header: headers[0] ?? null,
+    segmentBytesMax: Math.max(0, ...headers.map(({ segmentBytes }) => segmentBytes)),
     state,
     records,
     payloadBytes,

@@ -8,19 +8,21 @@ import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { crc32c as portableCrc32c } from '../checksum.js';
 import { beginLog, endLog } from '../engine/log-ending.js';
-import { LogWriter } from '../engine/log-writer.js';
+import { LogWriter, segmentBytesFor } from '../engine/log-writer.js';
 import { HeapPlace } from '../engine/places.js';
 import { type RecoveredLog, type RestoredCheckpoint, recoverLog } from '../engine/recover.js';
 import { SynodError } from '../errors.js';
-import { RecordKind } from '../log/format.js';
+import { RecordKind, SEGMENT_BYTES_MAX } from '../log/format.js';
+import { makeLogEntry } from '../log/log-index.js';
 import { loadAddon } from '../native/addon.js';
+import { type Ballot, noBallot } from '../protocol/ballot.js';
 import { type Configuration, memberById } from '../protocol/configuration.js';
 import { DecreeKind, type DecreeReference, noopDecree } from '../protocol/decree.js';
 import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
 import { openMedium } from '../storage/open-medium.js';
 import { decodeConfiguration, encodeConfiguration } from '../wire/configuration-codec.js';
 import { findCheckpoints, latestCheckpoint, readCheckpoint } from './checkpoint-survey.js';
-import { surveyLog } from './log-survey.js';
+import { type LogSurvey, surveyLog } from './log-survey.js';
 
 const crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
 /** Each recovery adds one line of JSON to this file in the data directory. */
@@ -59,14 +61,19 @@ export interface Recovery {
  * `ERR_SYNOD_ARGUMENT` where the replica is no member: it cannot speak for the others.
  */
 export async function openRecovery(dataDir: string): Promise<Recovery> {
-  const { header } = surveyLog(dataDir);
+  const survey = surveyLog(dataDir);
+  const { header } = survey;
   if (header === null)
     throw new SynodError(
       'ERR_SYNOD_LOG_CORRUPT',
       `no segment of the log in ${dataDir} has a header that can be read`,
     );
-  const { cluster, replica, segmentBytes } = header;
-  const medium = openMedium({ kind: 'file', directory: path.join(dataDir, 'log'), segmentBytes });
+  const { cluster, replica } = header;
+  const medium = openMedium({
+    kind: 'file',
+    directory: path.join(dataDir, 'log'),
+    segmentBytes: segmentBytesWithRoom(survey),
+  });
   const events = { onPersisted: (_ticket: number): void => {}, onFailure: (_error: SynodError): void => {} };
   const closeMedium = (): Promise<void> => new Promise((resolve) => medium.close(() => resolve()));
   try {
@@ -86,11 +93,11 @@ export async function openRecovery(dataDir: string): Promise<Recovery> {
       ),
     );
     const incarnation = Buffer.from(recovered.diskIncarnation!).toString('hex');
-    const plan = makePlan(dataDir, cluster, replica, incarnation, recovered);
+    const plan = planRecovery(dataDir, cluster, replica, incarnation, recovered);
     return {
       plan,
       carryOut: async () => {
-        await write(medium, recovered, plan, events);
+        await writeRecovery(medium, recovered, plan, events);
         audit(plan);
       },
       close: closeMedium,
@@ -99,6 +106,19 @@ export async function openRecovery(dataDir: string): Promise<Recovery> {
     await closeMedium();
     throw error;
   }
+}
+
+/** Has room for each decree that may be open: the segments of the log may be of many sizes, and what is kept is written again. */
+function segmentBytesWithRoom({ segmentBytesMax, state }: LogSurvey): number {
+  const { index } = state;
+  const entry = makeLogEntry();
+  let largest = 0;
+  let slot = index.nextSlot(state.chosenThrough + 1);
+  while (index.get(slot, entry)) {
+    largest = Math.max(largest, entry.payloadBytes);
+    slot = index.nextSlot(slot + 1);
+  }
+  return Math.max(segmentBytesMax, Math.min(segmentBytesFor(largest), SEGMENT_BYTES_MAX));
 }
 
 /** What a replica would restore before it opens its log: the newest checkpoint that is sound. */
@@ -111,19 +131,23 @@ function restoredFrom(dataDir: string): RestoredCheckpoint | null {
   const latest = latestCheckpoint(dataDir);
   if (latest === null) return null;
   let first: Configuration | null = null;
+  let promised: Ballot = noBallot;
   readCheckpoint(latest.file, {
-    onHeader: ({ firstConfiguration }) => {
+    onHeader: ({ firstConfiguration, ballot }) => {
       first = decodeConfiguration(firstConfiguration);
+      promised = ballot;
     },
   });
   return {
     slot: latest.slot!,
     configuration: latest.configuration!,
     firstConfiguration: first ?? latest.configuration!,
+    promised,
   };
 }
 
-function makePlan(
+/** What a recovery would keep, lose and put in force. Throws `ERR_SYNOD_ARGUMENT` where the replica cannot speak for the others. */
+export function planRecovery(
   dataDir: string,
   cluster: string,
   replica: string,
@@ -143,6 +167,14 @@ function makePlan(
       `"${replica}" with this disk is no member of configuration ${configuration.number}`,
     );
   const last = keptThrough(protocol);
+  // What comes behind a configuration that is kept goes on from that: its numbers are given out, its version may have been in force.
+  const before = keptConfiguration(protocol, last) ?? configuration;
+  const there = memberById(before, replica);
+  if (there !== undefined && there.incarnation !== incarnation)
+    throw new SynodError(
+      'ERR_SYNOD_ARGUMENT',
+      `"${replica}" has another disk in configuration ${before.number}, which this disk has accepted`,
+    );
   let holes = 0;
   for (let slot = chosen + 1; slot <= last; slot += 1) if (!accepted.has(slot)) holes += 1;
   return {
@@ -151,12 +183,20 @@ function makePlan(
     replica,
     incarnation,
     configuration,
-    lost: configuration.members.filter(({ id }) => id !== replica).map(({ id }) => id),
+    // Those of both: nobody who is left knows which of the two was in force.
+    lost: [...new Set([...configuration.members, ...before.members].map(({ id }) => id))].filter(
+      (id) => id !== replica,
+    ),
     chosen,
     kept: last - chosen - holes,
     holes,
     lostFrom: last + 1,
-    next: { number: nextNumber(protocol), members: [self], nextMember: configuration.nextMember },
+    next: {
+      number: before.number + 1,
+      members: [there ?? self],
+      nextMember: before.nextMember,
+      ...(before.version === undefined ? {} : { version: before.version }),
+    },
   };
 }
 
@@ -171,23 +211,24 @@ function keptThrough({ chosen, accepted, configuration }: RecoveredLog['protocol
   return last;
 }
 
-function nextNumber(protocol: RecoveredLog['protocol']): number {
-  const current = protocol.configuration!.number;
-  const atEnd = protocol.accepted.get(keptThrough(protocol))?.decree.configuration;
-  // A configuration that was accepted at the end is kept, and this one comes behind it.
-  return atEnd?.number === current + 1 ? current + 2 : current + 1;
+/** The configuration that is accepted, and not known to be chosen, in the last slot that is kept; or null. */
+function keptConfiguration(
+  { accepted, configuration }: RecoveredLog['protocol'],
+  last: number,
+): Configuration | null {
+  const atEnd = accepted.get(last)?.decree.configuration;
+  return atEnd?.number === configuration!.number + 1 ? atEnd : null;
 }
 
-async function write(
+/** Settles once all of it is durable, or cannot be written. */
+export async function writeRecovery(
   medium: LogMedium,
   recovered: RecoveredLog,
   plan: RecoveryPlan,
   events: { onPersisted: (ticket: number) => void; onFailure: (error: SynodError) => void },
 ): Promise<void> {
   const { protocol, state, verdict } = recovered;
-  let last = plan.lostFrom;
   await new Promise<void>((resolve, reject) => {
-    let isEnded: () => boolean = () => false;
     const log = new LogWriter({
       medium,
       index: state.index,
@@ -209,8 +250,11 @@ async function write(
       },
       now: Date.now,
       onSegment: (error) => {
-        if (error !== null) reject(error);
-        else put();
+        isFull = error !== null;
+        if (error === null) settle(put);
+        // All is written, and the segment was made ahead: at most the mark goes without.
+        else if (begun && next === slots.length) settle(end);
+        else reject(error);
       },
       onMemory: () => log.prepareStandby(),
     });
@@ -231,35 +275,56 @@ async function write(
     });
     let begun = false;
     let next = 0;
-    /** As far as the segments reach that there are; again when there is another. */
-    const put = (): void => {
+    let isFull = false;
+    const isEnded = endLog(log, () => log.chosen);
+    const settle = (step: () => void): void => {
       try {
-        if (!begun) {
-          begun = true;
-          beginLog(log, state.startNumber + 1, protocol.chosen);
-        }
-        for (; next < slots.length; next += 1) {
-          const { ballot, decree } = slots[next]!;
-          if (!log.hasRoom(decree.bytes)) break;
-          log.appendDecree(RecordKind.learn, 0, ballot, protocol.chosen + 1 + next, decree);
-          log.chosen = protocol.chosen + 1 + next;
-        }
-        log.flush();
-        if (next < slots.length) return;
-        last = log.chosen;
-        isEnded = endLog(log, () => last);
-        if (isEnded()) resolve();
+        step();
       } catch (error) {
         reject(error as Error);
       }
     };
-    events.onFailure = reject;
-    events.onPersisted = (ticket) => {
-      log.onPersisted(ticket);
-      if (next === slots.length && isEnded()) resolve();
+    const end = (): void => {
+      // A segment with room for the mark is being made.
+      if (next < slots.length || (!log.hasRoom(0) && !isFull)) return;
+      if (isEnded()) resolve();
     };
+    /** As far as the segments reach that there are; again when there is another. */
+    const put = (): void => {
+      if (!begun) {
+        begun = true;
+        beginLog(log, state.startNumber + 1, protocol.chosen);
+      }
+      for (; next < slots.length; next += 1) {
+        const { ballot, decree } = slots[next]!;
+        const slot = protocol.chosen + 1 + next;
+        if (!log.hasRoom(decree.bytes)) {
+          // Another segment would be no larger, and none is being made that this could wait for.
+          if (log.hasStandby) throw tooLarge(slot, decree.bytes, plan, log);
+          break;
+        }
+        log.appendDecree(RecordKind.learn, 0, ballot, slot, decree);
+        log.chosen = slot;
+      }
+      log.flush();
+      end();
+    };
+    events.onFailure = reject;
+    events.onPersisted = (ticket) =>
+      settle(() => {
+        log.onPersisted(ticket);
+        end();
+      });
     log.prepareStandby();
   });
+}
+
+function tooLarge(slot: number, bytes: number, { dataDir }: RecoveryPlan, log: LogWriter): SynodError {
+  return new SynodError(
+    'ERR_SYNOD_DATA_DIRECTORY',
+    `slot ${slot} of the log in ${dataDir} has ${bytes} bytes, too many for a segment of ${log.segmentBytes}`,
+    { path: dataDir },
+  );
 }
 
 function audit(plan: RecoveryPlan): void {

@@ -87,6 +87,9 @@ describe.each(['inline', 'worker'] as const)('where a member is, engine %s', (en
       () => 'nowhere' as string,
       () => 7 as unknown as string,
       () => '127.0.0.1:0',
+      // What has no text, and cannot be made into one.
+      () => Object.create(null) as string,
+      () => Promise.reject(Object.create(null)),
     ];
     const resolve = ({ id }: MemberOptions): string | Promise<string> => {
       const next = answers[failures];
@@ -104,6 +107,8 @@ describe.each(['inline', 'worker'] as const)('where a member is, engine %s', (en
     expect(unresolved.filter((line) => line.includes('no directory'))).toHaveLength(1);
     expect(unresolved.some((line) => line.includes('expected host:port, got nowhere'))).toBe(true);
     expect(unresolved.some((line) => line.includes('expected host:port, got 7'))).toBe(true);
+    expect(unresolved.some((line) => line.includes('expected host:port, got [object]'))).toBe(true);
+    expect(unresolved.some((line) => line.endsWith('not known: [object]'))).toBe(true);
   });
 
   it('does not keep replicas from opening and closing where nobody ever says it', async () => {

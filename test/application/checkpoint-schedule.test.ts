@@ -63,4 +63,25 @@ describe('a checkpoint is due', () => {
     expect([1699, 1700].map((bytes) => schedule.isDue(bytes))).toEqual([false, true]);
     expect(schedule.waitMs).toBe(10);
   });
+
+  it('soon again where it could not be made; what is only wanted waits longer each time, until one is made', () => {
+    now = 0;
+    const schedule = scheduleOf(1600, null);
+    const pauses: number[] = [];
+    for (let round = 0; round < 9; round += 1) {
+      schedule.onBegun(1600);
+      schedule.onFailed(1600);
+      expect([1699, 1700].map((bytes) => schedule.isDue(bytes))).toEqual([false, true]);
+      const from = now;
+      while (!schedule.grantsWishes) now += 500;
+      pauses.push(now - from);
+    }
+    expect(pauses).toEqual([1, 2, 4, 8, 16, 32, 64, 64, 64].map((seconds) => seconds * 1000));
+    schedule.onFailed(1600);
+    schedule.onMade();
+    expect(schedule.grantsWishes).toBe(true);
+    schedule.onFailed(1600);
+    now += 1000;
+    expect(schedule.grantsWishes).toBe(true);
+  });
 });

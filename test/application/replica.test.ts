@@ -3,7 +3,10 @@
  * promise settles. Method: one member or three in this process, on memory; both engines.
  */
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Replica, type SynodError } from '../../src/index.js';
 import { setup as buildIfStale } from '../built.setup.js';
 import {
@@ -273,6 +276,36 @@ describe.each(['inline', 'worker'] as const)('a replica that is alone, engine %s
     expect(new Set(stateMachine.commands)).toEqual(
       new Set(['outer', 'then', 'inner0', 'inner1', 'inner2', 'inner3', 'inner4']),
     );
+  });
+});
+
+describe('the engine of a thread of its own', () => {
+  it('is heard in the middle of a call only of memory: listeners, and what they call, come in a later turn, in order', async () => {
+    // No decree fits behind the first records of a segment: what is lent lies in the next one, of which the application must hear first.
+    const limits = { decreeBytesMax: 1024 * 1024 - 12 * 1024, commandBytesMax: 64 * 1024 };
+    const dataDir = mkdtempSync(path.join(tmpdir(), 'synod-heard-'));
+    onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
+    const storage = { kind: 'file', segmentBytes: 1024 * 1024 } as const;
+    const [{ replica, stateMachine }] = (await openCluster(1, {
+      ...{ engine: 'worker', limits, dataDir, storage },
+    })) as [Member];
+    const heard: string[] = [];
+    const inner: Promise<unknown>[] = [];
+    replica.on('role', ({ role }) => heard.push(role));
+    replica.on('primary', () => {
+      heard.push('leads');
+      inner.push(replica.replicate(bytesOf('inner')));
+    });
+    // The application's loop stands still until the engine has lent it memory that it was not told of yet.
+    while (replica.statistics().counters.timesPrimary === 0);
+    const end = performance.now() + 200;
+    while (performance.now() < end);
+    const outer = replica.replicate(bytesOf('outer'));
+    expect(heard, 'nothing within the call').toEqual([]);
+    expect(await outer).toMatch(/:outer$/);
+    expect(heard.slice(-2)).toEqual(['primary', 'leads']);
+    await Promise.all(inner);
+    expect(new Set(stateMachine.commands)).toEqual(new Set(['outer', 'inner']));
   });
 });
 

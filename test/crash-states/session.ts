@@ -209,7 +209,7 @@ export class Session {
     if (!log.hasRoom(0)) return false;
     const slot = history.chosenMax + by;
     // It is durable before the log says that it goes on behind it.
-    history.checkpoint = { slot, configuration: members, firstConfiguration: members };
+    history.checkpoint = { slot, configuration: members, firstConfiguration: members, promised: 0 };
     history.chosenMax = slot;
     history.nextSlot = Math.max(history.nextSlot, slot + 1);
     this.#append({ kind: 'jump', slot }, RecordKind.jump, slot, new Uint8Array(0));

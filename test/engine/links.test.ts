@@ -4,7 +4,7 @@
  * hand, with a clock of their own.
  */
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { crc32c } from '../../src/checksum.js';
 import { encodeHello, type Hello } from '../../src/engine/hello.js';
 import { type Link, Links } from '../../src/engine/links.js';
@@ -101,6 +101,13 @@ class Node {
 
   get up(): string[] {
     return [...this.links.up.keys()].sort();
+  }
+
+  /** Tells the peers of itself, as a replica does every 100 ms. */
+  report(): void {
+    const writer = new FrameWriter(crc32c);
+    const headerBytes = writer.report({ payload: 0n, chosen: 0, applied: 0, flags: 0 });
+    for (const { connection } of this.links.up.values()) connection.send(writer.bytes, headerBytes);
   }
 
   close(): void {
@@ -327,7 +334,7 @@ describe('a peer is refused', () => {
     const [a, b] = [node('a'), node('b')];
     pass(100, [a, b]);
     const twin = node('b', { incarnation: 'e'.repeat(32) }, 'twin', 8002);
-    pass(3000, [a, b, twin]);
+    for (let ms = 0; ms < 3000; ms += 100, b.report()) pass(100, [a, b, twin]);
     expect(a.links.up.get('b')?.peer?.incarnation).toBe(b.hello.incarnation);
     expect(twin.up).toEqual([]);
     expect(twin.said(/refused by peer.*in use by another disk/)).toBe(true);
@@ -338,6 +345,35 @@ describe('a peer is refused', () => {
     b.close();
     pass(5000, [a, twin]);
     expect(twin.up).toEqual(['a']);
+  });
+
+  it('only as long as the other disk with its id is heard: a machine that is gone leaves its connection behind', () => {
+    const [a, b] = [node('a'), node('b')];
+    pass(100, [a, b]);
+    const before = a.links.up.get('b')!;
+    network.cut('a', 'b');
+    const twin = node('b', { incarnation: 'e'.repeat(32) }, 'twin', 8002);
+    pass(HANDSHAKE_TIMEOUT_MS - 200, [a, twin]);
+    expect(twin.said(/in use by another disk/)).toBe(true);
+    expect(a.links.up.get('b')).toBe(before);
+    pass(3000, [a, twin]);
+    expect(a.links.up.get('b')?.peer?.incarnation).toBe(twin.hello.incarnation);
+    expect(twin.up).toEqual(['a']);
+    expect(a.events).toEqual(['up b', 'down a', 'up b']);
+    expect(a.said(/peer is silent, another disk asks/)).toBe(true);
+  });
+
+  it('while the other disk may have been heard of, had this replica not stood still itself', () => {
+    const [a, b] = [node('a'), node('b')];
+    pass(100, [a, b]);
+    b.report();
+    now += 10 * HANDSHAKE_TIMEOUT_MS;
+    a.links.tick(now);
+    const twin = new Stranger('twin', portOf('a'));
+    twin.say(FrameKind.hello, encodeHello({ ...b.hello, incarnation: 'e'.repeat(32) }));
+    settle([a]);
+    expect(twin.text).toMatch(/in use by another disk/);
+    expect(a.links.up.get('b')?.peer?.incarnation).toBe(b.hello.incarnation);
   });
 
   const seen = { start: 5, life: '5'.repeat(16), sequence: 100, promised: 50, accepted: 30 };
@@ -493,6 +529,23 @@ describe('a connection is cut off', () => {
     pass(150, [a]);
     for (const { closed } of strangers) expect(closed).not.toBe(null);
     expect(a.said(/no handshake in time/)).toBe(true);
+  });
+
+  it('whose hello comes byte by byte keeps no receive buffer meanwhile, nor once it is refused', () => {
+    const a = node('a');
+    const stranger = new Stranger('s', portOf('a'));
+    const { reader, connection } = a.newest!;
+    const [lent, released] = [vi.spyOn(reader, 'push'), vi.spyOn(connection, 'release')];
+    const payload = encodeHello({ ...a.hello, id: 'c', cluster: 'other' });
+    const checksum = crc32c(payload, 0, payload.length, 0);
+    const writer = new FrameWriter(crc32c);
+    const header = writer.bytes.subarray(0, writer.plain(FrameKind.hello, 0, payload.length, checksum));
+    for (const byte of Buffer.concat([header, payload, new Uint8Array(100)])) {
+      stranger.sayBytes(Uint8Array.of(byte));
+      settle([a]);
+      expect(released.mock.calls.length).toBe(lent.mock.calls.length);
+    }
+    expect(stranger.text).toMatch(/cluster/);
   });
 
   it('beyond the number of strangers that are heard at once', () => {

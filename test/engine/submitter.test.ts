@@ -143,6 +143,36 @@ describe('Submitter, on the primary', () => {
     secondary.execute();
     expect(secondary.executed).toEqual(secondary.written);
   });
+
+  it('puts no more commands into one decree than it may have, of the outbox and of peers', () => {
+    const secondary = new TwoSides({ batchCommandsMax: 3, decreeCommandsMax: 4 });
+    for (const burst of [1, 2, 3, 1, 1, 1, 1]) {
+      for (let index = 0; index < burst; index += 1) secondary.write(command(10, index));
+      secondary.endBurst();
+      secondary.grants.take();
+    }
+    secondary.becomePrimary();
+    for (const first of [1, 2, 3, 4, 5]) secondary.addForwarded({ first }, peerCommand);
+    secondary.turn();
+    expect(secondary.proposed.map((groups) => groups.map(({ count }) => count))).toEqual([
+      [1, 2],
+      [3, 1],
+      [1, 1, 1],
+      [1, 1, 1, 1],
+      [1],
+    ]);
+  });
+
+  it('takes a batch of a peer that has more commands than a decree of this one may have, alone', () => {
+    const primary = new TwoSides({ decreeCommandsMax: 2 });
+    primary.becomePrimary();
+    const three = Buffer.concat([peerCommand, peerCommand, peerCommand]);
+    primary.addForwarded({ first: 1 }, peerCommand);
+    primary.addForwarded({ first: 2, count: 3 }, three);
+    primary.addForwarded({ first: 5 }, peerCommand);
+    primary.turn();
+    expect(primary.proposed.map((groups) => groups.map(({ count }) => count))).toEqual([[1], [3], [1]]);
+  });
 });
 
 describe('a command with flags', () => {

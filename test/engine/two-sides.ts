@@ -91,6 +91,7 @@ export interface TwoSidesOptions {
   readonly decreeBytesMax?: number;
   readonly batchBytesTarget?: number;
   readonly batchCommandsMax?: number;
+  readonly decreeCommandsMax?: number;
 }
 
 export class TwoSides {
@@ -156,7 +157,7 @@ export class TwoSides {
       grants: this.grants,
       writer: new FrameWriter(crc32c),
       crc32c,
-      decreeBytesMax,
+      limits: { decreeBytesMax, decreeCommandsMax: options.decreeCommandsMax ?? 1000 },
       forwardBytesMax: 16_384,
       bridge: this.engineBridge,
       memory,

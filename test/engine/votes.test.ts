@@ -18,6 +18,8 @@ class Table {
   readonly sent: string[] = [];
   withheld: number[] = [];
   now = 0;
+  /** Of these an accept was passed over. */
+  readonly lost: Set<number> = new Set();
   readonly votes: Votes;
 
   constructor(asks: boolean) {
@@ -26,6 +28,7 @@ class Table {
       writer: new FrameWriter(crc32c),
       crc32c,
       peers: { link: (number) => this.links.get(number) },
+      hasLost: (peer) => this.lost.has(peer),
       ask: (request, id, cookie) => this.asked.push(`${request} ${id} ${text(cookie)}`),
       withhold: (from) => {
         this.withheld = [...from].sort();
@@ -84,6 +87,7 @@ describe('without a hook', () => {
     table.down(3);
     expect(table.withheld).toEqual([2]);
     expect(table.closed).toEqual([]);
+    table.lost.add(2);
     table.votes.onFlag(true);
     expect(table.withheld).toEqual([]);
     expect(table.closed, 'what was passed over comes again').toEqual([2]);
@@ -138,9 +142,10 @@ describe('with a hook', () => {
     expect(table.withheld).toEqual([2]);
   });
 
-  it('goes by the last answer while it asks again, and cuts the link where that was a no', () => {
+  it('goes by the last answer while it asks again, and cuts the link where that was a no and an accept was lost by it', () => {
     table.up(2);
     table.up(3);
+    table.lost.add(3);
     table.votes.onAnswer(1, true);
     table.votes.onAnswer(2, false);
     table.votes.onFlag(true);
@@ -150,6 +155,23 @@ describe('with a hook', () => {
     table.votes.onAnswer(4, true);
     expect(table.withheld).toEqual([]);
     expect(table.closed).toEqual([3]);
+  });
+
+  it('cuts the link of a primary whose accepts were lost while it was asked about, whether it is answered or not', () => {
+    const link = table.up(2);
+    table.votes.onAnswer(1, true);
+    table.votes.onCookie(link, cookieFrame('red'));
+    table.lost.add(2);
+    table.votes.onAnswer(2, true);
+    expect(table.closed).toEqual([2]);
+    table.down(2);
+    table.lost.delete(2);
+    const next = table.up(2);
+    table.votes.onCookie(next, cookieFrame('blue'));
+    table.lost.add(2);
+    table.now += PATIENCE_MS;
+    table.votes.tick(table.now);
+    expect(table.closed).toEqual([2, 2]);
   });
 
   it('takes no cookie that is longer than the bound', () => {

@@ -27,3 +27,20 @@ test('a segment without decrees can go at once, in its turn', () => {
   slots.remove(2);
   expect(slots.droppable(100)).toBeNull();
 });
+
+test('no segment can go below which an unused one still exists, or before the next one', () => {
+  const slots = new SegmentSlots();
+  for (const segment of [3, 5, 9]) slots.add(segment);
+  for (const segment of [4, 7]) slots.addUnused(segment);
+  // Without segment 3 the log would begin with what is left of 4.
+  expect(slots.droppable(100)).toBeNull();
+  slots.removeUnused(4);
+  expect([...slots.unused]).toEqual([7]);
+  expect(slots.droppable(100)).toEqual({ segment: 3, next: 5 });
+  slots.remove(3);
+  expect(slots.droppable(100)).toBeNull();
+  slots.removeUnused(7);
+  expect(slots.droppable(100)).toEqual({ segment: 5, next: 9 });
+  slots.addUnused(2);
+  expect(slots.droppable(100)).toBeNull();
+});

@@ -1,7 +1,13 @@
 /** Aim: one line per event whatever is logged, in the order of the fields, and never an exception. */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import ts from 'typescript';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SynodError } from '../../src/errors.js';
 import { createLogger, type LoggerOptions, logLevels, silentLogger } from '../../src/logger.js';
 
@@ -136,5 +142,51 @@ describe('the form for people', () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the escapes that colour the line.
     const plain = lines[0]!.replaceAll(/\u001b\[[0-9;]*m/g, '');
     expect(plain).toBe('00:00:00.000 warn  [a] peer lost peer=b text="two words\\nand a line"\n');
+  });
+});
+
+describe('standard error', () => {
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'synod-logger-'));
+    for (const name of ['logger', 'errors']) {
+      const source = readFileSync(new URL(`../../src/${name}.ts`, import.meta.url), 'utf8');
+      const { outputText } = ts.transpileModule(source, {
+        compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
+      });
+      writeFileSync(path.join(folder, `${name}.js`), outputText);
+    }
+    writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('that nobody reads any more takes no process with it, and still ends one that writes there itself', async () => {
+    const script = `
+      import { createLogger } from ${JSON.stringify(path.join(folder, 'logger.js'))};
+      const logger = createLogger({ form: 'json' });
+      const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
+      process.stdin.once('data', async () => {
+        for (let line = 0; line < 20; line += 1) {
+          logger.warn({ line }, 'x'.repeat(100));
+          await turn();
+        }
+        const listeners = process.stderr.listenerCount('error');
+        process.stdout.write('logged, listeners ' + listeners + ' ', () => {
+          process.once('uncaughtException', ({ code }) => process.stdout.write(code, () => process.exit(0)));
+          process.stderr.write('own');
+        });
+      });`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    let told = '';
+    child.stdout.on('data', (text) => {
+      told += text;
+    });
+    child.stderr.destroy();
+    await once(child.stderr, 'close');
+    child.stdin.write('go');
+    const [code] = await once(child, 'exit');
+    expect([told, code]).toEqual(['logged, listeners 0 EPIPE', 0]);
   });
 });

@@ -174,9 +174,9 @@ export class Scene {
     return this.replica.role;
   }
 
-  /** The effects that are due, as text. */
-  take(): string[] {
-    const effects = this.replica.takeEffects();
+  /** The effects that are due, as text. `room`: bytes that the log has room for. */
+  take(room?: number): string[] {
+    const effects = this.replica.takeEffects(room);
     for (const effect of effects) if (effect.kind === 'append') this.#writes = effect.write;
     return effects.map(showEffect);
   }

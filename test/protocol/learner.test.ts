@@ -42,10 +42,9 @@ describe('a checkpoint that is durable here', () => {
     scene.receive(2, accept(1, 2, 1, 'x'));
     scene.receive(2, accept(1, 2, 2, 'y'));
     scene.receive(2, accept(1, 2, 3, 'z'));
-    expect(scene.feed({ kind: 'installed', slot: 2, configuration: configured(scene) })).toEqual([
-      'append 4: jump to slot 2',
-      'chosen 2',
-    ]);
+    expect(scene.feed({ kind: 'installed', slot: 2, configuration: configured(scene), promised: 0 })).toEqual(
+      ['append 4: jump to slot 2', 'chosen 2'],
+    );
     expect([...scene.replica.accepted.keys()]).toEqual([3]);
     expect(scene.receive(2, heartbeat(1, 2, 3))[0]).toBe('chosen 3');
   });
@@ -54,9 +53,9 @@ describe('a checkpoint that is durable here', () => {
     const scene = new Scene().toPrimary();
     for (const name of ['x', 'y', 'z']) scene.feed({ kind: 'propose', decree: decree(name) });
     scene.durable();
-    expect(scene.feed({ kind: 'installed', slot: 2, configuration: configured(scene) })).toContain(
-      'chosen 2',
-    );
+    expect(
+      scene.feed({ kind: 'installed', slot: 2, configuration: configured(scene), promised: 0 }),
+    ).toContain('chosen 2');
     expect(scene.role).toBe('primary');
     expect(scene.receive(2, { kind: 'accepted', ballot: b(1, 1), from: 1, through: 3 })).toContain(
       'chosen 3',
@@ -78,7 +77,7 @@ describe('a checkpoint that is durable here', () => {
         members: smaller.members.map(({ id, address = '' }) => ({ id, address })),
       },
     });
-    expect(scene.feed({ kind: 'installed', slot: 2, configuration: smaller })).toEqual(
+    expect(scene.feed({ kind: 'installed', slot: 2, configuration: smaller, promised: b(1, 1) })).toEqual(
       expect.arrayContaining([
         'change 1: configuration 2',
         'chosen 2',
@@ -92,7 +91,7 @@ describe('a checkpoint that is durable here', () => {
   it('tells a primary, if it did not, that another one was elected', () => {
     const scene = new Scene().toPrimary();
     scene.feed({ kind: 'propose', decree: decree('x') });
-    scene.feed({ kind: 'installed', slot: 2, configuration: configured(scene) });
+    scene.feed({ kind: 'installed', slot: 2, configuration: configured(scene), promised: 0 });
     expect(scene.role).toBe('secondary');
   });
 
@@ -100,7 +99,9 @@ describe('a checkpoint that is durable here', () => {
     const scene = new Scene().toSecondaryOf(2);
     scene.receive(2, accept(1, 2, 1, 'x'));
     scene.receive(2, heartbeat(1, 2, 1));
-    expect(scene.feed({ kind: 'installed', slot: 1, configuration: configured(scene) })).toEqual([]);
+    expect(scene.feed({ kind: 'installed', slot: 1, configuration: configured(scene), promised: 0 })).toEqual(
+      [],
+    );
     expect(scene.replica.chosen).toBe(1);
   });
 
@@ -111,6 +112,7 @@ describe('a checkpoint that is durable here', () => {
       kind: 'installed',
       slot: 4_000_000_000,
       configuration: configured(scene),
+      promised: 0,
     });
     expect(effects).toEqual([
       'append 1: jump to slot 4000000000',
@@ -123,7 +125,7 @@ describe('a checkpoint that is durable here', () => {
     const scene = new Scene().toSecondaryOf(2);
     const { members } = configured(scene);
     const later = { number: 7, members, nextMember: 9 };
-    scene.feed({ kind: 'installed', slot: 9, configuration: later });
+    scene.feed({ kind: 'installed', slot: 9, configuration: later, promised: b(3, 3) });
     expect(scene.replica.configuration?.number).toBe(7);
     expect(scene.replica.role).toBe('secondary');
   });

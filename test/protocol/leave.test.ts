@@ -51,9 +51,11 @@ describe('a replica whose application is asked before it leads', () => {
   it('takes silence for a no, and a late yes for nothing', () => {
     const scene = suspecting();
     expect(scene.wait(PATIENCE_MS + 10)).toEqual([]);
+    expect(scene.replica.askedToLead).toBe(0);
     expect(scene.feed(yes(1))).toEqual([]);
     expect(scene.role).toBe('secondary');
     expect(scene.wait(310)).toEqual(['ask-to-lead 2']);
+    expect(scene.replica.askedToLead).toBe(2);
   });
 
   it('needs no leave any more where a primary was heard meanwhile', () => {
@@ -130,6 +132,18 @@ describe('a replica that withholds its vote', () => {
       'send 2: fetch',
     ]);
     expect(scene.replica.primary).toBe(2);
+  });
+
+  it('knows whose accepts it passed over, on the link that stands', () => {
+    const scene = new Scene().toSecondaryOf(2);
+    scene.receive(2, accept(1));
+    scene.feed(withhold(2));
+    expect(scene.replica.hasPassedOver(2)).toBe(false);
+    scene.receive(2, accept(2));
+    expect(scene.replica.hasPassedOver(2)).toBe(true);
+    scene.feed({ kind: 'peer-down', peer: 2 });
+    scene.feed({ kind: 'peer-up', peer: 2 });
+    expect(scene.replica.hasPassedOver(2)).toBe(false);
   });
 
   it('still refuses who is behind, and acknowledges what it accepted before', () => {

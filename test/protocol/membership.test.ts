@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Configuration } from '../../src/protocol/configuration.js';
-import { readmit } from '../../src/protocol/configuration.js';
+import { readmit, UNKNOWN_DISK } from '../../src/protocol/configuration.js';
 import {
   b,
   configurationDecree,
@@ -111,7 +111,8 @@ describe('a replica with another disk', () => {
     scene.wait(10);
     const learned = configurationDecree(second);
     expect(scene.receive(1, { kind: 'learn', slot: 1, ballot: b(1, 1), decree: learned })).toEqual([
-      'append 1: learn 1.1 slot 1 configuration 2',
+      'append 1: promise 1.1',
+      'append 2: learn 1.1 slot 1 configuration 2',
       'chosen 1',
       'configuration 2: 1=a 2=b 4=c, self 4',
       'status: secondary, primary 0, ballot -',
@@ -123,7 +124,8 @@ describe('a replica with another disk', () => {
     expect(scene.role).toBe('secondary');
     const learned = configurationDecree(second);
     expect(scene.receive(1, { kind: 'learn', slot: 1, ballot: b(1, 1), decree: learned })).toEqual([
-      'append 1: learn 1.1 slot 1 configuration 2',
+      'append 1: promise 1.1',
+      'append 2: learn 1.1 slot 1 configuration 2',
       'chosen 1',
       'configuration 2: 1=a 2=b 4=c, self 0',
       'status: learner, primary 0, ballot -',
@@ -189,6 +191,27 @@ describe('the primary lets a replica in again', () => {
     scene.receive(outsider, join);
     const other = { ...join, id: 'd', incarnation: incarnationOf('d', 2) };
     expect(scene.receive(outsider + 1, other)).toEqual([`send ${outsider + 1}: defunct: chosen 0`]);
+  });
+
+  it('under the number that its disk had, where its place waits for any disk: it may be in the middle of a session', () => {
+    // c was taken out, and put back by force while nobody was linked to it.
+    const configuration = {
+      number: 3,
+      members: [...configurationOf(3).members.slice(0, 2), { number: 4, id: 'c', incarnation: UNKNOWN_DISK }],
+      nextMember: 5,
+    };
+    const admitted = (former: number): readonly number[] => {
+      const scene = new Scene({ configuration, linked: [2] }).toPrimary();
+      scene.replica.step(scene.from(outsider, { ...join, former }), scene.now);
+      scene.take();
+      return scene.replica.accepted.get(1)!.decree.configuration!.members.map(({ number }) => number);
+    };
+    expect(admitted(3)).toEqual([1, 2, 3]);
+    expect(admitted(0), 'a disk that had none').toEqual([1, 2, 5]);
+    expect(admitted(2), 'the number of a member').toEqual([1, 2, 5]);
+    expect(admitted(9), 'a number that was not given out').toEqual([1, 2, 5]);
+    const other = readmit(configurationOf(3), 'c', incarnationOf('c', 2), 3);
+    expect(other.members[2]?.number, 'another disk holds the place').toBe(4);
   });
 
   it('and a secondary only tells how far it is', () => {

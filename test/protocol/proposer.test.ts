@@ -1,6 +1,7 @@
 /** Phase 1 for every open slot at once, then phase 2 with many slots in flight (rules 3, 4 and 7). */
 
 import { describe, expect, it } from 'vitest';
+import { RECORD_BYTES } from '../../src/protocol/decree.js';
 import type { Accepted, HeartbeatReply, Message } from '../../src/protocol/messages.js';
 import {
   b,
@@ -91,6 +92,70 @@ describe('phase 1', () => {
       'append 3: accept 5.1 slot 2 high',
       'append 4: accept 5.1 slot 3 no-op',
       'append 5: accept 5.1 slot 4 far',
+    ]);
+  });
+
+  it('proposes what it found as far as the log has room, and the rest behind it, before anything new', () => {
+    const scene = new Scene({
+      accepted: {
+        1: [b(1, 2), decree('one', 400)],
+        2: [b(1, 2), decree('two', 400)],
+        4: [b(1, 2), decree('four', 400)],
+      },
+    }).toPreparing();
+    scene.durable();
+    const { replica } = scene;
+    const message = { kind: 'promised', ballot: b(2, 1), entries: 0, chosen: 0 } as const;
+    const room = 400 + RECORD_BYTES;
+    replica.step(scene.from(2, message), scene.now);
+    const records = (effects: string[]): string[] => effects.filter((effect) => effect.startsWith('append'));
+    expect(records(scene.take(room))).toEqual(['append 2: accept 2.1 slot 1 one']);
+    expect([scene.role, replica.canPropose, replica.lastProposed, replica.openThrough]).toEqual([
+      'primary',
+      false,
+      1,
+      4,
+    ]);
+    replica.step({ kind: 'tick' }, scene.now);
+    expect(records(scene.take(room - 1)), 'no room').toEqual([]);
+    expect(records(scene.take(room + RECORD_BYTES))).toEqual([
+      'append 3: accept 2.1 slot 2 two',
+      'append 4: accept 2.1 slot 3 no-op',
+    ]);
+    // What is chosen of it goes on meanwhile.
+    replica.step({ kind: 'durable', write: 4 }, scene.now);
+    replica.step(scene.from(2, { kind: 'accepted', ballot: b(2, 1), from: 1, through: 3 }), scene.now);
+    expect(scene.take(0)).toContain('chosen 3');
+    expect(replica.canPropose).toBe(false);
+    expect(records(scene.take(room))).toEqual(['append 5: accept 2.1 slot 4 four']);
+    expect(replica.canPropose).toBe(true);
+  });
+
+  it('hands over nothing, and lets nobody in, before all of it is proposed again', () => {
+    const scene = new Scene({ accepted: { 1: [b(1, 2), decree('one', 400)] } }).toPreparing();
+    scene.durable();
+    scene.replica.step(
+      scene.from(2, { kind: 'promised', ballot: b(2, 1), entries: 0, chosen: 0 }),
+      scene.now,
+    );
+    scene.take(0);
+    scene.replica.step({ kind: 'relinquish', request: 1, to: 2 }, scene.now);
+    const reply = {
+      kind: 'heartbeat-reply',
+      ballot: b(2, 1),
+      round: 0,
+      from: 1,
+      through: 0,
+      chosen: 0,
+      standing: 1,
+    } as const;
+    scene.replica.step(scene.from(2, reply), scene.now);
+    expect(scene.take(0).filter((effect) => effect.includes('hand-over'))).toEqual([]);
+    scene.take();
+    scene.durable();
+    scene.replica.step(scene.from(2, { ...reply, through: 1 }), scene.now);
+    expect(scene.take().filter((effect) => effect.includes('hand-over'))).toEqual([
+      'send 2: hand-over 2.1: through 1',
     ]);
   });
 

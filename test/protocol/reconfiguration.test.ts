@@ -248,7 +248,7 @@ describe('what became of a change', () => {
     const scene = overtaken();
     const next = reconfigure(configurationOf(3), wanted(ids), '');
     const configuration: Configuration = number === 1 ? configurationOf(3) : { ...next, number };
-    expect(answers(scene.feed({ kind: 'installed', slot: 5, configuration }))).toEqual([
+    expect(answers(scene.feed({ kind: 'installed', slot: 5, configuration, promised: 0 }))).toEqual([
       `change 1: ${expected}`,
     ]);
   });

@@ -3,12 +3,13 @@
  * before is still there.
  */
 
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SynodError } from '../../src/errors.js';
 import {
+  type CheckpointFile,
   checkpointName,
   FileCheckpointStore,
   parseCheckpointName,
@@ -44,13 +45,49 @@ function call<T>(start: (callback: Callback<T>) => void): Promise<T> {
 const list = (): Promise<readonly { slot: number; bytes: number }[]> => call((done) => store.list(done));
 
 async function write(slot: number, text: string): Promise<void> {
-  const file = await call<import('../../src/storage/checkpoint-store.js').CheckpointFile>((done) =>
-    store.create(slot, 'made', done),
-  );
+  const file = await call<CheckpointFile>((done) => store.create(slot, 'made', done));
   for (const part of text.match(/.{1,3}/gs) ?? [])
     await call<void>((done) => file.append(Buffer.from(part), done));
   await call<void>((done) => file.commit(done));
 }
+
+const unfinished = (): boolean => existsSync(path.join(root, 'checkpoints', 'made.checkpoint.new'));
+
+describe('a checkpoint that does not get its name', () => {
+  for (const failing of ['fsync', 'close', 'rename'] as const)
+    it(`because of ${failing} leaves its room to others`, async () => {
+      await list();
+      const file = await call<CheckpointFile>((done) => store.create(7, 'made', done));
+      await call<void>((done) => file.append(Buffer.from('x'), done));
+      expect(unfinished()).toBe(true);
+      faulty.inject({ at: 0, code: 'ENOSPC', matches: (name) => name === failing });
+      await expect(call<void>((done) => file.commit(done))).rejects.toMatchObject({
+        code: 'ERR_SYNOD_STORAGE_FULL',
+        message: expect.stringContaining(failing),
+      });
+      expect(readdirSync(path.join(root, 'checkpoints'))).toEqual([]);
+    });
+
+  it('is reported by what went wrong first', async () => {
+    await list();
+    const file = await call<CheckpointFile>((done) => store.create(7, 'made', done));
+    const matches = (name: string): boolean => ['fsync', 'close', 'unlink'].includes(name);
+    faulty.inject({ at: 0, code: 'ENOSPC', matches, lasting: true });
+    await expect(call<void>((done) => file.commit(done))).rejects.toThrow('ENOSPC: injected, fsync');
+    expect(faulty.faults).toBe(3);
+    expect(unfinished()).toBe(true);
+  });
+
+  it('but has it where only the folder was not synced', async () => {
+    await list();
+    const file = await call<CheckpointFile>((done) => store.create(7, 'made', done));
+    await call<void>((done) => file.append(Buffer.from('x'), done));
+    faulty.inject({ at: 1, code: 'EIO', matches: (name) => name === 'fsync' });
+    await expect(call<void>((done) => file.commit(done))).rejects.toThrow('EIO');
+    faulty.inject(null);
+    expect(await list()).toEqual([{ slot: 7, bytes: 1 }]);
+  });
+});
 
 describe('a checkpoint store', () => {
   it('lists what is whole, newest first, and reads it', async () => {
@@ -70,9 +107,7 @@ describe('a checkpoint store', () => {
 
   it('gives a name only at the end, and none to what was abandoned', async () => {
     await list();
-    const file = await call<import('../../src/storage/checkpoint-store.js').CheckpointFile>((done) =>
-      store.create(7, 'made', done),
-    );
+    const file = await call<CheckpointFile>((done) => store.create(7, 'made', done));
     await call<void>((done) => file.append(Buffer.from('x'), done));
     expect(await list()).toEqual([]);
     await call<void>((done) => file.abandon(done));

@@ -98,6 +98,55 @@ describe('directory lock', () => {
     expect(fs.readdirSync(directory).filter((name) => name.endsWith('.owner'))).toEqual([]);
   });
 
+  describe('a claim of another boot', () => {
+    const claimPath = (): string => path.join(directory, '4711-a.owner');
+    const put = (claim: object): void => fs.writeFileSync(claimPath(), JSON.stringify(claim));
+    const other = { pid: 4711, started: '1', namespace: 'another-boot pid:[1]', kernelLock: false };
+
+    /** What this machine calls itself. */
+    async function machine(): Promise<unknown> {
+      const held = await lock(directory);
+      const [name] = fs.readdirSync(directory).filter((file) => file.endsWith('.owner'));
+      const claim = JSON.parse(fs.readFileSync(path.join(directory, name!), 'utf8')) as { machine: unknown };
+      held.unlock();
+      return claim.machine;
+    }
+
+    test('on another machine keeps it, and says what to delete', async () => {
+      const refusal = { code: 'ERR_SYNOD_DATA_DIRECTORY', path: directory };
+      put({ ...other, machine: 'another' });
+      await expect(lock(directory)).rejects.toMatchObject(refusal);
+      await expect(lock(directory)).rejects.toThrow(`if that one is gone, delete ${claimPath()}`);
+      // It tells nothing of where it runs.
+      put({ ...other, namespace: null, machine: 'another' });
+      await expect(lock(directory)).rejects.toMatchObject(refusal);
+      fs.rmSync(claimPath());
+      (await lock(directory)).unlock();
+    });
+
+    test('on this machine does not keep it', async () => {
+      const here = await machine();
+      expect(here).toMatch(/^[0-9a-f]{32}$/);
+      put({ ...other, machine: here });
+      (await lock(directory)).unlock();
+      expect(fs.existsSync(claimPath())).toBe(false);
+    });
+  });
+
+  test.skipIf(process.platform !== 'linux')(
+    'a living process of this boot keeps it, and a dead one does not, whatever the machine was called then',
+    async () => {
+      const owner = await spawnOwner();
+      const name = fs.readdirSync(directory).find((file) => file.endsWith('.owner'))!;
+      const claim = JSON.parse(fs.readFileSync(path.join(directory, name), 'utf8')) as object;
+      fs.writeFileSync(path.join(directory, name), JSON.stringify({ ...claim, machine: 'renamed' }));
+      await expect(lock(directory)).rejects.toThrow(`process ${owner.pid} has it`);
+      owner.kill('SIGKILL');
+      await once(owner, 'exit');
+      (await lock(directory)).unlock();
+    },
+  );
+
   test.skipIf(process.platform !== 'linux')(
     'a claim of another container of this boot keeps it, and says what to delete',
     async () => {

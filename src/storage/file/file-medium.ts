@@ -26,6 +26,8 @@ export interface FileMediumOptions {
   readonly directory: string;
   /** A multiple of 4096 from 16 KiB to 1 GiB. */
   readonly segmentBytes: number;
+  /** Whoever opens it has locked the directory, and unlocks it once it is closed. */
+  readonly isLocked?: boolean | undefined;
   /** For tests: calls that fail when they are told to. */
   readonly fileSystem?: FileSystem;
 }

@@ -29,6 +29,8 @@ export interface PmemMediumOptions {
   readonly directory: string;
   /** A multiple of 4096 from 16 KiB to 1 GiB. */
   readonly segmentBytes: number;
+  /** Whoever opens it has locked the directory, and unlocks it once it is closed. */
+  readonly isLocked?: boolean | undefined;
   /** Takes any file system, and is not durable then. */
   readonly allowVolatile?: boolean;
   /** For tests. */

@@ -35,6 +35,8 @@ export interface UringMediumOptions {
   readonly directory: string;
   /** A multiple of 4096 from 16 KiB to 1 GiB. */
   readonly segmentBytes: number;
+  /** Whoever opens it has locked the directory, and unlocks it once it is closed. */
+  readonly isLocked?: boolean | undefined;
   /** For tests: calls that fail when they are told to. Log writes do not go through it. */
   readonly fileSystem?: FileSystem;
   /** Writes in flight at most. Default 4. */

@@ -69,7 +69,7 @@ export const checkpoints: readonly Mutant[] = [
     edits: [
       {
         file: PROGRESS,
-        find: 'if (configuration.number > (context.configuration?.number ?? 0)) this.#succeed(configuration);',
+        find: 'if (isNewer) this.#succeed(configuration);',
         put: '',
       },
     ],

@@ -186,8 +186,8 @@ export const learning: readonly Mutant[] = [
     edits: [
       {
         file: PROPOSER,
-        find: 'const isOutdated = found.configuration !== null && found.configuration.number !== nextConfiguration;',
-        put: 'const isOutdated = found.configuration !== null && nextConfiguration === 0;',
+        find: 'found.configuration !== null && found.configuration.number !== this.#context.configuration!.number + 1;',
+        put: 'found.configuration !== null && this.#context.configuration!.number === 0;',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/membership.test.ts' }],
@@ -199,8 +199,8 @@ export const learning: readonly Mutant[] = [
     edits: [
       {
         file: 'protocol/configuration.ts',
-        find: '? { ...member, number: current.nextMember, incarnation } : member',
-        put: '? { ...member, incarnation } : member',
+        find: 'const number = keeps ? former : current.nextMember;',
+        put: 'const number = keeps ? former : memberById(current, id)!.number;',
       },
     ],
     killedBy: [{ check: 'simulation', seeds: 200 }],

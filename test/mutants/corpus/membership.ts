@@ -11,6 +11,26 @@ const explorer = (scope: string) => ({ check: 'explorer', scope, statesMax: 500_
 
 export const membership: readonly Mutant[] = [
   {
+    name: 'newcomers-begin-with-ballots-of-their-own',
+    fault: 'ballots',
+    mimics: 'a joint set of acceptors in which newcomers number their ballots from the beginning',
+    edits: [
+      {
+        file: 'protocol/acceptor.ts',
+        find: 'if (decree.configuration !== null) this.promiseAtLeast(ballot);',
+        put: '',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/old-acceptances.test.ts' }],
+  },
+  {
+    name: 'checkpoint-brings-a-configuration-without-its-ballots',
+    fault: 'ballots',
+    mimics: 'a snapshot is installed without the term in which its members were decided',
+    edits: [{ file: PROGRESS, find: 'if (isNewer) this.#acceptor.promiseAtLeast(promised);', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/protocol/old-acceptances.test.ts' }],
+  },
+  {
     name: 'who-was-taken-out-goes-on-voting',
     fault: 'configuration',
     mimics: 'hashicorp/raft#524: a server that was removed goes on taking part',
@@ -170,8 +190,8 @@ export const membership: readonly Mutant[] = [
     edits: [
       {
         file: 'protocol/progress.ts',
-        find: 'if (configuration.number > (context.configuration?.number ?? 0)) this.#succeed(configuration);',
-        put: 'if (configuration.number > (context.configuration?.number ?? 0)) this.configure(configuration);',
+        find: 'if (isNewer) this.#succeed(configuration);',
+        put: 'if (isNewer) this.configure(configuration);',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/learner.test.ts' }],

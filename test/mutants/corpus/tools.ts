@@ -37,8 +37,8 @@ export const tools: readonly Mutant[] = [
     edits: [
       {
         file: 'tools/recover.ts',
-        find: 'members: [self], nextMember',
-        put: 'members: configuration.members, nextMember',
+        find: 'members: [there ?? self],',
+        put: 'members: configuration.members,',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/tools/recover.test.ts' }],
