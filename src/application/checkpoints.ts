@@ -83,7 +83,11 @@ interface Adoption {
 }
 
 /** A checkpoint that somebody waits for. */
-type Waiting = (error: SynodError | null, slot?: Slot) => void;
+/** Called with the slot of one that has what was executed up to `slot`. */
+interface Waiting {
+  readonly slot: Slot;
+  readonly done: (error: SynodError | null, slot?: Slot) => void;
+}
 
 export class ApplicationCheckpoints {
   readonly #options: ApplicationCheckpointsOptions;
@@ -183,8 +187,8 @@ export class ApplicationCheckpoints {
   }
 
   /** Makes one as soon as possible, and calls back when it is durable. */
-  request(slot: Slot, done: Waiting): void {
-    this.#waiting.push(done);
+  request(slot: Slot, done: Waiting['done']): void {
+    this.#waiting.push({ slot, done });
     // Asked for by the state machine, or by a listener, in the middle of a decree: what is restored from that would pass over the rest of
     // the decree. Behind it there is another look.
     if (!this.#options.executor.isExecuting) this.afterDecrees(slot);
@@ -406,8 +410,11 @@ export class ApplicationCheckpoints {
     });
   }
 
+  /** With a checkpoint: whoever asked when no more than that was executed. For the others another one is made. */
   #settle(error: SynodError | null, slot?: Slot): void {
-    for (const done of this.#waiting.splice(0)) done(error, slot);
+    const due = this.#waiting.filter((one) => slot === undefined || one.slot <= slot);
+    this.#waiting = this.#waiting.filter((one) => !due.includes(one));
+    for (const { done } of due) done(error, slot);
   }
 
   #notice({ header, bytes }: CheckpointFacts): CheckpointNotice {

@@ -218,8 +218,8 @@ export class Proposer {
    */
   adopt(room: number): void {
     let left = room;
-    while (this.isAdopting) {
-      const decree = this.#found(this.last + 1);
+    for (let slot = this.last + 1; slot <= this.adopted; slot += 1) {
+      const decree = this.#found(slot);
       left -= bytesInLog(decree);
       if (left < 0) return;
       this.#propose(decree);

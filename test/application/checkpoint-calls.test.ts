@@ -101,6 +101,24 @@ describe('checkpoint()', () => {
     expect(again.texts).toEqual(['a', 'b', 'checkpoint', 'c', 'z']);
   });
 
+  it('has everything that was executed before the call, also where another one was being made by then', async () => {
+    const [port] = (await freePorts(1)) as [number];
+    const machine = new Texts();
+    const replica = await open(machine, port);
+    await replica.replicate(bytesOf('a'));
+    let goOn = (): void => {};
+    machine.pieces = new Promise((resolve) => {
+      goOn = resolve;
+    });
+    const first = replica.checkpoint();
+    await replica.replicate(bytesOf('b'));
+    const { applied } = await replica.status();
+    const second = replica.checkpoint();
+    goOn();
+    expect(await first).toBeLessThan(applied);
+    expect(await second).toBe(applied);
+  });
+
   it('from within a listener that hears of a change of the members has that change behind it', async () => {
     const [port] = (await freePorts(1)) as [number];
     const replica = await open(new Texts(), port);
@@ -241,26 +259,26 @@ describe('who waits for a checkpoint while one is copied to catch up', () => {
   }
 
   it('is told of the one that is restored: it has all that was executed before', () => {
-    receive(9);
+    receive(19);
     checkpoints.request(12, wait);
-    checkpoints.onCopied(9);
+    checkpoints.onCopied(19);
     checkpoints.request(12, wait);
     expect(told).toEqual([]);
     // The disk has answered, and the one that was being made is gone.
     letThrough();
     expect(told).toEqual([]);
     for (const call of restored.splice(0)) call();
-    expect(told).toEqual([9, 9]);
+    expect(told).toEqual([19, 19]);
   });
 
   it('is told the same where the disk answers last', () => {
-    receive(9);
+    receive(19);
     checkpoints.request(12, wait);
-    checkpoints.onCopied(9);
+    checkpoints.onCopied(19);
     for (const call of restored.splice(0)) call();
-    expect(told).toEqual([9]);
+    expect(told).toEqual([19]);
     letThrough();
-    expect(told).toEqual([9]);
+    expect(told).toEqual([19]);
   });
 
   it('is told that the replica is fenced, where that comes first; and none is begun from there on', () => {
