@@ -153,8 +153,8 @@ export const proposing: readonly Mutant[] = [
     edits: [
       {
         file: PROPOSER,
-        find: 'const found = this.#best.get(slot)?.decree ?? noopDecree;',
-        put: 'const found = this.#best.get(slot)?.decree;\n      if (found === undefined) continue;',
+        find: 'const decree = this.#found(slot);',
+        put: 'if (!this.#best.has(slot)) continue;\n      const decree = this.#found(slot);',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/proposer.test.ts' }],
