@@ -191,7 +191,7 @@ export class LogWriter {
     const from = Math.max(this.#tail, this.lentEnd);
     const begun = this.#memory === null ? 0 : this.segmentBytes - from;
     const standby = this.#standby === null ? 0 : this.segmentBytes - SEGMENT_HEADER_BYTES;
-    return Math.max(begun, standby) - PADDING_MAX - RECORDS_SPARE * (RECORD_HEADER_BYTES + 8);
+    return Math.max(begun, standby) - roomFor(0, RECORDS_SPARE);
   }
 
   /** The greatest payload that a record can have. */

@@ -1,6 +1,7 @@
 /** Phase 1 for every open slot at once, then phase 2 with many slots in flight (rules 3, 4 and 7). */
 
 import { describe, expect, it } from 'vitest';
+import { RECORD_HEADER_BYTES } from '../../src/log/format.js';
 import { RECORD_BYTES } from '../../src/protocol/decree.js';
 import type { Accepted, HeartbeatReply, Message } from '../../src/protocol/messages.js';
 import {
@@ -107,6 +108,9 @@ describe('phase 1', () => {
     const { replica } = scene;
     const message = { kind: 'promised', ballot: b(2, 1), entries: 0, chosen: 0 } as const;
     const room = 400 + RECORD_BYTES;
+    expect(RECORD_BYTES, 'what a record takes beside its decree, padded').toBeGreaterThanOrEqual(
+      RECORD_HEADER_BYTES + 8,
+    );
     replica.step(scene.from(2, message), scene.now);
     const records = (effects: string[]): string[] => effects.filter((effect) => effect.startsWith('append'));
     expect(records(scene.take(room))).toEqual(['append 2: accept 2.1 slot 1 one']);
