@@ -4,8 +4,10 @@
  */
 
 import { beforeEach, describe, expect, it } from 'vitest';
+import { CheckpointCopies, type CheckpointCopy } from '../../src/application/checkpoint-copies.js';
 import { ApplicationCheckpoints, type DurableCheckpoint } from '../../src/application/checkpoints.js';
 import { crc32c } from '../../src/checksum.js';
+import type { CopyOrder } from '../../src/engine/checkpoint-demand.js';
 import type { CheckpointNotice } from '../../src/engine/checkpoints.js';
 import type { CheckpointFile } from '../../src/storage/checkpoint-store.js';
 import { silentLogger } from './support.js';
@@ -125,6 +127,31 @@ describe('a checkpoint that was copied on demand', () => {
     expect(told).toEqual([7]);
     checkpoints.expect(6, ({ slot }) => void told.push(slot));
     expect(told).toEqual([7, 7]);
+  });
+
+  it('is not told of to who asked for it, where the engine has one as new, before the state is restored from that', () => {
+    const told: CheckpointCopy[] = [];
+    const orders: CopyOrder[] = [];
+    const copies = new CheckpointCopies({
+      replica: 'a',
+      checkpoints: () => checkpoints,
+      applied: () => 5,
+      send: (order) => void orders.push(order),
+      startTimer: () => () => {},
+    });
+    copies.copy(
+      {},
+      { resolve: (copy) => void told.push(copy), reject: (error) => expect.fail(error.message) },
+    );
+    expect(orders).toEqual([{ kind: 'copy', request: 1, from: null }]);
+    copies.onSettled({
+      kind: 'copy-settled',
+      request: 1,
+      outcome: { kind: 'not-newer', newest: copyOf(6) },
+    });
+    expect(told).toEqual([]);
+    adopt(6, 6);
+    expect(told).toEqual([{ slot: 6, bytes: 1006, from: null }]);
   });
 
   it('is left to the next start where the replica is closed', () => {

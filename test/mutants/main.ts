@@ -142,6 +142,7 @@ async function run(options: Arguments): Promise<number> {
     const canary = outcomes.find(({ mutant }) => mutant.name === CANARY);
     if (canary !== undefined && !isKilled(canary))
       progress('THE CANARY LIVES: the checks do not check anything');
+    for (const { mutant, check } of failed) progress(`not found: ${mutant.name}: ${describeCheck(check)}`);
     const left = tasks.length - outcomes.length;
     progress(
       `${outcomes.length - failed.length} of ${outcomes.length} found, ${failed.length} not, ${wallSeconds} s` +

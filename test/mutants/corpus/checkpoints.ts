@@ -233,9 +233,7 @@ export const checkpoints: readonly Mutant[] = [
         put: '        const { slot, bytes } = outcome.newest;\n        this.#calls.get(request)?.resolve({ slot, bytes, from: null });',
       },
     ],
-    killedBy: [
-      { check: 'unit', file: 'test/simulation/seeds.test.ts', name: 'copy-told-before-it-is-restored' },
-    ],
+    killedBy: [{ check: 'unit', file: 'test/application/checkpoint-adoption.test.ts' }],
   },
   {
     name: 'checkpoint-that-found-no-room-asked-for-late',
