@@ -8,7 +8,7 @@ import type { Bridge } from '../engine/bridge.js';
 import type { CopyOrder } from '../engine/checkpoint-demand.js';
 import type { CheckpointNotice } from '../engine/checkpoints.js';
 import type { LeadershipOrder } from '../engine/engine-leadership.js';
-import type { EngineEvent, EngineStatus } from '../engine/engine-types.js';
+import { type EngineEvent, type EngineStatus, isOfMemory } from '../engine/engine-types.js';
 import type { BootstrapOrder } from '../engine/first-configuration.js';
 import type { MemberHealth } from '../engine/health.js';
 import { type EngineHost, type HostOptions, openEngine } from '../engine/host.js';
@@ -318,15 +318,4 @@ class WorkerLink implements EngineLink {
     // After a regular close nobody minds.
     this.#handler.onEvent({ kind: 'fenced', error });
   }
-}
-
-/** What of a memory says nothing to the application's listeners, and may be waited for in the middle of a call. */
-function isOfMemory({ kind }: EngineEvent): boolean {
-  return (
-    kind === 'memory' ||
-    kind === 'memory-gone' ||
-    kind === 'region-gone' ||
-    kind === 'chunk' ||
-    kind === 'chunk-gone'
-  );
 }

@@ -64,6 +64,17 @@ export type EngineEvent =
   | { readonly kind: 'storage-full'; readonly full: boolean }
   | { readonly kind: 'fenced'; readonly error: SynodError };
 
+/** What tells of memory says nothing to the application's listeners, and may be waited for in the middle of a call. */
+export function isOfMemory({ kind }: EngineEvent): boolean {
+  return (
+    kind === 'memory' ||
+    kind === 'memory-gone' ||
+    kind === 'region-gone' ||
+    kind === 'chunk' ||
+    kind === 'chunk-gone'
+  );
+}
+
 export interface EngineStatus {
   readonly role: Role;
   /** Id of the primary that this replica knows of, or null. */

@@ -12,7 +12,7 @@ import { crc32c } from '../../src/checksum.js';
 import { BLOCK_COUNT, Bridge, CHECKPOINT_DELIVERY, type Delivery } from '../../src/engine/bridge.js';
 import { Engine } from '../../src/engine/engine.js';
 import type { LeadershipOrder } from '../../src/engine/engine-leadership.js';
-import type { EngineEvent, EngineOptions } from '../../src/engine/engine-types.js';
+import { type EngineEvent, type EngineOptions, isOfMemory } from '../../src/engine/engine-types.js';
 import type { BootstrapOrder, BootstrapOutcome } from '../../src/engine/first-configuration.js';
 import { type RecoveredLog, recoverLog } from '../../src/engine/recover.js';
 import { versionsOf } from '../../src/engine/versions.js';
@@ -413,7 +413,7 @@ export class SimulatedProcess {
         blockBytes: this.#medium.blockBytes,
         wakeEngine: () => this.#wakeEngine(),
         sendChunk: (chunk, buffer) => void this.#outbox.set(chunk, new Uint8Array(buffer)),
-        hear: () => this.#hear(),
+        hear: () => this.#hearOfMemory(),
         fence: (error) => events.after(0.01, () => this.engineThread.run(() => this.engine!.fence(error))),
       });
       onOpened();
@@ -484,6 +484,13 @@ export class SimulatedProcess {
     const told = this.#told;
     this.#told = [];
     for (const event of told) this.#onEvent(event);
+  }
+
+  /** In the middle of a call: what else was told is heard in a turn of its own, which is on its way. */
+  #hearOfMemory(): void {
+    const told = this.#told;
+    this.#told = told.filter((event) => !isOfMemory(event));
+    for (const event of told) if (isOfMemory(event)) this.#onEvent(event);
   }
 
   #onEvent(event: EngineEvent): void {

@@ -11,6 +11,7 @@ import { Random } from '../properties/random.js';
 import type { DiskModel } from './disk.js';
 import type { NetworkModel } from './network.js';
 import type { ReadSettings } from './readers.js';
+import { drawNarrowLog, drawTurnover } from './turnover.js';
 
 export type Mode = 'recoverable' | 'unbounded';
 
@@ -204,7 +205,8 @@ export function drawScript(seed: number, mode: Mode, reads = 0): Script {
   const copies = checkpoints === null ? [] : drawCopies(new Random(seed + 0.8125 * 2 ** 31), settings);
   const drawnApart = [...deposed, ...withheld, ...copies];
   const sorted = [...faults.filter(isWithinBound), ...drawnApart].sort((a, b) => a.at - b.at);
-  return drawBuilds(seed, drawBootstraps(seed, drawChurn(seed, { seed, settings, faults: sorted })));
+  const script = drawNarrowLog(seed, { seed, settings, faults: sorted });
+  return drawBuilds(seed, drawBootstraps(seed, drawTurnover(seed, drawChurn(seed, script))));
 }
 
 /** What a disk may be lost, or be taken for lost, by. */

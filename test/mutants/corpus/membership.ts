@@ -21,7 +21,10 @@ export const membership: readonly Mutant[] = [
         put: '',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/old-acceptances.test.ts' }],
+    killedBy: [
+      { check: 'simulation', seeds: 200 },
+      { check: 'unit', file: 'test/protocol/old-acceptances.test.ts' },
+    ],
   },
   {
     name: 'checkpoint-brings-a-configuration-without-its-ballots',

@@ -114,6 +114,20 @@ export const proposing: readonly Mutant[] = [
     ],
   },
   {
+    name: 'found-decrees-proposed-without-room-in-the-log',
+    fault: 'phase 1',
+    mimics:
+      'a new leader writes all that it found at once: more than there is room for, and whoever stands next does too',
+    edits: [
+      {
+        file: PROPOSER,
+        find: 'let left = room;',
+        put: 'let left = Number.POSITIVE_INFINITY;\n    void room;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/proposer.test.ts' }],
+  },
+  {
     name: 'decrees-ranked-by-who-reports-them',
     fault: 'phase 1',
     mimics: 'swiftpaxos#3: the accepted ballot is overwritten by another field',
