@@ -71,6 +71,8 @@ export class Checkpoints {
   /** The log up to this slot is not needed. */
   #droppable: Slot = 0;
   #dropping = false;
+  /** Sequence of the record that says that what an installed checkpoint holds is chosen, or of a later one. */
+  #jumpedAt = 0;
   #dropAgainAt = Number.NEGATIVE_INFINITY;
   #stopped = false;
   /** It is durable; the log must say so next. */
@@ -217,6 +219,7 @@ export class Checkpoints {
     // What the log has of the slots in between is no use without the rest.
     this.onNotice({ newest: served, keptFrom: checkpoint.slot });
     onInstalled(checkpoint);
+    this.#jumpedAt = log.sequence;
     parts.schedule();
   }
 
@@ -229,6 +232,8 @@ export class Checkpoints {
     if (this.#stopped || this.#dropping || this.#droppable === 0 || now() < this.#dropAgainAt) return;
     // Whoever copies a checkpoint needs the log behind it next.
     const through = Math.min(this.#droppable, this.#server.heldSlot());
+    // With an older checkpoint, a log that was dropped and does not say what is chosen would be taken for one that lacks nothing.
+    if (log.durable < this.#jumpedAt) return;
     const found = segmentSlots.droppable(through);
     if (found === null || log.resident.has(found.segment)) return;
     const { segment, next } = found;

@@ -130,7 +130,8 @@ export class FrameIntake {
         return;
       }
       this.#bytes += frame.payloadBytes;
-      this.#records += 1;
+      // A configuration that is learned has a promise ahead of it.
+      this.#records += configuration === null ? 1 : 2;
       if (message.kind === 'genesis' && !onGenesis(message.configuration)) return;
       this.#noteAcknowledged(link, message);
       if (message.kind === 'heartbeat-reply') this.#options.onHeartbeatReply(link, message.round);

@@ -169,9 +169,10 @@ export class Acceptor {
    * under a low one, and another member could bring back what it once accepted in the same slot under the configuration before (rule 7).
    */
   promiseAtLeast(ballot: Ballot): void {
-    if (ballot <= this.promised) return;
-    this.#raise(ballot);
-    this.#recordPromise(this.#context.append({ kind: 'promise', ballot }));
+    if (ballot > this.promised) this.#raise(ballot);
+    // Nor does a record tell of what is promised, where an accept for a slot that is chosen raised it.
+    if (!this.#isRecorded)
+      this.#recordPromise(this.#context.append({ kind: 'promise', ballot: this.promised }));
   }
 
   /** Slots up to `through` are chosen: they are no longer open. */

@@ -18,8 +18,13 @@ interface Question {
   readonly promised: Ballot;
   /** The `promote` that it is for; 0 for none. */
   readonly order: number;
-  /** The primary that hands over; 0 for none. */
-  readonly giver: MemberNumber;
+  /** The primary that hands over, and the ballot that it leads under; null for none. */
+  readonly giver: Giver | null;
+}
+
+export interface Giver {
+  readonly member: MemberNumber;
+  readonly ballot: Ballot;
 }
 
 /** Of an election timeout. A primary that hands over waits for half of one. */
@@ -37,7 +42,7 @@ export class Candidacy {
   }
 
   /** True where nobody need be asked. Else the application is, and `settle` has its answer. */
-  ask(what: Candidature, order: number = 0, giver: MemberNumber = 0): boolean {
+  ask(what: Candidature, order: number = 0, giver: Giver | null = null): boolean {
     const { options, effects, now } = this.#context;
     if (options.asksToLead !== true) return true;
     if (this.#question !== null) {
@@ -58,6 +63,11 @@ export class Candidacy {
     return this.#question?.request ?? 0;
   }
 
+  /** Of the question whose answer still counts; 0 where none is open, or somebody else stands by now. */
+  get counting(): number {
+    return this.#question?.promised === this.#acceptor.promised ? this.request : 0;
+  }
+
   /** The application has had its time. */
   get isOverdue(): boolean {
     return this.#question !== null && this.#context.now >= this.#question.until;
@@ -73,8 +83,11 @@ export class Candidacy {
     if (may && !isLate) return question.for;
     if (question.order !== 0)
       effects.push({ kind: 'leadership-refused', request: question.order, reason: 'vetoed' });
-    if (question.giver !== 0 && !isLate)
-      this.#context.send(question.giver, { kind: 'hand-over-declined', ballot: question.promised });
+    if (question.giver !== null && !isLate)
+      this.#context.send(question.giver.member, {
+        kind: 'hand-over-declined',
+        ballot: question.giver.ballot,
+      });
     return may ? null : question.for;
   }
 

@@ -83,8 +83,8 @@ export function genesisConfiguration(
 }
 
 /**
- * The configuration after `current` in which replica `id` takes part with the disk `incarnation`. A disk that had a number before, and whose
- * place waits for whatever disk comes, gets that one again: its process may be in the middle of a session under it.
+ * The configuration after `current` in which replica `id` takes part with the disk `incarnation`. A disk that had a number before gets that one
+ * again, whoever had its place meanwhile: its process may be in the middle of a session under it.
  */
 export function readmit(
   current: Configuration,
@@ -94,11 +94,7 @@ export function readmit(
 ): Configuration {
   requires(memberById(current, id) !== undefined, 'readmit-known-id', () => id);
   requires(current.nextMember <= MEMBER_NUMBER_MAX, 'member-numbers-left');
-  const keeps =
-    former !== 0 &&
-    former < current.nextMember &&
-    memberByNumber(current, former) === undefined &&
-    memberById(current, id)?.incarnation === UNKNOWN_DISK;
+  const keeps = keepsNumber(current, former) && memberByNumber(current, former) === undefined;
   const number = keeps ? former : current.nextMember;
   const members = current.members.map((member) =>
     member.id === id ? { ...member, number, incarnation } : member,
@@ -126,7 +122,7 @@ export function reconfigure(
   const members = wanted.map(({ id, address, incarnation, former }): Member => {
     const member = memberById(current, id);
     if (member !== undefined) return { ...member, address };
-    if (former !== 0) return { number: former, id, incarnation, address };
+    if (keepsNumber(current, former)) return { number: former, id, incarnation, address };
     nextMember += 1;
     return { number: nextMember - 1, id, incarnation, address };
   });
@@ -142,6 +138,14 @@ export function reconfigure(
   ensures(givesNumbersOnce(current, next), 'member-numbers-given-once');
   ensures(keepsVersion(current, next), 'version-never-lowered');
   return next;
+}
+
+/**
+ * Whoever was a member under the number `former` has it again; 0: nobody. One of a later configuration is not known here: who leads under
+ * this one has been succeeded then, and what it proposes is not chosen.
+ */
+export function keepsNumber({ nextMember }: Configuration, former: MemberNumber): boolean {
+  return former !== 0 && former < nextMember;
 }
 
 /** The configuration after `current` with the same members, who go on by `version` of the protocol. */
@@ -192,10 +196,7 @@ export function givesNumbersOnce(current: Configuration, next: Configuration): b
       if (number >= next.nextMember) return false;
       if (number >= current.nextMember) return true;
       const before = memberByNumber(current, number);
-      if (before === undefined) {
-        const place = memberById(current, id);
-        return (place === undefined || place.incarnation === UNKNOWN_DISK) && incarnation !== UNKNOWN_DISK;
-      }
+      if (before === undefined) return incarnation !== UNKNOWN_DISK;
       return before.id === id && before.incarnation === incarnation;
     })
   );

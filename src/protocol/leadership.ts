@@ -8,6 +8,7 @@ import { requires } from '../contracts.js';
 import { priorityBounds } from '../limits.js';
 import type { Acceptor } from './acceptor.js';
 import type { MemberNumber } from './ballot.js';
+import type { Giver } from './candidacy.js';
 import type { Context } from './context.js';
 import type { Input } from './inputs.js';
 import type { Learner } from './learner.js';
@@ -42,7 +43,7 @@ export type LeadershipRefusal =
 /** What the replica around it does. */
 export interface LeadershipActions {
   /** Prepares a ballot, without asking around; for the `promote` of that number, or because `giver` hands over. */
-  stand(order: number, giver: MemberNumber): void;
+  stand(order: number, giver: Giver | null): void;
   isAble(): boolean;
   /** It must not promise itself anything for a while. */
   hasGranted(): boolean;
@@ -118,7 +119,7 @@ export class Leadership {
         const refusal = this.#promotionRefusal(input.evenIfBehind);
         if (refusal !== null) this.#refuse(input.request, refusal);
         else if (this.#context.role === 'secondary' || this.#context.role === 'candidate')
-          this.#actions.stand(input.request, 0);
+          this.#actions.stand(input.request, null);
         break;
       }
       case 'relinquish':
@@ -131,13 +132,14 @@ export class Leadership {
   /** The primary leaves its place to this replica, which has everything that was proposed. */
   onHandOver(from: MemberNumber, { ballot, last }: HandOver): void {
     const { chosen } = this.#context;
-    // Somebody else prepares already.
-    if (ballot !== this.#acceptor.promised) return;
+    // Somebody else prepares already. The giver's own ballot need not be promised here: of a primary that proposes nothing only heartbeats come.
+    if (ballot < this.#acceptor.promised) return;
     const { run } = this.#acceptor;
     const hasEverything =
       chosen >= last || (run.ballot === ballot && run.through >= last && chosen >= run.from - 1);
     // Who began a moment ago, and may have granted in the life before, would stand when the primary leads on, and depose it.
-    if (this.standing > 0 && hasEverything && !this.#actions.hasGranted()) this.#actions.stand(0, from);
+    if (this.standing > 0 && hasEverything && !this.#actions.hasGranted())
+      this.#actions.stand(0, { member: from, ballot });
     else this.#context.send(from, { kind: 'hand-over-declined', ballot });
   }
 

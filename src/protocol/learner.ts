@@ -43,6 +43,12 @@ export class Learner {
     } else if (ballot === this.#claimBallot && through > this.#claim) this.#claim = through;
   }
 
+  /** Another configuration is in force: the ballots of the one before say nothing about who leads under it. */
+  onConfiguration(): void {
+    this.#claimBallot = noBallot;
+    this.#claim = 0;
+  }
+
   /** A peer that can be asked has chosen up to `through`. */
   hint(peer: PeerNumber, through: Slot): void {
     if (through > (this.#peers.get(peer) ?? -1)) this.#peers.set(peer, through);

@@ -64,7 +64,7 @@ export class Lease {
 
   /** A promise of `ballot` must wait. Whoever asks for it asks again. */
   defers(ballot: Ballot): boolean {
-    if (this.#context.options.lease == null || ballot <= this.#acceptor.promised) return false;
+    if (this.#context.options.lease == null || ballot < this.#acceptor.promised) return false;
     const { now } = this.#context;
     const isBound = now < this.#grantedUntil && ownerOf(ballot) !== ownerOf(this.#grantedTo);
     if (isBound) this.#defer(ballot);

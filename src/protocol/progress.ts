@@ -80,6 +80,7 @@ export class Progress {
     // Beyond what it proposed, another one was elected meanwhile. Up to there it found what is chosen among the promises, and it may have
     // asked for the checkpoint before it stood: it leads on.
     if (context.role === 'primary' && slot > this.#proposer.last) this.#roleChanges.becomeSecondary();
+    const led = context.role === 'primary';
     const isNewer = configuration.number > (context.configuration?.number ?? 0);
     // Ahead of the record of the jump: a log that says which configuration is in force also says what is promised since (rule 7).
     if (isNewer) this.#acceptor.promiseAtLeast(promised);
@@ -94,6 +95,8 @@ export class Progress {
     context.effects.push({ kind: 'chosen', through: slot });
     // Configurations in between were in force and are over: nothing is left to do under them.
     if (isNewer) this.#succeed(configuration);
+    // What it holds may have been chosen under a higher ballot: who accepted something else here under this one must not be told so under it.
+    else if (led && context.role === 'primary') this.#roleChanges.becomePreparing();
   }
 
   #onConfigurationChosen(configuration: Configuration): void {
@@ -125,6 +128,7 @@ export class Progress {
     const member = memberById(configuration, id);
     requires(versionOf(configuration) <= (context.options.versionMax ?? 1), 'speaks-the-version-in-force');
     context.configuration = configuration;
+    this.#learner.onConfiguration();
     const wasMember = context.self !== 0;
     if (wasMember) context.former = context.self;
     context.self = member !== undefined && member.incarnation === incarnation ? member.number : 0;

@@ -422,7 +422,7 @@ export class Proposer {
   /** The member has every decree up to the last that was proposed, under this ballot or as chosen. */
   hasEverything(member: MemberNumber): boolean {
     const progress = this.#progress.get(member);
-    if (progress === undefined || !progress.synchronised || this.isAdopting) return false;
+    if (progress === undefined || !progress.synchronised) return false;
     return progress.through >= this.last && progress.chosen >= progress.from - 1;
   }
 

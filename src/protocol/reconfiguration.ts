@@ -8,6 +8,7 @@ import { MEMBER_NUMBER_MAX } from './ballot.js';
 import type { Configuration, WantedMember } from './configuration.js';
 import {
   hasQuorumOfDisks,
+  keepsNumber,
   memberById,
   quorumSize,
   raiseVersion,
@@ -18,7 +19,7 @@ import {
 } from './configuration.js';
 import type { Context } from './context.js';
 import type { Acceptance, Slot } from './decree.js';
-import { configurationDecree } from './decree.js';
+import { bytesInLog, configurationDecree } from './decree.js';
 import type { PeerNumber } from './inputs.js';
 import type { Join } from './messages.js';
 import type { Proposer } from './proposer.js';
@@ -75,6 +76,8 @@ export class Reconfiguration {
   readonly #proposer: Proposer;
   /** The last word of each linked replica that is no member. */
   readonly #newcomers: Map<PeerNumber, Join> = new Map();
+  /** Of these, who asked in this turn. */
+  readonly #asking: Set<PeerNumber> = new Set();
   /** Asked for, and not proposed yet. */
   #waiting: { readonly change: MemberChange | VersionRaise; readonly until: number } | null = null;
   /** Proposed here. It is chosen in this slot or nowhere. */
@@ -86,19 +89,17 @@ export class Reconfiguration {
     this.#proposer = proposer;
   }
 
-  /** The primary lets a replica in again that came back with a new disk and has caught up (rule 8). */
+  /** Whoever leads lets a replica in again, at the end of the turn, that came back with a new disk and has caught up (rule 8). */
   onJoin(from: PeerNumber, message: Join): void {
     const context = this.#context;
     context.send(from, { kind: 'defunct', chosen: context.chosen });
     this.#newcomers.set(from, message);
-    if (context.role !== 'primary' || this.#proposer.isPaused) return;
-    if (context.versionMaxOf(from) < versionOf(context.configuration!)) return;
-    const next = readmission(context, message);
-    if (next !== null) this.#proposer.proposeConfiguration(configurationDecree(next));
+    this.#asking.add(from);
   }
 
   onPeerDown(peer: PeerNumber): void {
     this.#newcomers.delete(peer);
+    this.#asking.delete(peer);
   }
 
   ask(change: MemberChange | VersionRaise): void {
@@ -113,13 +114,14 @@ export class Reconfiguration {
     else this.#waiting = { change, until: now + PATIENCE * options.electionTimeoutMs };
   }
 
-  /** End of the turn: proposes what waits, as soon as it may be. */
-  endTurn(): void {
+  /** End of the turn: proposes what waits, as soon as it may be, and as the log has `room` bytes for it. */
+  endTurn(room: number = Number.POSITIVE_INFINITY): void {
+    this.#readmit(room);
     if (this.#waiting === null) return;
     const { change, until } = this.#waiting;
     const { role, now } = this.#context;
     if (role !== 'primary' && role !== 'preparing') this.#giveUp('not-primary', []);
-    else if (role === 'primary' && !this.#proposer.isPaused && this.#attempt(change)) return;
+    else if (role === 'primary' && !this.#proposer.isPaused && this.#attempt(change, room)) return;
     else if (now >= until) this.#giveUp('no-quorum', isRaise(change) ? this.#away() : this.#missing(change));
   }
 
@@ -155,12 +157,25 @@ export class Reconfiguration {
   }
 
   /** False where it cannot be proposed yet. */
-  #attempt(change: MemberChange | VersionRaise): boolean {
-    return isRaise(change) ? this.#raise(change) : this.#replace(change);
+  #attempt(change: MemberChange | VersionRaise, room: number): boolean {
+    return isRaise(change) ? this.#raise(change, room) : this.#replace(change, room);
+  }
+
+  /** Who is not let in asks again before long. */
+  #readmit(room: number): void {
+    const context = this.#context;
+    for (const peer of this.#asking) {
+      if (context.role !== 'primary' || this.#proposer.isPaused) break;
+      if (context.versionMaxOf(peer) < versionOf(context.configuration!)) continue;
+      const next = readmission(context, this.#newcomers.get(peer)!);
+      if (next !== null && hasRoomFor(next, room))
+        this.#proposer.proposeConfiguration(configurationDecree(next));
+    }
+    this.#asking.clear();
   }
 
   /** All members must have said that they speak it: who does not could take no part any more. */
-  #raise({ request, version }: VersionRaise): boolean {
+  #raise({ request, version }: VersionRaise, room: number): boolean {
     const context = this.#context;
     const current = context.configuration!;
     const inForce = versionOf(current);
@@ -177,7 +192,7 @@ export class Reconfiguration {
     } else if (wanted === inForce) {
       this.#waiting = null;
       this.#settleChosen(request, current);
-    } else this.#propose(request, raiseVersion(current, wanted));
+    } else return this.#propose(request, raiseVersion(current, wanted), room);
     return true;
   }
 
@@ -189,7 +204,7 @@ export class Reconfiguration {
       .map(({ id }) => id);
   }
 
-  #replace(change: MemberChange): boolean {
+  #replace(change: MemberChange, room: number): boolean {
     const context = this.#context;
     const current = context.configuration!;
     if (change.ifNumber !== 0 && change.ifNumber !== current.number) {
@@ -198,7 +213,7 @@ export class Reconfiguration {
     }
     const wanted = this.#wanted(change);
     const isNew = (one: WantedMember): boolean => memberById(current, one.id) === undefined;
-    const numbered = wanted.filter((one) => isNew(one) && one.former === 0).length;
+    const numbered = wanted.filter((one) => isNew(one) && !keepsNumber(current, one.former)).length;
     if (current.nextMember + numbered > MEMBER_NUMBER_MAX + 1) {
       this.#giveUp('no-number', []);
       return true;
@@ -207,14 +222,16 @@ export class Reconfiguration {
     // Not even when forced: nobody could ever let those in whose disks are not known.
     if (!hasQuorumOfDisks(next)) return false;
     if (!change.force && this.#missing(change).length > 0) return false;
-    this.#propose(change.request, next);
-    return true;
+    return this.#propose(change.request, next, room);
   }
 
-  #propose(request: number, next: Configuration): void {
+  /** False where the log has no room: on a full disk there may be none, and nowhere to put it. */
+  #propose(request: number, next: Configuration, room: number): boolean {
+    if (!hasRoomFor(next, room)) return false;
     this.#waiting = null;
     this.#proposer.proposeConfiguration(configurationDecree(next));
     this.#proposed = { request, slot: this.#proposer.last, configuration: next };
+    return true;
   }
 
   #wanted({ members }: MemberChange): WantedMember[] {
@@ -272,6 +289,10 @@ export class Reconfiguration {
   #settle(request: number, outcome: ChangeOutcome): void {
     this.#context.effects.push({ kind: 'change-settled', request, outcome });
   }
+}
+
+function hasRoomFor(next: Configuration, room: number): boolean {
+  return bytesInLog(configurationDecree(next)) <= room;
 }
 
 function isRaise(change: MemberChange | VersionRaise): change is VersionRaise {

@@ -84,7 +84,7 @@ export class Replica {
     this.#candidacy = new Candidacy(context, this.#acceptor);
     this.#leadership = new Leadership(context, this.#acceptor, this.#proposer, this.#learner, {
       stand: (order, giver) => {
-        const what = giver === 0 ? 'prepare' : 'take-over';
+        const what = giver === null ? 'prepare' : 'take-over';
         if (this.#candidacy.ask(what, order, giver)) this.#roleChanges.stand();
       },
       hasGranted: () => this.#reading.lease.hasGranted,
@@ -171,7 +171,7 @@ export class Replica {
   }
   /** The `ask-to-lead` whose answer still counts; 0 where none is open. */
   get askedToLead(): number {
-    return this.#candidacy.request;
+    return this.#candidacy.counting;
   }
   /** An accept of `peer` got no vote, on the link that stands. */
   hasPassedOver(peer: PeerNumber): boolean {
@@ -269,7 +269,7 @@ export class Replica {
 
   /**
    * End of the turn: replies that became due, accepts, fetches; then everything that is to be done, in order. `room`: bytes of log in which
-   * the records of what a new primary proposes again have a place (`bytesInLog`).
+   * the records of what a new primary proposes again, and of configurations, have a place (`bytesInLog`).
    */
   takeEffects(room: number = Number.POSITIVE_INFINITY): Effect[] {
     const context = this.#context;
@@ -280,7 +280,7 @@ export class Replica {
       this.#roleChanges.becomePrimary(room - context.bytesToAppend);
     if (context.role === 'primary') this.#progress.choose(this.#proposer.chosenByQuorum());
     else this.#progress.choose(this.#learner.believable());
-    this.#reconfiguration.endTurn();
+    this.#reconfiguration.endTurn(room - context.bytesToAppend);
     if (context.role === 'primary') {
       this.#reading.begin();
       this.#proposer.pump();

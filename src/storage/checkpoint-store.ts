@@ -9,7 +9,14 @@
 import path from 'node:path';
 import { CHECKPOINT_SUFFIX } from '../checkpoint/format.js';
 import { requires } from '../contracts.js';
-import { type FileSystem, nodeFileSystem, readFully, syncDirectory, writeFully } from './file-system.js';
+import {
+  type FileSystem,
+  nodeFileSystem,
+  readFully,
+  syncAbove,
+  syncDirectory,
+  writeFully,
+} from './file-system.js';
 import type { Callback } from './log-medium.js';
 import { storageError, systemCode } from './storage-error.js';
 
@@ -81,7 +88,7 @@ export class FileCheckpointStore implements CheckpointStore {
   list(callback: Callback<readonly StoredCheckpoint[]>): void {
     const fail = (error: unknown): void =>
       callback(storageError(error, 'cannot list the checkpoints', this.#directory));
-    this.#fileSystem.mkdir(this.#directory, { recursive: true }, (makeError, made) => {
+    this.#fileSystem.mkdir(this.#directory, { recursive: true }, (makeError) => {
       if (makeError !== null) return fail(makeError);
       const read = (): void =>
         this.#fileSystem.readdir(this.#directory, (error, names) => {
@@ -93,11 +100,12 @@ export class FileCheckpointStore implements CheckpointStore {
             callback,
           );
         });
-      if (made === undefined) return read();
-      // Else a power cut takes the folder away, with what is durable in it.
-      syncDirectory(this.#fileSystem, path.dirname(path.resolve(made)), (error) =>
-        error === null ? read() : fail(error),
-      );
+      // A name that was given by a process that was killed before it had made it durable may be among them: whoever restores from it drops the
+      // log behind it, and a power cut would take it back.
+      syncDirectory(this.#fileSystem, this.#directory, (syncError) => {
+        if (syncError !== null) return fail(syncError);
+        syncAbove(this.#fileSystem, this.#directory, (error) => (error === null ? read() : fail(error)));
+      });
     });
   }
 

@@ -22,6 +22,7 @@ import {
   nodeFileSystem,
   readFully,
   rewrite,
+  syncAbove,
   syncDirectory,
   writeZeros,
 } from './file-system.js';
@@ -38,8 +39,6 @@ const IDLE_FILES_MAX = 4;
  * the kernel, less than half of what a new file does.
  */
 const SPARES_MAX = 4;
-
-const NO_SYNC_CODES: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROFS']);
 
 export const SEGMENT_BYTES_MIN: number = 16 * 1024;
 export const SEGMENT_BYTES_MAX: number = 1024 * 1024 * 1024;
@@ -152,7 +151,7 @@ export class LogDirectory {
           if (listError !== null) return this.#giveUp(listError, done);
           // The first segment was made after this, so where there is one, it was done.
           if (names.some((name) => parseSegmentName(name) !== null)) return this.#startClear(names, 0, done);
-          this.#syncAbove(this.path, (syncError) => {
+          syncAbove(this.fileSystem, this.path, (syncError) => {
             if (syncError !== null) return this.#giveUp(syncError, done);
             this.#startClear(names, 0, done);
           });
@@ -296,7 +295,10 @@ export class LogDirectory {
     const finish = (error: NodeJS.ErrnoException | null): void => {
       if (error !== null) {
         if (isKept) this.#retiring -= 1;
-        failure(error);
+        // It was removed before, and only the sync failed: whoever hears that it is gone goes on as if it could not come back.
+        if (error.code === 'ENOENT')
+          syncDirectory(this.fileSystem, this.path, (syncError) => failure(syncError ?? error));
+        else failure(error);
         return;
       }
       this.#segments.delete(segment);
@@ -363,23 +365,6 @@ export class LogDirectory {
     this.#lock?.unlock();
     this.#lock = null;
     done(this.#unusable(error));
-  }
-
-  /**
-   * Makes the names of all directories above durable. Not only those that this start has made: whoever made the others
-   * (a probe of this path, a process that was killed) may not have come so far.
-   */
-  #syncAbove(directory: string, done: (error: NodeJS.ErrnoException | null) => void): void {
-    const above = path.dirname(directory);
-    if (above === directory) {
-      done(null);
-      return;
-    }
-    syncDirectory(this.fileSystem, above, (error) => {
-      // Where this user may not look, it has made nothing; and a file system without such syncs keeps names by itself.
-      if (error !== null && !NO_SYNC_CODES.has(error.code ?? '')) return done(error);
-      this.#syncAbove(above, done);
-    });
   }
 
   #startClear(names: readonly string[], index: number, done: Callback<readonly SegmentSummary[]>): void {

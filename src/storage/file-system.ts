@@ -4,6 +4,7 @@
  */
 
 import fs from 'node:fs';
+import path from 'node:path';
 import { loadAddon } from '../native/addon.js';
 import type { lockDirectory } from './directory-lock.js';
 
@@ -131,5 +132,24 @@ export function syncDirectory(fileSystem: FileSystem, directory: string, done: D
     fileSystem.fsync(fd, (syncError) => {
       fileSystem.close(fd, (closeError) => done(syncError ?? closeError));
     });
+  });
+}
+
+const NO_SYNC_CODES: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROFS']);
+
+/**
+ * Makes the names of `directory` and of all directories above it durable. Not only those that this start has made: whoever made the others
+ * (a probe of this path, a process that was killed) may not have come so far.
+ */
+export function syncAbove(fileSystem: FileSystem, directory: string, done: Done): void {
+  const above = path.dirname(directory);
+  if (above === directory) {
+    done(null);
+    return;
+  }
+  syncDirectory(fileSystem, above, (error) => {
+    // Where this user may not look, it has made nothing; and a file system without such syncs keeps names by itself.
+    if (error !== null && !NO_SYNC_CODES.has(error.code ?? '')) done(error);
+    else syncAbove(fileSystem, above, done);
   });
 }

@@ -94,6 +94,7 @@ export async function replay(
   });
   let configuration: Uint8Array | null = null;
   let first: Uint8Array | null = null;
+  let promised = survey.state.promised;
   if (restored !== null) {
     const store = new FileCheckpointStore(path.join(dataDir, 'checkpoints'));
     const reading = new CheckpointReading(store, restored, cluster, crc32c);
@@ -109,6 +110,8 @@ export async function replay(
     executor.restored(restored.slot, sessions);
     configuration = encodeConfiguration(current);
     first = header.firstConfiguration;
+    // A checkpoint of a peer may be here while no record tells of it (rule 7).
+    promised = Math.max(promised, header.ballot);
   } else {
     visitRecords(survey, (record) => {
       if (record.kind === RecordKind.genesis) first = record.payload.slice();
@@ -148,7 +151,7 @@ export async function replay(
       cluster,
       replica: survey.header!.replica,
       slot: to,
-      ballot: survey.state.promised,
+      ballot: promised,
       sessions: executor.sessions,
       configuration,
       firstConfiguration: first,

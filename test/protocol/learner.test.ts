@@ -49,15 +49,21 @@ describe('a checkpoint that is durable here', () => {
     expect(scene.receive(2, heartbeat(1, 2, 3))[0]).toBe('chosen 3');
   });
 
-  it('leaves a primary its place, if it proposed as far: it had asked for it before it stood', () => {
+  it('has a primary that proposed as far prepare anew, and lead on: what it holds may have been chosen under a higher ballot', () => {
     const scene = new Scene().toPrimary();
     for (const name of ['x', 'y', 'z']) scene.feed({ kind: 'propose', decree: decree(name) });
     scene.durable();
     expect(
       scene.feed({ kind: 'installed', slot: 2, configuration: configured(scene), promised: 0 }),
     ).toContain('chosen 2');
+    expect(scene.role).toBe('preparing');
+    expect(scene.preparing).toBe(b(2, 1));
+    expect(scene.receive(2, { kind: 'accepted', ballot: b(1, 1), from: 1, through: 3 })).toEqual([]);
+    scene.durable();
+    scene.receive(2, { kind: 'promised', ballot: b(2, 1), entries: 0, chosen: 2 });
     expect(scene.role).toBe('primary');
-    expect(scene.receive(2, { kind: 'accepted', ballot: b(1, 1), from: 1, through: 3 })).toContain(
+    scene.durable();
+    expect(scene.receive(2, { kind: 'accepted', ballot: b(2, 1), from: 3, through: 3 })).toContain(
       'chosen 3',
     );
   });

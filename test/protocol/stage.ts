@@ -25,6 +25,8 @@ interface Actor {
   isAlive: boolean;
   /** What it writes is not durable, until the test says otherwise. */
   isDiskStuck: boolean;
+  /** The highest ballot that its log tells to be promised: by a promise or an acceptance (log-state.ts). */
+  recorded: number;
 }
 
 export class Stage {
@@ -44,7 +46,26 @@ export class Stage {
     const replica = new Replica(options, identity, state, () => patience, this.now);
     const log = new Map<Slot, DecreeReference & { ballot: number }>();
     for (const [slot, { ballot, decree }] of state.accepted) log.set(slot, { ...decree, ballot });
-    this.#actors.set(id, { id, replica, log, peers: new Map(), isAlive: true, isDiskStuck: false });
+    this.#actors.set(id, {
+      id,
+      replica,
+      log,
+      peers: new Map(),
+      isAlive: true,
+      isDiskStuck: false,
+      recorded: state.promised,
+    });
+  }
+
+  /** It dies, and is opened again with what its log has; all of that is durable. */
+  restart(id: string): void {
+    const { replica, log, recorded } = this.#actor(id);
+    this.kill(id);
+    const { chosen, configuration } = replica;
+    const accepted: Record<Slot, readonly [number, DecreeReference]> = {};
+    for (const [slot, { ballot, ...one }] of log) if (slot > chosen) accepted[slot] = [ballot, one];
+    this.enter(id, { configuration: configuration!, promised: recorded, chosen, accepted });
+    for (const [slot, one] of log) this.#actor(id).log.set(slot, one);
   }
 
   replica(id: string): Replica {
@@ -142,6 +163,8 @@ export class Stage {
     switch (effect.kind) {
       case 'append': {
         const { record, write } = effect;
+        if (record.kind === 'accept' || record.kind === 'promise')
+          actor.recorded = Math.max(actor.recorded, record.ballot);
         if (record.kind === 'accept' || record.kind === 'learn') {
           const { decree, slot, ballot } = record;
           if (decree.configuration !== null) decree.checksum = 1000 + decree.configuration.number;
@@ -172,7 +195,8 @@ export class Stage {
       }
       case 'chosen':
         for (let slot = 1; slot <= effect.through; slot += 1) {
-          const decree = actor.log.get(slot)!;
+          const decree = actor.log.get(slot);
+          if (decree === undefined) continue;
           const name =
             decree.configuration === null ? nameOf(decree) : `configuration ${decree.configuration.number}`;
           this.chosen.set(slot, { ...this.chosen.get(slot), [actor.id]: name });

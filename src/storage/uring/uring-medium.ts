@@ -86,6 +86,10 @@ interface LiveSegment {
   readonly memory: SegmentMemory;
   readonly space: Memory;
   readonly fd: number;
+  /** Past the page cache. Else one write at a time: an error of writing back is told once per open file, whoever syncs first. */
+  readonly isDirect: boolean;
+  /** Writes in flight. */
+  writes: number;
   /** Persists queued or in flight. The file and the memory are needed as long as there are any. */
   users: number;
   released: boolean;
@@ -188,7 +192,8 @@ class UringMedium implements LogMedium {
           if (this.#isClosing) return fail(closedError(this.#directory.path), fd);
           const reference = { kind: 'shared', ...space } as const;
           const memory: SegmentMemory = { segment, bytes, reference };
-          this.#live.set(segment, { memory, space, fd, users: 0, released: false });
+          const isDirect = fd !== bufferedFd;
+          this.#live.set(segment, { memory, space, fd, isDirect, writes: 0, users: 0, released: false });
           finish(null, memory);
         });
       });
@@ -249,8 +254,11 @@ class UringMedium implements LogMedium {
     const loop = this.#loop!;
     let started = 0;
     while (started < this.#ready.length && this.#writesInFlight < this.#writesMax) {
-      const range = this.#ready[started++] as Range;
+      const range = this.#ready[started] as Range;
       const { live, from, to } = range;
+      if (!live.isDirect && live.writes > 0) break;
+      started += 1;
+      live.writes += 1;
       this.#writes.push(range);
       this.#writesInFlight += 1;
       if (from === to) setImmediate(() => this.#onWritten(range, null));
@@ -262,6 +270,7 @@ class UringMedium implements LogMedium {
 
   #onWritten(range: Range, code: string | null): void {
     this.#writesInFlight -= 1;
+    range.live.writes -= 1;
     range.done = true;
     this.#giveBack(range);
     if (this.#failure === null) {

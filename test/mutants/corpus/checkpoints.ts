@@ -9,6 +9,14 @@ const served = { check: 'unit', file: 'test/engine/checkpoint-server.test.ts' } 
 
 export const checkpoints: readonly Mutant[] = [
   {
+    name: 'log-dropped-before-the-jump-is-durable',
+    fault: 'storage',
+    mimics:
+      'the log goes because of a snapshot that was installed, and nothing durable says so: an older one is taken for enough',
+    edits: [{ file: ENGINE, find: 'if (log.durable < this.#jumpedAt) return;', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/engine/drop-before-jump.test.ts' }],
+  },
+  {
     name: 'log-dropped-that-no-checkpoint-holds',
     fault: 'storage',
     mimics: 'tigerbeetle changelog: blocks are freed before the checkpoint that does without them is durable',
@@ -70,7 +78,7 @@ export const checkpoints: readonly Mutant[] = [
       {
         file: PROGRESS,
         find: 'if (isNewer) this.#succeed(configuration);',
-        put: '',
+        put: 'if (isNewer) void configuration;',
       },
     ],
     killedBy: [{ check: 'simulation', seeds: 200 }],

@@ -4,6 +4,45 @@ import type { Mutant } from '../mutant.js';
 
 export const leadership: readonly Mutant[] = [
   {
+    name: 'hand-over-dropped-where-nothing-was-proposed',
+    fault: 'election',
+    mimics: 'a transfer of leadership to a follower that has heard nothing but heartbeats times out',
+    edits: [
+      {
+        file: 'protocol/leadership.ts',
+        find: 'if (ballot < this.#acceptor.promised) return;',
+        put: 'if (ballot !== this.#acceptor.promised) return;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/idle-hand-over.test.ts' }],
+  },
+  {
+    name: 'primary-that-waits-for-room-stays',
+    fault: 'election',
+    mimics: 'a leader whose disk takes nothing keeps its place, as it has not written what it found',
+    edits: [
+      {
+        file: 'protocol/proposer.ts',
+        find: 'if (progress === undefined || !progress.synchronised) return false;',
+        put: 'if (progress === undefined || !progress.synchronised || this.isAdopting) return false;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/room.test.ts' }],
+  },
+  {
+    name: 'leave-that-came-late-counts',
+    fault: 'election',
+    mimics: 'an answer is taken for that to the question which is open now',
+    edits: [
+      {
+        file: 'protocol/replica.ts',
+        find: 'return this.#candidacy.counting;',
+        put: 'return this.#candidacy.request;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/late-leave.test.ts' }],
+  },
+  {
     name: 'exclusive-command-shares-its-decree',
     fault: 'execution',
     mimics: 'requests that were to stand alone are batched where they wait for the next leader',

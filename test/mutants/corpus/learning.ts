@@ -9,6 +9,13 @@ const PROGRESS = 'protocol/progress.ts';
 
 export const learning: readonly Mutant[] = [
   {
+    name: 'claims-of-an-ended-configuration-count',
+    fault: 'learning',
+    mimics: 'a follower goes on comparing with the term of a leader that its members have replaced',
+    edits: [{ file: 'protocol/progress.ts', find: 'this.#learner.onConfiguration();', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/protocol/old-claims.test.ts' }],
+  },
+  {
     name: 'claims-believed-for-decrees-of-another-ballot',
     fault: 'learning',
     mimics: 'NuRaft#57: a follower advances its commit index over a suffix that nobody validated',
@@ -246,8 +253,8 @@ export const learning: readonly Mutant[] = [
     edits: [
       {
         file: 'protocol/reconfiguration.ts',
-        find: "if (context.role !== 'primary' || this.#proposer.isPaused) return;",
-        put: "if (context.role !== 'primary') return;",
+        find: "if (context.role !== 'primary' || this.#proposer.isPaused) break;",
+        put: "if (context.role !== 'primary') break;",
       },
     ],
     killedBy: [

@@ -11,6 +11,73 @@ const explorer = (scope: string) => ({ check: 'explorer', scope, statesMax: 500_
 
 export const membership: readonly Mutant[] = [
   {
+    name: 'configuration-learned-under-a-promise-that-no-record-tells-of',
+    fault: 'ballots',
+    mimics: 'a term that is known in memory alone is taken for one that is on disk',
+    edits: [
+      {
+        file: 'protocol/acceptor.ts',
+        find: 'if (ballot > this.promised) this.#raise(ballot);\n    // Nor does',
+        put: 'if (ballot <= this.promised) return;\n    this.#raise(ballot);\n    // Nor does',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/unrecorded-promise.test.ts' }],
+  },
+  {
+    name: 'primary-leads-on-over-a-checkpoint',
+    fault: 'learning',
+    mimics:
+      'a leader that installs the snapshot of a later term tells its followers to commit what they have of its own',
+    edits: [
+      {
+        file: PROGRESS,
+        find: "else if (led && context.role === 'primary') this.#roleChanges.becomePreparing();",
+        put: 'void led;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/checkpoint-at-a-primary.test.ts' }],
+  },
+  {
+    name: 'former-number-of-a-later-configuration',
+    fault: 'configuration',
+    mimics:
+      'a leader that has been succeeded takes in a server under an id that it has not given out yet, and stops',
+    edits: [
+      {
+        file: CONFIGURATION,
+        find: 'former !== 0 && former < nextMember',
+        put: 'former !== 0 && nextMember > 0',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/former-number.test.ts' }],
+  },
+  {
+    name: 'process-let-in-again-under-another-number',
+    fault: 'execution',
+    mimics: 'a client session goes on under another id, and nothing of it is ever executed',
+    edits: [
+      {
+        file: CONFIGURATION,
+        find: 'keepsNumber(current, former) && memberByNumber(current, former) === undefined;',
+        put: 'keepsNumber(current, former) && memberById(current, id)?.incarnation === UNKNOWN_DISK;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/former-number.test.ts' }],
+  },
+  {
+    name: 'configuration-proposed-without-room-in-the-log',
+    fault: 'log',
+    mimics: 'a change of members on a full disk has nowhere to go, and the leader stops',
+    edits: [
+      {
+        file: RECONFIGURATION,
+        find: 'return bytesInLog(configurationDecree(next)) <= room;',
+        put: 'return bytesInLog(configurationDecree(next)) <= room || room >= 0;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/room.test.ts' }],
+  },
+  {
     name: 'newcomers-begin-with-ballots-of-their-own',
     fault: 'ballots',
     mimics: 'a joint set of acceptors in which newcomers number their ballots from the beginning',
@@ -167,7 +234,7 @@ export const membership: readonly Mutant[] = [
     edits: [
       {
         file: CONFIGURATION,
-        find: 'if (former !== 0) return { number: former, id, incarnation, address };',
+        find: 'if (keepsNumber(current, former)) return { number: former, id, incarnation, address };',
         put: '',
       },
     ],

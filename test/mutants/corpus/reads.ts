@@ -10,6 +10,20 @@ const unit = { check: 'unit', file: 'test/protocol/reads.test.ts' } as const;
 
 export const reads: readonly Mutant[] = [
   {
+    name: 'promise-of-a-checkpoint-told-within-a-grant',
+    fault: 'reads',
+    mimics:
+      'a vote that a restart brought from somewhere else goes out while a lease of the life before is in force',
+    edits: [
+      {
+        file: 'protocol/lease.ts',
+        find: 'ballot < this.#acceptor.promised) return false;',
+        put: 'ballot <= this.#acceptor.promised) return false;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/lease-after-a-restart.test.ts' }],
+  },
+  {
     name: 'read-answered-without-a-round',
     fault: 'reads',
     mimics:

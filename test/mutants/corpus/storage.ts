@@ -9,6 +9,35 @@ const WRITER = 'engine/log-writer.ts';
 
 export const storage: readonly Mutant[] = [
   {
+    name: 'synced-writes-of-one-descriptor-at-once',
+    fault: 'persistence',
+    mimics:
+      'PostgreSQL 2018 ("fsyncgate"): an error of writing back is told once, and to another one than whose write was lost',
+    edits: [{ file: URING, find: 'if (!live.isDirect && live.writes > 0) break;', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/uring-buffered.test.ts' }],
+  },
+  {
+    name: 'removed-without-a-sync-counts-as-gone',
+    fault: 'storage',
+    mimics: 'a removal is tried again, finds nothing, and what a power cut would give back is taken for gone',
+    edits: [{ file: DIRECTORY, find: "if (error.code === 'ENOENT')", put: 'if (isWhole && !isWhole)' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/removed-not-synced.test.ts' }],
+  },
+  {
+    name: 'restored-from-a-name-that-is-not-durable',
+    fault: 'storage',
+    mimics:
+      'a restart builds on a rename that the process before was killed behind: the log is dropped, and the name with it',
+    edits: [
+      {
+        file: 'storage/checkpoint-store.ts',
+        find: 'syncDirectory(this.#fileSystem, this.#directory, (syncError) => {\n        if (syncError !== null) return fail(syncError);\n',
+        put: 'setImmediate(() => {\n',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/checkpoint-name-after-kill.test.ts' }],
+  },
+  {
     name: 'name-of-a-segment-not-synced',
     fault: 'storage',
     mimics: 'etcd#6368: the directory is not synced after a rename',

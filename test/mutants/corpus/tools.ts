@@ -4,6 +4,13 @@ import type { Mutant } from '../mutant.js';
 
 export const tools: readonly Mutant[] = [
   {
+    name: 'replay-promises-less-than-its-checkpoint',
+    fault: 'tools',
+    mimics: 'a snapshot that a tool wrote says less than the one that it came from was promised',
+    edits: [{ file: 'tools/replay.ts', find: 'promised = Math.max(promised, header.ballot);', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/tools/replay-ballot.test.ts' }],
+  },
+  {
     name: 'recovers-without-being-told-to',
     fault: 'tools',
     mimics: 'tools for a disaster that act where they were only asked what they would do',
