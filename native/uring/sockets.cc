@@ -116,6 +116,12 @@ void Sockets::SetReceiving(std::uint32_t index, bool receiving) {
   if (socket.receive_wanted == receiving) return;
   socket.receive_wanted = receiving;
   if (receiving) {
+    // It starved while JavaScript did not want its bytes, so no buffers were added for it. Asked again, the kernel says
+    // again that there are none; else it would wait until others give theirs back.
+    if (socket.starved) {
+      socket.starved = false;
+      std::erase(starved_, index);
+    }
     // Where a cancel is on its way, its completion arms the receive again.
     ArmReceive(index);
   } else if (socket.receive_armed) {

@@ -30,6 +30,8 @@ export interface CheckpointServerOptions {
   readonly chunkBytesMax: number;
   /** Bytes of checkpoints to all peers together. */
   readonly bytesPerSecondMax: number;
+  /** Bytes queued for one peer beyond which nothing more is sent to it. */
+  readonly sendQueueBytesMax: number;
   readonly now: () => number;
   readonly isUp: (link: Link) => boolean;
   /** The newest one cannot be read as it was written: another is needed. */
@@ -67,7 +69,7 @@ export class CheckpointServer {
 
   readonly #options: CheckpointServerOptions;
   readonly #leases: Map<Link, Lease> = new Map();
-  /** Beyond the budget, oldest first. */
+  /** Beyond the budget, or for a peer that does not read; oldest first. */
   #delayed: Chunk[] = [];
   /** Of those, one that is not to be sent any more. */
   #damaged: ServedCheckpoint | null = null;
@@ -146,7 +148,7 @@ export class CheckpointServer {
     return held;
   }
 
-  /** From time to time: what was beyond the budget goes out. */
+  /** From time to time: what was put off goes out. */
   tick(): void {
     const delayed = this.#delayed;
     this.#delayed = [];
@@ -193,10 +195,10 @@ export class CheckpointServer {
   }
 
   #send(chunk: Chunk): void {
-    const { writer, crc32c, isUp, onSent, logger } = this.#options;
+    const { writer, crc32c, isUp, onSent, logger, sendQueueBytesMax } = this.#options;
     const { link, lease, offset, length } = chunk;
     if (this.#leases.get(link) !== lease) return;
-    if (!this.#spend(length)) {
+    if (link.connection.queuedBytes > sendQueueBytesMax || !this.#spend(length)) {
       this.#delayed.push(chunk);
       return;
     }

@@ -93,6 +93,7 @@ export class Checkpoints {
       logger,
       chunkBytesMax,
       bytesPerSecondMax: limits.checkpointBytesPerSecondMax,
+      sendQueueBytesMax: limits.sendQueueBytesMax,
       now,
       isUp,
       onDamaged: (slot) => parts.emit({ kind: 'checkpoint-damaged', slot }),

@@ -7,6 +7,7 @@ import { formatBallot } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type { DecreeReference } from '../protocol/decree.js';
 import type { Effect, Role } from '../protocol/effects.js';
+import type { PeerNumber } from '../protocol/inputs.js';
 import { encodeConfiguration } from '../wire/configuration-codec.js';
 import { appendRecord, isInPlace } from './append-record.js';
 import type { CatchUpPace } from './catch-up-pace.js';
@@ -47,6 +48,8 @@ export interface EffectRunnerOptions {
 export class EffectRunner {
   readonly #options: EffectRunnerOptions;
   readonly #laterStep: LaterStep;
+  /** Whose fetches were answered in this turn. */
+  readonly #served: Set<PeerNumber> = new Set();
   #role: Role = 'inactive';
   #primary: MemberNumber = 0;
   #ballot: Ballot = 0;
@@ -62,9 +65,13 @@ export class EffectRunner {
     return this.#primary;
   }
 
+  endTurn(): void {
+    this.#served.clear();
+  }
+
   /** In order. */
   carryOut(effects: readonly Effect[]): void {
-    const { parts, log, peers, sender, fetches, checkpoints, leadership, times } = this.#options;
+    const { parts, log, peers, sender, leadership, times } = this.#options;
     for (const effect of effects) {
       switch (effect.kind) {
         case 'append':
@@ -90,12 +97,9 @@ export class EffectRunner {
           parts.bridge.chosen = effect.through;
           times.onChosen(effect.through);
           break;
-        case 'serve-fetch': {
-          const link = peers.link(effect.to);
-          if (link !== undefined && !checkpoints?.offer(link, effect.from))
-            fetches.serve(link, effect.from, effect.through, effect.bytesMax);
+        case 'serve-fetch':
+          this.#serve(effect);
           break;
-        }
         case 'leadership-refused':
           leadership.onRefused(effect.request, effect.reason);
           break;
@@ -130,6 +134,20 @@ export class EffectRunner {
       const link = peers.link(to);
       if (link !== undefined) sender.send(link, message, configuration);
     });
+  }
+
+  /**
+   * Not to who does not read: whoever catches up asks again, or another one. Of many small requests in one turn one is answered: the others
+   * would be before it shows that nothing is read, and everybody would wait meanwhile.
+   */
+  #serve({ to, from, through, bytesMax }: Extract<Effect, { kind: 'serve-fetch' }>): void {
+    const { parts, peers, fetches, checkpoints } = this.#options;
+    const { fetchBytesMax, sendQueueBytesMax } = parts.options.limits;
+    const link = peers.link(to);
+    if (link === undefined || link.connection.queuedBytes > sendQueueBytesMax || this.#served.has(to)) return;
+    this.#served.add(to);
+    if (checkpoints?.offer(link, from)) return;
+    fetches.serve(link, from, through, Math.min(bytesMax, fetchBytesMax));
   }
 
   #append({ record, write }: Extract<Effect, { kind: 'append' }>): void {

@@ -410,6 +410,7 @@ export class Engine {
       transport.flush();
       if (this.#deliveries.advance(this.#core.chosen)) this.#wake.onDelivered();
       this.#segments.release();
+      this.#effects.endTurn();
     });
     for (const link of this.#links.up.values()) link.reader.releaseSpent();
     this.#inTurn = false;
@@ -488,12 +489,11 @@ export class Engine {
 
   #submit(now: number): void {
     if (!this.#startWritten) return;
-    const { role } = this.#core;
+    const { role, primary, self } = this.#core;
     if (role === 'primary') this.#submitter.propose(now);
     else {
-      const link = this.#peers.link(this.#core.primary);
-      if (this.#core.primary !== 0 && link !== undefined && this.#core.self !== 0)
-        this.#submitter.forward(link, now);
+      const link = this.#peers.link(primary);
+      if (primary !== 0 && link !== undefined && self !== 0) this.#submitter.forward(link, now);
       if (this.#submitter.forwarded.length > 0) this.#submitter.forwarded.length = 0;
     }
     // What could not be proposed now must not stay in the receive buffers, which are given back at the end of the turn.

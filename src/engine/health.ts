@@ -97,7 +97,8 @@ export class Health {
   onReport(link: Link, frame: Frame): void {
     const { payload, chosen, applied, flags } = decodeReport(frame);
     const disk = flags === ReportFlag.full ? 'full' : flags === ReportFlag.slow ? 'slow' : 'ok';
-    if (link.peer === null) return;
+    // Others may come under ever new names.
+    if (link.peer === null || !this.#options.ids().includes(link.peer.id)) return;
     this.#heard.set(link.peer.id, { at: this.#options.now(), payload, chosen, applied, disk });
   }
 

@@ -82,12 +82,16 @@ export class Link {
   readonly reader: FrameReader;
   readonly since: number;
   peer: Hello | null = null;
+  /** What its disk told of itself, once it is let in. */
+  seen: Seen | null = null;
   /** The number that the protocol knows the peer by, while the link is up. */
   number = 0;
   /** It was told that it is not let in; until it closes, it may take itself for let in. */
   refused = false;
   congested = false;
   congestedSince = 0;
+  /** What was queued at that moment. */
+  congestedBytes = 0;
   /** For how long nothing has come, while this thread would have noticed. */
   silentMs = 0;
   /**
@@ -119,11 +123,13 @@ export class Links {
   readonly #options: LinksOptions;
   readonly #writer: FrameWriter;
   readonly #dials: Map<string, Dial> = new Map();
+  /** Also those that are peers no more: a disk of theirs that comes back must not have forgotten what it promised in their time. */
+  readonly #everPeers: Set<string> = new Set();
   #tokens = 0;
   readonly #strangers: Set<Link> = new Set();
   /** Up no more, and not closed yet: their connections may still refer to what was sent. */
   readonly #leaving: Set<Link> = new Set();
-  /** By incarnation. */
+  /** By id and incarnation. */
   readonly #seen: Map<string, Seen> = new Map();
   #now = 0;
 
@@ -137,6 +143,7 @@ export class Links {
   setPeers(peers: readonly Peer[]): void {
     for (const id of this.#dials.keys()) if (!peers.some((peer) => peer.id === id)) this.#dials.delete(id);
     for (const peer of peers) {
+      this.#everPeers.add(peer.id);
       const dial = this.#dials.get(peer.id);
       if (dial !== undefined) {
         dial.peer = peer;
@@ -147,6 +154,7 @@ export class Links {
       this.#tokens += 1;
       this.#dials.set(peer.id, { token, peer, state: 'idle', at, retryMs: RETRY_MS_MIN, lastReason: '' });
     }
+    for (const [id, { reader }] of this.up) reader.setLending(this.#dials.has(id));
   }
 
   /** Adds the memories that connections may still refer to, as in `Link.sending`. */
@@ -189,7 +197,10 @@ export class Links {
     });
   }
 
-  /** A peer that reads too slowly gets nothing more until half of its queue is gone; if it does not read, it is cut off. */
+  /**
+   * A peer that reads too slowly gets nothing more until half of its queue is gone; if it does not read, it is cut off, and at once where
+   * its queue grows all the same: that is what it asks for.
+   */
   checkCongestion(now: number): void {
     const { sendQueueBytesMax, onCongestion, logger } = this.#options;
     for (const link of this.up.values()) {
@@ -198,8 +209,12 @@ export class Links {
       if (congested !== link.congested) {
         link.congested = congested;
         link.congestedSince = now;
+        link.congestedBytes = queuedBytes;
         onCongestion(link);
-      } else if (congested && now - link.congestedSince > SLOW_READER_MS) {
+        continue;
+      }
+      const asksOn = queuedBytes > link.congestedBytes + sendQueueBytesMax;
+      if (congested && (asksOn || now - link.congestedSince > SLOW_READER_MS)) {
         logger.warn({ peer: link.peer?.id, queuedBytes }, 'peer reads too slowly');
         link.connection.close('reads too slowly');
       }
@@ -241,6 +256,7 @@ export class Links {
       this.up.delete(id);
       const dial = this.#dials.get(id);
       if (dial?.state === 'idle') this.#wait(dial, RETRY_MS_MIN);
+      this.#forget(link.peer!);
       this.#options.logger.info({ peer: id, reason }, 'peer down');
       this.#options.onDown(link);
     }
@@ -318,12 +334,13 @@ export class Links {
   }
 
   #onHandshake(link: Link, frame: Frame): void {
+    // A refusal is an answer, as a welcome is: who dialled has not been told anything yet that it could refuse.
+    if ((frame.kind === FrameKind.hello) !== link.connection.inbound)
+      throw new FrameError('handshake out of turn');
     if (frame.kind === FrameKind.refusal) {
       this.#onRefusal(link, frame);
       return;
     }
-    if ((frame.kind === FrameKind.hello) !== link.connection.inbound)
-      throw new FrameError('handshake out of turn');
     const hello = decodeHello(joinPayload(frame));
     if (hello === null) throw new FrameError('handshake that cannot be read');
     if (link.connection.inbound && this.#meetsOwnDial(hello.id)) {
@@ -346,13 +363,16 @@ export class Links {
     if (before !== undefined && this.up.get(hello.id) === before) {
       this.up.delete(hello.id);
       this.#leaving.add(before);
+      this.#forget(before.peer!);
       before.peer = null;
       this.#options.onDown(before);
     }
     this.#strangers.delete(link);
     link.peer = hello;
     link.reader.setFrameBytesMax(this.#options.frameBytesMax);
-    this.#remember(hello);
+    // There are few peers, but whoever else is linked could keep every receive buffer by frames that never end.
+    link.reader.setLending(this.#dials.has(hello.id));
+    link.seen = this.#remember(hello);
     if (link.connection.inbound) this.#send(link, FrameKind.welcome, encodeHello(this.#options.hello()));
     else {
       const dial = this.#dials.get(hello.id);
@@ -368,7 +388,14 @@ export class Links {
     const { reason, isFinal } = refusal;
     this.#options.logger.warn({ remote: link.connection.remote, reason }, 'refused by peer');
     link.connection.close(`refused by peer: ${reason}`);
-    if (isFinal) this.#options.onRefused(refusal);
+    if (isFinal && this.#isOfPeer(link)) this.#options.onRefused(refusal);
+  }
+
+  /** At the other end is a peer of this replica, or who was dialled as one and may speak for it. Nobody else can stop this replica. */
+  #isOfPeer({ peer, connection }: Link): boolean {
+    if (peer !== null) return this.#dials.has(peer.id);
+    const dial = this.#dialOf((connection as DialledConnection).token);
+    return dial !== undefined && this.#options.authenticate(connection, dial.peer.id) === null;
   }
 
   /** Why the peer cannot be let in, or null. */
@@ -390,26 +417,34 @@ export class Links {
         return notNow(`replica id "${id}" is in use by another disk`);
       this.#options.logger.warn({ peer: id, silentMs: before.silentMs }, 'peer is silent, another disk asks');
     }
-    const seen = this.#seen.get(incarnation);
+    const seen = this.#seen.get(seenKey(hello));
     if (seen === undefined || !wasSetBack(hello, seen)) return null;
     return { reason: `the disk of "${id}" was set back: it forgot what it once acknowledged`, isFinal: true };
   }
 
-  #remember({ incarnation, start, life, sequence, promised, accepted }: Hello): void {
-    const seen = this.#seen.get(incarnation);
-    this.#seen.set(incarnation, {
+  #remember(hello: Hello): Seen {
+    const { start, life, sequence, promised, accepted } = hello;
+    const key = seenKey(hello);
+    const before = this.#seen.get(key);
+    const seen = {
       start,
       life,
       sequence,
-      promised: Math.max(promised, seen?.promised ?? 0),
-      accepted: Math.max(accepted, seen?.accepted ?? 0),
-    });
+      promised: Math.max(promised, before?.promised ?? 0),
+      accepted: Math.max(accepted, before?.accepted ?? 0),
+    };
+    this.#seen.set(key, seen);
+    return seen;
+  }
+
+  /** Whoever never was a peer may come again under ever new names. */
+  #forget(peer: Hello): void {
+    if (!this.#everPeers.has(peer.id)) this.#seen.delete(seenKey(peer));
   }
 
   /** The peer's disk holds a promise of ballot `promised`, and decrees up to slot `accepted`: it said so. */
-  onAcknowledged(link: Link, promised: number, accepted: number): void {
-    const seen = this.#seen.get(link.peer?.incarnation ?? '');
-    if (seen === undefined) return;
+  onAcknowledged({ seen }: Link, promised: number, accepted: number): void {
+    if (seen === null) return;
     if (promised > seen.promised) seen.promised = promised;
     if (accepted > seen.accepted) seen.accepted = accepted;
   }
@@ -459,6 +494,11 @@ export class Links {
 
 function notNow(reason: string): Refusal {
   return { reason, isFinal: false };
+}
+
+/** Its incarnation is no secret: under another id, nobody must speak for its disk. */
+function seenKey({ id, incarnation }: Hello): string {
+  return [id, incarnation].join(' ');
 }
 
 function wasSetBack(hello: Hello, seen: Seen): boolean {

@@ -25,7 +25,7 @@ const LENT_FRAME_BYTES_MAX = 2 * 1024 * 1024;
  * the kernel takes one for each piece, or other connections have filled the rest of it. A peer that is slow, or gone in the middle of a
  * frame, must not hold up the others, nor itself. Enough for a decree of usual limits, 1 MiB, that comes in pieces of 64 KiB.
  */
-const LENT_CHUNKS_MAX = 20;
+const LENT_CHUNKS_MAX = 18;
 /** From here on only pieces that are worth it stay lent: to copy small ones costs nothing. */
 const LENT_CHUNKS_FREE = 4;
 const LENT_CHUNK_BYTES_MIN = 16 * 1024;
@@ -36,6 +36,7 @@ export class FrameReader {
   readonly #chunks: Chunk[] = [];
   #spent: number[] = [];
   #frameBytesMax: number;
+  #isLending = true;
   #available = 0;
   #head: Uint8Array = nothing;
   #headStart = 0;
@@ -56,6 +57,11 @@ export class FrameReader {
   /** The bound while the peer is unknown is lower. */
   setFrameBytesMax(bytes: number): void {
     this.#frameBytesMax = bytes;
+  }
+
+  /** False: a frame that is not complete keeps no buffers, of however few pieces it is. */
+  setLending(isLending: boolean): void {
+    this.#isLending = isLending;
   }
 
   push(bytes: Uint8Array, start: number, end: number, lease: number): void {
@@ -198,12 +204,13 @@ export class FrameReader {
 
   /** A header of which only a part is there, in however many pieces, is a hundred bytes at most. */
   #awaitHeader(): null {
-    if (this.#chunks.length > LENT_CHUNKS_FREE) this.copyHeld();
+    if (!this.#isLending || this.#chunks.length > LENT_CHUNKS_FREE) this.copyHeld();
     return null;
   }
 
   /** What is held of a frame keeps more buffers lent than it should. */
   #isScattered(): boolean {
+    if (!this.#isLending) return true;
     const { length } = this.#chunks;
     if (length <= LENT_CHUNKS_FREE) return false;
     return length > LENT_CHUNKS_MAX || this.#available < length * LENT_CHUNK_BYTES_MIN;

@@ -1,9 +1,14 @@
 /** Aim: a cluster works over TLS, keeps strangers out, and changes its authority under load without one failed command. */
 
+import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import type { Replica, TlsOptions } from '../../src/index.js';
+import { crc32c } from '../../src/checksum.js';
+import { encodeRefusal } from '../../src/engine/hello.js';
+import { Replica, type TlsOptions } from '../../src/index.js';
+import { FrameWriter } from '../../src/wire/codec.js';
+import { FrameKind } from '../../src/wire/frame.js';
 import { type Authority, makeAuthority, removeCertificates, tlsFor } from '../transport/certificates.js';
-import { bytesOf, closeAll, openCluster, until } from './support.js';
+import { bytesOf, closeAll, freePorts, openCluster, Recorder, silentLogger, until } from './support.js';
 
 const ids = ['a', 'b', 'c'];
 const first = makeAuthority();
@@ -69,6 +74,50 @@ describe('a cluster over TLS', () => {
       members.every(({ stateMachine }) => stateMachine.commands.length === done),
     );
   }, 60_000);
+
+  it('is not stopped for good by a refusal of who has a certificate and is no replica', async () => {
+    const [port, portOfA] = await freePorts(2);
+    const { certificate: cert, key } = first.issue('/CN=reader');
+    const credentials = { cert, key, ca: first.certificate };
+    const refusal = encodeRefusal({ reason: 'because', isFinal: true });
+    const writer = new FrameWriter(crc32c);
+    const checksum = crc32c(refusal, 0, refusal.length, 0);
+    const header = writer.bytes.subarray(0, writer.plain(FrameKind.refusal, 0, refusal.length, checksum));
+    const bytes = Buffer.concat([header, refusal]);
+    const ended: Promise<unknown>[] = [];
+    const refuse = (socket: TLSSocket): void => {
+      ended.push(new Promise((resolve) => socket.once('close', resolve)));
+      socket
+        .on('error', () => {})
+        .resume()
+        .write(bytes);
+    };
+    const impostor = createTlsServer({ ...credentials, requestCert: true }, refuse);
+    await new Promise<void>((resolve) => impostor.listen(portOfA, '127.0.0.1', resolve));
+    const members = [
+      { id: 'a', address: `127.0.0.1:${portOfA}` },
+      { id: 'b', address: `127.0.0.1:${port}` },
+    ];
+    const replica = await Replica.open(
+      {
+        ...{ cluster: 'here', replica: 'b', members, storage: { kind: 'memory' }, logger: silentLogger },
+        ...{ transport: { kind: 'tcp', tls: tlsFor('b', first) }, engine: 'inline' },
+      },
+      new Recorder(),
+    );
+    const fenced: unknown[] = [];
+    replica.on('fenced', (error: unknown) => void fenced.push(error));
+    refuse(
+      tlsConnect({ ...credentials, host: '127.0.0.1', port: port!, checkServerIdentity: () => undefined }),
+    );
+    // It dials a, where the other one answers, and is dialled.
+    await until('both were heard', () => ended.length > 1);
+    await Promise.all(ended);
+    await replica.status();
+    await replica.close();
+    impostor.close();
+    expect(fenced).toEqual([]);
+  });
 
   it('refuses TLS that is wrong, or that was not there from the beginning, and changes nothing', async () => {
     const [{ replica: plain }] = (await openCluster(1)) as [Awaited<ReturnType<typeof openCluster>>[0]];

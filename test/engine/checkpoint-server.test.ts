@@ -18,6 +18,7 @@ import { silentLogger } from '../application/support.js';
 const CHUNK_BYTES = 400;
 const BYTES_PER_SECOND = 1000;
 const LEASE_MS = 30_000;
+const SEND_QUEUE_BYTES_MAX = 900;
 
 const named = (slot: number, bytes = 3000): ServedCheckpoint => ({
   slot,
@@ -43,7 +44,11 @@ let server: CheckpointServer;
 let serverOf: (chunkBytesMax: number, bytesPerSecondMax: number) => CheckpointServer;
 
 /** A link, and the chunks that were sent on it: "slot from-end". */
-function linkOf(): { readonly link: Link; readonly sent: string[] } {
+function linkOf(): {
+  readonly link: Link;
+  readonly sent: string[];
+  readonly connection: { queuedBytes: number };
+} {
   const sent: string[] = [];
   const send = (
     header: Uint8Array,
@@ -58,7 +63,8 @@ function linkOf(): { readonly link: Link; readonly sent: string[] } {
     const { slot, offset } = decodeCheckpointChunk(reader.next()!);
     sent.push(`${slot} ${offset}-${offset + count}`);
   };
-  return { link: { sending: [], connection: { send } } as unknown as Link, sent };
+  const connection = { send, queuedBytes: 0 };
+  return { link: { sending: [], connection } as unknown as Link, sent, connection };
 }
 
 function read(): void {
@@ -98,6 +104,7 @@ beforeEach(() => {
     new CheckpointServer({
       ...{ store: store as CheckpointStore, writer: new FrameWriter(crc32c), crc32c },
       logger: { ...silentLogger, warn: (_, message = '') => void warnings.push(message) },
+      sendQueueBytesMax: SEND_QUEUE_BYTES_MAX,
       ...{ chunkBytesMax, bytesPerSecondMax, now: () => now, isUp: () => up, onSent: () => {} },
       onDamaged: (slot) => void damaged.push(slot),
     });
@@ -120,6 +127,30 @@ describe('a peer that copies a checkpoint', () => {
     ask(link, named(7), 900);
     read();
     expect(sent.length).toBe(3);
+  });
+
+  it('gets no more while it does not read what was sent to it, and what it asked for once it does', () => {
+    const { link, sent, connection } = linkOf();
+    const other = linkOf();
+    server.newest = named(7);
+    server.offer(link);
+    read();
+    connection.queuedBytes = SEND_QUEUE_BYTES_MAX + 1;
+    for (const offset of [400, 0]) ask(link, named(7), offset);
+    for (let tick = 0; tick < 3; tick += 1) server.tick();
+    read();
+    expect(sent).toEqual(['7 0-400']);
+    // Nor does it take from the budget of others.
+    server.offer(other.link);
+    read();
+    ask(other.link, named(7), 400);
+    read();
+    expect(other.sent).toEqual(['7 0-400', '7 400-800']);
+    now += 1000;
+    connection.queuedBytes = SEND_QUEUE_BYTES_MAX;
+    server.tick();
+    read();
+    expect(sent).toEqual(['7 0-400', '7 400-800']);
   });
 
   it('is told that there is none, or none that is sound, where it asks for whatever there is', () => {

@@ -4,198 +4,26 @@
  * hand, with a clock of their own.
  */
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { crc32c } from '../../src/checksum.js';
-import { encodeHello, type Hello } from '../../src/engine/hello.js';
-import { type Link, Links } from '../../src/engine/links.js';
-import type { Logger } from '../../src/logger.js';
-import { createMemoryNetwork, type MemoryNetwork } from '../../src/transport/memory/memory-network.js';
-import type { Connection, Transport } from '../../src/transport/transport.js';
+import { encodeHello, encodeRefusal, type Hello } from '../../src/engine/hello.js';
 import { FrameWriter } from '../../src/wire/codec.js';
 import { FrameKind } from '../../src/wire/frame.js';
+import { encode } from '../wire/arbitraries.js';
 import { helloOf } from './hellos.js';
-
-const HANDSHAKE_TIMEOUT_MS = 1000;
-const SEND_QUEUE_BYTES_MAX = 10_000;
-const ids = ['a', 'b', 'c'];
-const portOf = (id: string): number => 7001 + ids.indexOf(id);
-
-let network: MemoryNetwork;
-let now: number;
-
-/** One replica's links, and everything that they told. */
-class Node {
-  readonly links: Links;
-  readonly transport: Transport;
-  readonly events: string[] = [];
-  readonly logged: { level: string; event: string; fields: Record<string, unknown> }[] = [];
-  readonly frames: number[] = [];
-  newest: Link | null = null;
-  hello: Hello;
-  /** The replica id that nobody's certificate is good for. */
-  impostor = '';
-
-  constructor(id: string, change: Partial<Hello> = {}, name = id, port = portOf(id)) {
-    this.hello = { ...helloOf(id), ...change };
-    const log =
-      (level: string) =>
-      (fields: object, event: string): void =>
-        void this.logged.push({ level, event, fields: fields as Record<string, unknown> });
-    const logger: Logger = {
-      trace: log('trace'),
-      debug: log('debug'),
-      info: log('info'),
-      warn: log('warn'),
-      error: log('error'),
-      fatal: log('fatal'),
-    };
-    this.transport = network.transport(name);
-    this.links = new Links({
-      transport: this.transport,
-      peers: ids
-        .filter((other) => other !== id)
-        .map((other) => ({ id: other, address: { host: 'h', port: portOf(other) } })),
-      id,
-      crc32c,
-      logger,
-      frameBytesMax: 1024 * 1024,
-      handshakeBytesMax: 4096,
-      handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
-      sendQueueBytesMax: SEND_QUEUE_BYTES_MAX,
-      hello: () => this.hello,
-      resolve: null,
-      authenticate: (_, other) => (other === this.impostor ? `not the certificate of ${other}` : null),
-      onCongestion: (link) =>
-        void this.events.push(`${link.peer?.id} ${link.congested ? 'congested' : 'free'}`),
-      onUp: (link) => void this.events.push(`up ${link.peer?.id}`),
-      onDown: (link) => void this.events.push(`down ${link.peer?.id ?? id}`),
-      onRefused: ({ reason }) => void this.events.push(`refused: ${reason}`),
-    });
-    this.transport.listen(
-      {
-        onConnection: (connection) => {
-          this.links.onConnection(connection);
-          this.newest = connection.context as Link;
-        },
-        onConnectFailed: (token, error) => this.links.onConnectFailed(token, error),
-        onReceived: (connection, bytes, start, end, lease) => {
-          const link = connection.context as Link;
-          link.reader.push(bytes, start, end, lease);
-          for (let frame = this.links.nextFrame(link); frame !== null; frame = this.links.nextFrame(link))
-            this.frames.push(frame.kind);
-          link.reader.releaseSpent();
-        },
-        onPayloadsSent: (connection, count) => void (connection.context as Link).sending.splice(0, count),
-        onClosed: (connection, reason) => this.links.onClosed(connection, reason),
-        onTurnEnd: () => {},
-      },
-      { host: 'h', port },
-      (error) => expect(error).toBe(null),
-    );
-    network.deliver();
-  }
-
-  said(pattern: RegExp): boolean {
-    return this.logged.some(({ event, fields }) => pattern.test(`${event} ${JSON.stringify(fields)}`));
-  }
-
-  get up(): string[] {
-    return [...this.links.up.keys()].sort();
-  }
-
-  /** Tells the peers of itself, as a replica does every 100 ms. */
-  report(): void {
-    const writer = new FrameWriter(crc32c);
-    const headerBytes = writer.report({ payload: 0n, chosen: 0, applied: 0, flags: 0 });
-    for (const { connection } of this.links.up.values()) connection.send(writer.bytes, headerBytes);
-  }
-
-  close(): void {
-    this.transport.close(() => {});
-    settle([]);
-  }
-}
-
-/** Delivers until all is quiet. */
-function settle(nodes: readonly Node[]): void {
-  for (let round = 0; round < 100; round += 1) {
-    for (const { transport } of nodes) transport.flush();
-    if (network.deliver() === 0 && round > 0) return;
-  }
-  throw new Error('never quiet');
-}
-
-function pass(ms: number, nodes: readonly Node[]): void {
-  for (let left = ms; left > 0; left -= 10) {
-    now += 10;
-    for (const { links } of nodes) links.tick(now);
-    settle(nodes);
-  }
-}
-
-/** A connection of nobody in particular, from outside. */
-class Stranger {
-  readonly received: Uint8Array[] = [];
-  readonly transport: Transport;
-  connection: Connection | null = null;
-  closed: string | null = null;
-  readonly #writer = new FrameWriter(crc32c);
-
-  constructor(name: string, port: number) {
-    this.transport = network.transport(name);
-    this.transport.listen(
-      {
-        onConnection: (connection) => {
-          this.connection = connection;
-        },
-        onConnectFailed: () => {},
-        onReceived: (connection, bytes, start, end, lease) => {
-          this.received.push(bytes.slice(start, end));
-          connection.release(lease);
-        },
-        onPayloadsSent: () => {},
-        onClosed: (_, reason) => {
-          this.closed = reason;
-        },
-        onTurnEnd: () => {},
-      },
-      { host: name, port: 1 },
-      () => {},
-    );
-    this.transport.connect({ host: 'h', port }, 0, 1000);
-    network.deliver();
-    network.deliver();
-  }
-
-  say(kind: 1 | 2 | 3, payload: Uint8Array): void {
-    const headerBytes = this.#writer.plain(kind, 0, payload.length, crc32c(payload, 0, payload.length, 0));
-    this.connection!.send(this.#writer.bytes, headerBytes, payload, 0, payload.length);
-    this.transport.flush();
-  }
-
-  sayBytes(bytes: Uint8Array): void {
-    this.connection!.send(bytes, bytes.length);
-    this.transport.flush();
-  }
-
-  get text(): string {
-    return Buffer.concat(this.received).toString('latin1');
-  }
-}
-
-beforeEach(() => {
-  now = 0;
-  network = createMemoryNetwork({ startTimer: () => () => {} });
-});
-const nodes: Node[] = [];
-const node = (...args: ConstructorParameters<typeof Node>): Node => {
-  const made = new Node(...args);
-  nodes.push(made);
-  return made;
-};
-afterEach(() => {
-  for (const one of nodes.splice(0)) one.close();
-});
+import {
+  clock,
+  HANDSHAKE_TIMEOUT_MS,
+  ids,
+  Node,
+  network,
+  node,
+  pass,
+  portOf,
+  SEND_QUEUE_BYTES_MAX,
+  Stranger,
+  settle,
+} from './links-rig.js';
 
 describe('links', () => {
   it('come up between all of them, dialled by whose id is greater', () => {
@@ -307,6 +135,20 @@ describe('a peer is refused', () => {
     ]);
   });
 
+  it('for good by nobody but a peer: not by an outsider, nor by who may not speak for whom was dialled', () => {
+    const a = node('a', { version: 3 });
+    const b = node('b', { versionMin: 1, versionMax: 2 });
+    b.impostor = 'a';
+    const outsider = new Stranger('z', portOf('a'));
+    outsider.say(FrameKind.hello, encodeHello(helloOf('z')));
+    outsider.say(FrameKind.refusal, encodeRefusal({ reason: 'because', isFinal: true }));
+    pass(100, [a, b]);
+    expect(outsider.closed).not.toBe(null);
+    expect(a.events).toEqual(['up z', 'down z']);
+    expect(b.said(/refused by peer.*version 3/)).toBe(true);
+    expect(b.events).toEqual([]);
+  });
+
   it('once a version comes into force that it does not speak', () => {
     const [a, b, c] = [node('a'), node('b', { versionMax: 2 }), node('c')];
     pass(100, [a, b, c]);
@@ -367,8 +209,8 @@ describe('a peer is refused', () => {
     const [a, b] = [node('a'), node('b')];
     pass(100, [a, b]);
     b.report();
-    now += 10 * HANDSHAKE_TIMEOUT_MS;
-    a.links.tick(now);
+    clock.now += 10 * HANDSHAKE_TIMEOUT_MS;
+    a.links.tick(clock.now);
     const twin = new Stranger('twin', portOf('a'));
     twin.say(FrameKind.hello, encodeHello({ ...b.hello, incarnation: 'e'.repeat(32) }));
     settle([a]);
@@ -422,6 +264,18 @@ describe('a peer is refused', () => {
     expect(a.up).toEqual(['b']);
   });
 
+  it('for good where it was taken out meanwhile', () => {
+    const a = node('a');
+    const b = node('b', seen);
+    pass(100, [a, b]);
+    a.links.setPeers([]);
+    b.close();
+    const old = node('b', { ...next, promised: 49 }, 'old', 8002);
+    pass(100, [a, old]);
+    expect(a.events).toEqual(['up b', 'down b']);
+    expect(a.said(/peer refused.*was set back/)).toBe(true);
+  });
+
   it('for good also where it is the one that was dialled', () => {
     const a = node('a', seen);
     const b = node('b');
@@ -441,8 +295,8 @@ describe('a peer is refused', () => {
     a.close();
     const old = node('a', { ...seen, life: '7'.repeat(16) }, 'old');
     while (!b.said(/peer refused/)) {
-      now += 10;
-      b.links.tick(now);
+      clock.now += 10;
+      b.links.tick(clock.now);
       for (const { transport } of [b, old]) transport.flush();
       network.deliver();
     }
@@ -454,6 +308,26 @@ describe('a peer is refused', () => {
     link.reader.push(bytes, 0, bytes.length, 0);
     expect(b.links.nextFrame(link)).toBe(null);
     expect(b.said(/cut off/)).toBe(false);
+  });
+
+  it('not by what somebody else says of its disk, nor where it is no member and its link is closed: it is forgotten', () => {
+    const a = node('a');
+    const z = { ...helloOf('z'), ...seen };
+    const b = node('b');
+    const { incarnation } = b.hello;
+    const come = (name: string, hello: Hello): Stranger => {
+      const stranger = new Stranger(name, portOf('a'));
+      stranger.say(FrameKind.hello, encodeHello(hello));
+      settle([a]);
+      return stranger;
+    };
+    come('liar', { ...z, id: 'y', incarnation });
+    come('z', z).connection!.close('');
+    settle([a]);
+    come('older', { ...z, ...seen, start: 4, life: '4'.repeat(16) });
+    pass(100, [a, b]);
+    expect(a.up).toEqual(['b', 'y', 'z']);
+    expect(a.said(/was set back/)).toBe(false);
   });
 
   it('is not suspected when it is only started again', () => {
@@ -486,6 +360,11 @@ describe('a connection is cut off', () => {
       /the bound is 4096/,
     ],
     [
+      'that refuses whom it dialled',
+      (stranger) => stranger.say(3, encodeRefusal({ reason: 'because', isFinal: true })),
+      /out of turn/,
+    ],
+    [
       'that welcomes whom it dialled',
       (stranger) => stranger.say(2, encodeHello(new Node('c').hello)),
       /out of turn/,
@@ -500,6 +379,7 @@ describe('a connection is cut off', () => {
     expect(stranger.closed).not.toBe(null);
     expect(a.said(new RegExp(`connection cut off.*${reason.source}`))).toBe(true);
     expect(a.up).toEqual([]);
+    expect(a.events).toEqual([]);
   });
 
   it('that says something else first, or shakes hands twice', () => {
@@ -568,8 +448,8 @@ describe('a connection is cut off', () => {
     const queued = { bytes: 0 };
     Object.defineProperty(link.connection, 'queuedBytes', { get: () => queued.bytes });
     const check = (ms: number): void => {
-      now += ms;
-      a.links.checkCongestion(now);
+      clock.now += ms;
+      a.links.checkCongestion(clock.now);
       settle([a, b]);
     };
     queued.bytes = SEND_QUEUE_BYTES_MAX;
@@ -590,5 +470,59 @@ describe('a connection is cut off', () => {
     check(1100);
     expect(a.up).toEqual([]);
     expect(a.said(/reads too slowly/)).toBe(true);
+  });
+
+  it('that does not read and goes on asking: at once', () => {
+    const [a, b] = [node('a'), node('b')];
+    pass(100, [a, b]);
+    const queued = { bytes: 5 * SEND_QUEUE_BYTES_MAX };
+    Object.defineProperty(a.links.up.get('b')!.connection, 'queuedBytes', { get: () => queued.bytes });
+    const check = (): void => {
+      clock.now += 10;
+      a.links.checkCongestion(clock.now);
+      settle([a, b]);
+    };
+    check();
+    // What was proposed before it was found to be congested is not its fault.
+    queued.bytes += SEND_QUEUE_BYTES_MAX;
+    check();
+    expect(a.up).toEqual(['b']);
+    queued.bytes += 1;
+    check();
+    expect(a.up).toEqual([]);
+  });
+
+  it('not for half a frame, but keeps no receive buffer by it unless it is a peer’s', () => {
+    const a = node('a');
+    const stranger = new Stranger('s', portOf('a'));
+    stranger.say(FrameKind.hello, encodeHello(helloOf('z')));
+    settle([a]);
+    const { reader, connection } = a.newest!;
+    const [lent, released] = [vi.spyOn(reader, 'push'), vi.spyOn(connection, 'release')];
+    const payload = new Uint8Array(50_000);
+    const checksum = crc32c(payload, 0, payload.length, 0);
+    const decree = {
+      kind: 1,
+      bytes: payload.length,
+      checksum,
+      commands: 1,
+      configuration: null,
+      source: null,
+    } as const;
+    const whole = encode({ message: { kind: 'learn', slot: 1, ballot: 1, decree }, payload }, 1);
+    const outAfter = (from: number, to: number): number => {
+      stranger.sayBytes(whole.subarray(from, to));
+      settle([a]);
+      return lent.mock.calls.length - released.mock.calls.length;
+    };
+    expect(outAfter(0, 10)).toBe(0);
+    expect(outAfter(10, 30)).toBe(0);
+    expect(outAfter(30, 20_000)).toBe(0);
+    expect(outAfter(20_000, whole.length)).toBe(0);
+    expect(a.frames).toEqual([FrameKind.learn]);
+    // From here on it is one.
+    a.links.setPeers([{ id: 'z', address: { host: 'h', port: 1 } }]);
+    expect(outAfter(0, 20_000)).toBe(1);
+    expect(outAfter(20_000, whole.length)).toBe(0);
   });
 });

@@ -7,6 +7,7 @@ import { loadAddon } from '../../src/native/addon.js';
 import { createPmemMedium, probePmem } from '../../src/storage/pmem/pmem-medium.js';
 import { describeLogMedium } from './conformance.js';
 import { fillPattern, MediumDriver, makeScratch, SEGMENT_BYTES } from './driver.js';
+import { FaultyFileSystem } from './faulty-file-system.js';
 
 const { addon, reason } = loadAddon();
 const daxRoot = process.env.DAX_VM_PMEM;
@@ -49,6 +50,37 @@ if (addon === null) {
   }
 
   describe('pmem', () => {
+    test.runIf(process.platform === 'linux')(
+      'a spare that no segment could be made of gives its space back',
+      async () => {
+        const scratch = makeScratch();
+        const faulty = new FaultyFileSystem();
+        const { fileSystem } = faulty;
+        const options = {
+          directory: scratch.path,
+          segmentBytes: SEGMENT_BYTES,
+          allowVolatile: true,
+          fileSystem,
+        };
+        const driver = new MediumDriver(createPmemMedium(options));
+        await driver.start();
+        for (const segment of [1, 2]) driver.medium.release(await driver.create(segment));
+        await driver.remove(1);
+        faulty.inject({ at: 0, code: 'ENOSPC', matches: (name) => name === 'rename' });
+        await expect(driver.create(3)).rejects.toMatchObject({ code: 'ERR_SYNOD_STORAGE_FULL' });
+        faulty.inject(null);
+        // Of the file that is gone no thread keeps a mapping; that of the other one waits for what is made of it.
+        const files = fs.readdirSync(scratch.path).filter((name) => name.includes('.segment'));
+        const maps = fs.readFileSync('/proc/self/maps', 'utf8').split('\n');
+        expect(files.length).toBe(1);
+        expect(maps.filter((line) => line.includes(scratch.path) && line.includes('(deleted)'))).toEqual([]);
+        expect(maps.filter((line) => line.includes(scratch.path)).length).toBe(1);
+        expect(driver.regionsGone.length).toBe(1);
+        await driver.close();
+        scratch.dispose();
+      },
+    );
+
     test('refuses a path that is not DAX, and leaves nothing there', () => {
       const scratch = makeScratch('/dev/shm');
       expect(() => createPmemMedium({ directory: scratch.path, segmentBytes: SEGMENT_BYTES })).toThrow(

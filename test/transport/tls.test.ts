@@ -1,11 +1,12 @@
 /**
  * Aim: with TLS, the transport keeps every promise that it keeps without; nobody gets a connection whose certificate is not
- * signed by an authority, and nobody speaks for a replica whose certificate is not that replica's.
+ * signed by an authority, and nobody speaks for a replica whose certificate is not that replica's; and who does not come so far
+ * costs a bounded number of connections, for a bounded time.
  */
 
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
@@ -121,6 +122,78 @@ describe('who is let in', () => {
     dialler.connect(endpoint.address, 2);
     await endpoint.until(() => endpoint.connections.length === 1);
     expect(endpoint.connections[0]!.certificate?.names).toEqual(['b']);
+  });
+});
+
+describe('a connection that does not shake hands', () => {
+  const sockets: Socket[] = [];
+
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+  });
+
+  /** Connected, and silent but for the bytes. */
+  async function silent({ address }: Endpoint, bytes: readonly number[] = []): Promise<Socket> {
+    const socket = createConnection(address);
+    sockets.push(socket);
+    socket.on('error', () => {}).resume();
+    await new Promise<void>((resolve) => socket.once('connect', resolve));
+    socket.write(Buffer.from(bytes));
+    return socket;
+  }
+
+  it('is closed after five seconds, whether it says nothing or a half', async () => {
+    const refused: string[] = [];
+    const transport = createTcpTransport({
+      tls: tlsOfA,
+      onTlsRefused: (_, reason) => void refused.push(reason),
+    });
+    const endpoint = new Endpoint(transport);
+    await endpoint.listen();
+    // A record of the handshake begins so.
+    const both = [await silent(endpoint), await silent(endpoint, [0x16, 3, 1, 2, 0, 1, 0])];
+    await vi.waitFor(() => expect(both.map(({ closed }) => closed)).toEqual([true, true]), {
+      timeout: 15_000,
+    });
+    expect(refused).toEqual(['ERR_TLS_HANDSHAKE_TIMEOUT', 'ERR_TLS_HANDSHAKE_TIMEOUT']);
+    await endpoint.close();
+  }, 30_000);
+
+  it('is one of 64 at most, and those who shake hands are let in once there is room', async () => {
+    const [near, far] = [
+      new Endpoint(createTcpTransport({ tls: tlsOfA })),
+      new Endpoint(createTcpTransport({ tls: tlsOfB })),
+    ];
+    await Promise.all([near.listen(), far.listen()]);
+    for (let count = 0; count < 100; count += 1) await silent(near);
+    const open = (): number => sockets.filter(({ readyState }) => readyState === 'open').length;
+    await vi.waitFor(() => expect(open()).toBe(64), { timeout: 4000 });
+    for (const socket of sockets) socket.destroy();
+    for (let dials = 1; near.connections.length === 0; dials += 1) {
+      far.connect(near.address);
+      await far.until(() => far.connections.length + far.failures.length === dials);
+      // The listener hears of a connection later than who dialled.
+      if (far.connections.length > 0) await near.until(() => near.connections.length === 1);
+    }
+    await Promise.all([near.close(), far.close()]);
+  });
+
+  it('does not hold up the close, nor is it told of then', async () => {
+    const refused: string[] = [];
+    const transport = createTcpTransport({
+      tls: tlsOfA,
+      onTlsRefused: (_, reason) => void refused.push(reason),
+    });
+    const endpoint = new Endpoint(transport);
+    await endpoint.listen();
+    await silent(endpoint);
+    // It is behind the other: the listener has heard of both.
+    tlsConnect({ ...endpoint.address, rejectUnauthorized: false }).on('error', () => {});
+    await vi.waitFor(() => expect(refused).toEqual(['no certificate']), { timeout: 4000 });
+    const begun = performance.now();
+    await endpoint.close();
+    expect(performance.now() - begun).toBeLessThan(3000);
+    expect(refused.length).toBe(1);
   });
 });
 

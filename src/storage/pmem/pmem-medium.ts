@@ -158,7 +158,10 @@ class PmemMedium implements LogMedium {
   create(segment: number, callback: Callback<SegmentMemory>): void {
     requires(!this.#live.has(segment), 'segment-is-new', () => String(segment));
     this.#directory.create(segment, (error, file) => {
-      if (error !== null) return callback(error);
+      if (error !== null) {
+        this.#giveUpGone();
+        return callback(error);
+      }
       const { fd, recycled } = file!;
       this.#directory.closeFile(fd);
       const segmentPath = this.#directory.segmentPath(segment);
@@ -219,6 +222,12 @@ class PmemMedium implements LogMedium {
     if (region === undefined) return;
     this.#dropIdle(segment);
     this.#handler?.onRegionGone?.(region);
+  }
+
+  /** A spare that no segment could be made of is deleted, and nobody tells which one it was. */
+  #giveUpGone(): void {
+    for (const segment of [...this.#idle.keys()])
+      if (!this.#directory.has(segment) && !this.#directory.isSpare(segment)) this.#giveUpIdle(segment);
   }
 
   persist(memory: SegmentMemory, from: number, to: number, ticket: number): void {

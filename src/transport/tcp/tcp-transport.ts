@@ -24,6 +24,8 @@ import { type ConnectionOwner, TcpConnection } from './tcp-connection.js';
 
 /** A stranger who does not go on with the handshake of TLS is cut off after this. */
 const TLS_HANDSHAKE_TIMEOUT_MS = 5000;
+/** Connections in the handshake of TLS, of which the handler has not heard yet. */
+const TLS_HANDSHAKES_MAX = 64;
 
 /** Received bytes that one connection lends at most, give or take one read; beyond it the socket is paused. */
 const RECEIVE_BYTES_MAX_DEFAULT = 4 * 1024 * 1024;
@@ -51,6 +53,11 @@ function authorizationError(socket: TLSSocket): string | null {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Tells the connections of one listener apart; the socket of TLS has those of the socket beneath it. */
+function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`;
+}
+
 export function createTcpTransport(options: TcpTransportOptions = {}): Transport {
   return new TcpTransport(options);
 }
@@ -67,6 +74,8 @@ class TcpTransport implements Transport, ConnectionOwner {
   #server: Server | null = null;
   #nextId = 1;
   readonly #connections = new Set<TcpConnection>();
+  /** In the handshake of TLS, by their ends. */
+  readonly #handshakes = new Map<string, Socket>();
   /** Dials that have not ended yet, with the way to give each up. */
   readonly #dials = new Set<() => void>();
   #dirty: TcpConnection[] = [];
@@ -91,20 +100,41 @@ class TcpTransport implements Transport, ConnectionOwner {
   }
 
   #createServer(): Server {
-    if (this.#tls === null) {
-      const server = createServer({ noDelay: true });
-      server.on('connection', (socket) => this.#accept(socket));
-      return server;
+    const server = createServer({ noDelay: true });
+    const tlsServer = this.#tls === null ? null : this.#createTlsServer(this.#tls);
+    server.on('connection', (socket) => {
+      if (tlsServer === null) this.#accept(socket);
+      else this.#shakeHands(tlsServer, socket);
+    });
+    return server;
+  }
+
+  /** Nobody bounds connections in the handshake of TLS, nor ends them at the close, but this. */
+  #shakeHands(server: TlsServer, socket: Socket): void {
+    if (this.#closing || this.#handshakes.size >= TLS_HANDSHAKES_MAX) {
+      socket.destroy();
+      return;
     }
+    const ends = endsOf(socket);
+    this.#handshakes.set(ends, socket);
+    socket.once('close', () => {
+      // Another connection may have the same ends by now.
+      if (this.#handshakes.get(ends) === socket) this.#handshakes.delete(ends);
+    });
+    server.emit('connection', socket);
+  }
+
+  /** It does not listen: it is given each connection. */
+  #createTlsServer(tls: TlsMaterial): TlsServer {
     const server = createTlsServer({
-      ...secure(this.#tls),
-      noDelay: true,
+      ...secure(tls),
       requestCert: true,
       // Judged below: rejected here, nobody would learn why.
       rejectUnauthorized: false,
       handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS,
     });
     server.on('secureConnection', (socket) => {
+      this.#handshakes.delete(endsOf(socket));
       // A session that is taken up again was judged by the authorities of its time, not by those of now.
       const refusal = socket.isSessionReused() ? 'a resumed session' : authorizationError(socket);
       if (refusal === null) return this.#accept(socket);
@@ -113,7 +143,9 @@ class TcpTransport implements Transport, ConnectionOwner {
       socket.destroy();
     });
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-      this.#onTlsRefused(socket.remoteAddress ?? 'unknown', error.code ?? error.message);
+      if (!this.#closing) this.#onTlsRefused(socket.remoteAddress ?? 'unknown', error.code ?? error.message);
+      // Where the time is over, Node tells, and leaves the connection as it is.
+      socket.destroy();
     });
     this.#tlsServer = server;
     return server;
@@ -315,6 +347,7 @@ class TcpTransport implements Transport, ConnectionOwner {
     setImmediate(() => {
       for (const giveUp of [...this.#dials]) giveUp();
       for (const connection of [...this.#connections]) connection.close('the transport was closed');
+      for (const socket of this.#handshakes.values()) socket.destroy();
       if (!this.#serverClosed) this.#server?.close();
       this.#finishClose();
     });

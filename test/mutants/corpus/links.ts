@@ -4,6 +4,14 @@ import type { Mutant } from '../mutant.js';
 
 const READER = 'wire/frame-reader.ts';
 const LINKS = 'engine/links.ts';
+const RUNNER = 'engine/effect-runner.ts';
+const TCP = 'transport/tcp/tcp-transport.ts';
+const greedy = { check: 'unit', file: 'test/application/greedy-fetches.test.ts' } as const;
+const tlsTransport = {
+  check: 'unit',
+  file: 'test/transport/tls.test.ts',
+  name: 'a connection that does not shake hands',
+} as const;
 
 export const links: readonly Mutant[] = [
   {
@@ -147,10 +155,165 @@ export const links: readonly Mutant[] = [
     edits: [
       {
         file: LINKS,
-        find: '} else if (congested && now - link.congestedSince > SLOW_READER_MS) {',
-        put: '} else if (congested && now < 0) {',
+        find: 'if (congested && (asksOn || now - link.congestedSince > SLOW_READER_MS)) {',
+        put: 'if (congested && asksOn) {',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/engine/links.test.ts' }],
+  },
+  {
+    name: 'peer-that-asks-on-and-does-not-read-kept',
+    fault: 'back-pressure',
+    mimics: 'a bound of time where the other side decides how much is queued meanwhile',
+    edits: [
+      {
+        file: LINKS,
+        find: 'const asksOn = queuedBytes > link.congestedBytes + sendQueueBytesMax;',
+        put: 'const asksOn = false;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/links.test.ts' }],
+  },
+  {
+    name: 'fetches-answered-whether-they-are-read-or-not',
+    fault: 'back-pressure',
+    mimics: 'requests of a few bytes, each of which makes the server keep millions for who does not read',
+    edits: [
+      {
+        file: RUNNER,
+        find: 'link.connection.queuedBytes > sendQueueBytesMax',
+        put: 'link.connection.queuedBytes < 0',
+      },
+    ],
+    killedBy: [greedy],
+  },
+  {
+    name: 'all-fetches-of-a-turn-answered-at-once',
+    fault: 'back-pressure',
+    mimics: 'one connection with many small requests holds up all others',
+    edits: [{ file: RUNNER, find: 'this.#served.add(to);', put: '' }],
+    killedBy: [greedy],
+  },
+  {
+    name: 'fetch-of-any-size-answered',
+    fault: 'back-pressure',
+    mimics: 'the size of an answer is what the other side asks for',
+    edits: [{ file: RUNNER, find: 'Math.min(bytesMax, fetchBytesMax)', put: 'bytesMax' }],
+    killedBy: [greedy],
+  },
+  {
+    name: 'chunks-queued-for-who-does-not-read',
+    fault: 'back-pressure',
+    mimics: 'a transfer that is bounded in its rate and not in what waits of it',
+    edits: [
+      {
+        file: 'engine/checkpoint-server.ts',
+        find: 'link.connection.queuedBytes > sendQueueBytesMax',
+        put: 'link.connection.queuedBytes < 0',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/checkpoint-server.test.ts' }],
+  },
+  {
+    name: 'refusal-of-who-was-told-nothing-taken',
+    fault: 'links',
+    mimics: 'one frame of anybody who reaches the port stops a replica for good',
+    edits: [
+      {
+        file: LINKS,
+        find: '(frame.kind === FrameKind.hello) !== link.connection.inbound)',
+        put: 'frame.kind !== FrameKind.refusal && (frame.kind === FrameKind.hello) !== link.connection.inbound)',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/links.test.ts' }],
+  },
+  {
+    name: 'refusal-of-an-impostor-taken',
+    fault: 'links',
+    mimics: 'who answers at the address of a member is taken for it before it has shown who it is',
+    edits: [{ file: LINKS, find: 'if (isFinal && this.#isOfPeer(link))', put: 'if (isFinal)' }],
+    killedBy: [
+      { check: 'unit', file: 'test/engine/links.test.ts' },
+      { check: 'unit', file: 'test/application/tls.test.ts' },
+    ],
+  },
+  {
+    name: 'disk-known-by-what-another-replica-says',
+    fault: 'links',
+    mimics: 'a record that is found by a name that anybody may give',
+    edits: [
+      { file: LINKS, find: "return [id, incarnation].join(' ');", put: "return [incarnation].join(' ');" },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/links.test.ts' }],
+  },
+  {
+    name: 'outsiders-remembered-for-ever',
+    fault: 'back-pressure',
+    mimics: 'a table with an entry for each name that ever came, which nothing bounds',
+    edits: [
+      {
+        file: LINKS,
+        find: 'if (!this.#everPeers.has(peer.id)) this.#seen.delete(seenKey(peer));',
+        put: '',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/links.test.ts' }],
+  },
+  {
+    name: 'reports-of-outsiders-kept',
+    fault: 'back-pressure',
+    mimics: 'a table with an entry for each name that ever came, which nothing bounds',
+    edits: [
+      {
+        file: 'engine/health.ts',
+        find: 'if (link.peer === null || !this.#options.ids().includes(link.peer.id)) return;',
+        put: 'if (link.peer === null) return;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/health.test.ts' }],
+  },
+  {
+    name: 'outsiders-keep-receive-buffers',
+    fault: 'back-pressure',
+    mimics: 'a few connections that send half a request each take all buffers for good',
+    edits: [
+      {
+        file: LINKS,
+        find: 'link.reader.setLending(this.#dials.has(hello.id));',
+        put: '',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/links.test.ts' }],
+  },
+  {
+    name: 'handshakes-of-tls-without-a-bound',
+    fault: 'back-pressure',
+    mimics: 'connections are counted only once they have been authenticated',
+    edits: [
+      { file: TCP, find: 'this.#handshakes.size >= TLS_HANDSHAKES_MAX', put: 'this.#handshakes.size < 0' },
+    ],
+    killedBy: [tlsTransport],
+  },
+  {
+    name: 'handshake-of-tls-that-takes-too-long-left-open',
+    fault: 'back-pressure',
+    mimics: 'a time that is over is told of, and nobody closes the connection',
+    edits: [
+      {
+        file: TCP,
+        find: '      // Where the time is over, Node tells, and leaves the connection as it is.\n      socket.destroy();\n',
+        put: '',
+      },
+    ],
+    killedBy: [tlsTransport],
+  },
+  {
+    name: 'close-waits-for-handshakes-of-tls',
+    fault: 'links',
+    mimics: 'a server that is closed waits for connections that nobody knows of',
+    edits: [
+      { file: TCP, find: 'for (const socket of this.#handshakes.values()) socket.destroy();', put: '' },
+    ],
+    killedBy: [tlsTransport],
   },
 ];

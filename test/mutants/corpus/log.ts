@@ -323,4 +323,12 @@ export const log: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/engine/fetch-server.test.ts' }],
   },
+  {
+    name: 'mapping-of-a-file-that-is-gone-kept',
+    fault: 'memory',
+    mimics:
+      'a deleted file whose space comes back only with the end of the process, as somebody has it mapped',
+    edits: [{ file: 'storage/pmem/pmem-medium.ts', find: '        this.#giveUpGone();\n', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/pmem.test.ts', name: 'gives its space back' }],
+  },
 ];
