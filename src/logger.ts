@@ -181,5 +181,26 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   };
 }
 
+/** The same, and what it throws ends nothing: it is called in the middle of everything. */
+export function unthrowing(logger: Logger): Logger {
+  const guarded =
+    (level: LogLevel): LogFunction =>
+    (fields, event) => {
+      try {
+        logger[level](fields, event);
+      } catch {
+        // Nowhere left to say it.
+      }
+    };
+  return {
+    trace: guarded('trace'),
+    debug: guarded('debug'),
+    info: guarded('info'),
+    warn: guarded('warn'),
+    error: guarded('error'),
+    fatal: guarded('fatal'),
+  };
+}
+
 /** A logger that drops everything. */
 export const silentLogger: Logger = createLogger({ level: 'silent', form: 'json' });

@@ -23,6 +23,7 @@ import {
   timeoutsOrder,
   votesOrder,
 } from './application/leadership-orders.js';
+import { tellLatecomers, tellListeners } from './application/listeners.js';
 import type {
   AskedChange,
   ChangeOptions,
@@ -51,6 +52,7 @@ import type { EngineEvent } from './engine/engine-types.js';
 import type { MemberHealth } from './engine/health.js';
 import type { HostOptions } from './engine/host.js';
 import { SynodError } from './errors.js';
+import { unthrowing } from './logger.js';
 import type { ReplicaOptions, ResolvedOptions } from './options.js';
 import { validateOptions } from './options.js';
 import type { StateMachine } from './state-machine.js';
@@ -139,6 +141,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
         this.#leadership.fence(fencedError(fault, 'unknown'));
         this.#bootstraps.rejectAll(fencedError(fault, 'unknown'));
         this.#copies.rejectAll(fencedError(fault));
+        // It may come before whoever opens this replica can listen.
+        tellLatecomers(this as EventEmitter, 'fenced', fault);
         this.#tell('fenced', fault);
       },
       onApplied: (slot) => this.#leadership.onApplied(slot),
@@ -167,9 +171,10 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
 
   /**
    * Opens the replica: recovers its log, listens, and joins its peers. Resolves before there is a primary; commands
-   * given earlier wait. Rejects with `ERR_SYNOD_OPTION`, `ERR_SYNOD_DATA_DIRECTORY`, `ERR_SYNOD_LOG_CORRUPT`,
-   * `ERR_SYNOD_STORAGE_UNAVAILABLE`, `ERR_SYNOD_TRANSPORT_UNAVAILABLE`, `ERR_SYNOD_NATIVE_UNAVAILABLE`, `ERR_SYNOD_LISTEN`,
-   * `ERR_SYNOD_STORAGE_FULL`, `ERR_SYNOD_STORAGE_FAILED`, `ERR_SYNOD_STATE_MACHINE` (it did not restore a checkpoint) or `ERR_SYNOD_VERSION`.
+   * given earlier wait. Rejects with `ERR_SYNOD_OPTION`, `ERR_SYNOD_ARGUMENT` (no state machine), `ERR_SYNOD_DATA_DIRECTORY`,
+   * `ERR_SYNOD_LOG_CORRUPT`, `ERR_SYNOD_STORAGE_UNAVAILABLE`, `ERR_SYNOD_TRANSPORT_UNAVAILABLE`, `ERR_SYNOD_NATIVE_UNAVAILABLE`,
+   * `ERR_SYNOD_LISTEN`, `ERR_SYNOD_STORAGE_FULL`, `ERR_SYNOD_STORAGE_FAILED`, `ERR_SYNOD_STATE_MACHINE` (it did not restore a checkpoint) or
+   * `ERR_SYNOD_VERSION`.
    *
    * The cluster begins its life when all members have met once; from then on any majority of them suffices.
    */
@@ -177,7 +182,10 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     options: ReplicaOptions,
     stateMachine: StateMachine<Result, Query, Answer>,
   ): Promise<Replica<Result, Query, Answer>> {
-    const resolved = validateOptions(options);
+    const checked = validateOptions(options);
+    const resolved = { ...checked, logger: unthrowing(checked.logger) };
+    if (typeof stateMachine?.apply !== 'function')
+      throw new SynodError('ERR_SYNOD_ARGUMENT', 'stateMachine: expected an object with `apply`');
     const replica = new Replica<Result, Query, Answer>(resolved, stateMachine);
     await replica.#open();
     return replica;
@@ -327,8 +335,9 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
 
   /**
    * Makes a checkpoint now, instead of when it is due, and resolves with its slot once it is durable. Commands that were executed
-   * before the call are in it. Rejects with `ERR_SYNOD_STATE_MACHINE` (it makes none, or failed to), `ERR_SYNOD_STORAGE_FULL`,
-   * `ERR_SYNOD_STORAGE_FAILED`: the replica goes on all the same; with `ERR_SYNOD_CLOSED` or `ERR_SYNOD_FENCED`.
+   * before the call are in it; where nothing was executed yet none is made, and it resolves with 0. Rejects with
+   * `ERR_SYNOD_STATE_MACHINE` (it makes none, or failed to), `ERR_SYNOD_STORAGE_FULL`, `ERR_SYNOD_STORAGE_FAILED`: the replica goes on all
+   * the same; with `ERR_SYNOD_CLOSED` or `ERR_SYNOD_FENCED`.
    */
   checkpoint(): Promise<number> {
     return new Promise((resolve, reject) =>
@@ -364,7 +373,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       // The engine of a fenced replica tells what it was when it stopped.
       ...(this.#side.fencedRefusal === null ? {} : { role: this.role, primary: this.primary }),
       applied,
-      stateDigest: this.#stateMachine.digest?.() ?? null,
+      stateDigest: this.#side.isStateWhole ? (this.#stateMachine.digest?.() ?? null) : null,
       outstandingBytes: this.#side.outstandingBytes,
       alerts: this.#alerts?.raised ?? [],
     };
@@ -576,14 +585,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     }
   }
 
-  /** Listeners are the application's: what they throw must not end up in the engine. */
   #tell<Name extends keyof ReplicaEvents>(name: Name, argument: ReplicaEvents[Name][0]): void {
-    try {
-      (this.emit as (name: string, argument: unknown) => boolean).call(this, name, argument);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    tellListeners(this as EventEmitter, name, argument);
   }
 }

@@ -36,6 +36,7 @@ export interface Decree<Result> extends Iterable<CommandView<Result>> {
 /** One command, for state machines that prefer to iterate. */
 export interface CommandView<Result> {
   readonly bytes: Uint8Array;
+  /** Does nothing once the decree is over. */
   reply(result: Result): void;
 }
 

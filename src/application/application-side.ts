@@ -188,7 +188,12 @@ export class ApplicationSide<Result> {
     else if (this.#fenced !== null) done(this.fencedRefusal!);
     else if (this.checkpoints === null)
       done(new SynodError('ERR_SYNOD_STATE_MACHINE', 'the state machine makes no checkpoints'));
-    else this.checkpoints.request(this.#options.bridge.applied, done);
+    else {
+      const { bridge, later } = this.#options;
+      this.checkpoints.request(bridge.applied, done);
+      // Behind what waits to be executed: only then is it certain that there is nothing.
+      if (bridge.applied === 0) later(() => this.run());
+    }
   }
 
   /** A checkpoint that was copied tells that own commands were executed, but not with what results. */
@@ -204,13 +209,21 @@ export class ApplicationSide<Result> {
     });
   }
 
+  /**
+   * The state is that of a slot. It is not where the state machine threw in the middle of a decree, and while it is given another state, or
+   * once it refused that.
+   */
+  get isStateWhole(): boolean {
+    return !this.#executor.isExecuting && !(this.checkpoints?.isRestoring ?? false);
+  }
+
   get outstandingBytes(): number {
     return this.#outstandingBytes;
   }
 
   /** The engine is open: commands are taken from here on. */
   open(engine: EngineEnd): void {
-    const { bridge, limits, afterwards, engineNow } = this.#options;
+    const { bridge, limits, afterwards, later, engineNow } = this.#options;
     this.#engine = engine;
     this.#writer = new CommandWriter({
       bridge,
@@ -224,7 +237,8 @@ export class ApplicationSide<Result> {
       onBurst: afterwards,
       ...(engineNow === undefined ? {} : { now: engineNow }),
     });
-    this.run();
+    // Not at once: whoever opened it must be able to listen before the state machine may throw.
+    later(() => this.run());
     this.#watchTime();
   }
 
@@ -294,7 +308,8 @@ export class ApplicationSide<Result> {
 
   /** Executes what was delivered; a long backlog in slices, so that the application's loop turns in between. */
   run(): void {
-    if (this.#running) return;
+    // An engine on this thread wakes before it is open: a fault could not stop it then.
+    if (this.#running || this.#engine === null) return;
     this.#running = true;
     const { bridge, later, engineNow } = this.#options;
     bridge.setApplicationAsleep(false);

@@ -3,8 +3,9 @@
 import type { EngineEvent } from '../engine/engine-types.js';
 import type { BootstrapOrder, BootstrapOutcome } from '../engine/first-configuration.js';
 import { SynodError } from '../errors.js';
+import { badArgument, checkOptions } from './bad-argument.js';
 import { TIMEOUT_MS_MAX } from './call-options.js';
-import { badArgument, type ConfigurationMember, checkMembers } from './membership.js';
+import { type ConfigurationMember, checkMembers } from './membership.js';
 
 /** `already-bootstrapped`: the first configuration was there before the call, with the same members. */
 export type BootstrapResult = 'bootstrapped' | 'already-bootstrapped';
@@ -34,8 +35,10 @@ export class BootstrapCalls {
   async order(
     send: (order: BootstrapOrder) => void,
     members: readonly ConfigurationMember[],
-    { timeoutMs = TIMEOUT_MS }: BootstrapOptions,
+    options: BootstrapOptions,
   ): Promise<BootstrapResult> {
+    checkOptions(options);
+    const { timeoutMs = TIMEOUT_MS } = options;
     const checked = checkMembers(members);
     if (!checked.some(({ id }) => id === this.#replica))
       throw badArgument(`members: "${this.#replica}", which is asked, must be one of them`);

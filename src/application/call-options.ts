@@ -1,8 +1,8 @@
 /** How long a caller waits: what every call takes, and what is wrong with it. */
 
-import { type Outcome, SynodError } from '../errors.js';
+import { type Outcome, SynodError, textOf } from '../errors.js';
 import { onAbort } from './abort.js';
-import { badArgument } from './bad-argument.js';
+import { badArgument, optionsRefusal } from './bad-argument.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -14,11 +14,13 @@ export const TIMEOUT_MS_MAX = 0x7fff_ffff;
 /** Why a call with these options is refused before it begins, or null. */
 export function refusalOf(options: CallOptions | undefined): SynodError | null {
   if (options === undefined) return null;
+  const refusal = optionsRefusal(options);
+  if (refusal !== null) return refusal;
   const { timeoutMs, signal } = options;
   if (signal !== undefined && typeof signal?.addEventListener !== 'function')
     return badArgument(`signal: expected an AbortSignal, got ${typeof signal}`);
   if (timeoutMs !== undefined && !isTimeout(timeoutMs))
-    return badArgument(`timeoutMs: ${timeoutMs}, expected 1 to ${TIMEOUT_MS_MAX}`);
+    return badArgument(`timeoutMs: ${textOf(timeoutMs)}, expected 1 to ${TIMEOUT_MS_MAX}`);
   if (signal?.aborted)
     return new SynodError('ERR_SYNOD_ABORTED', 'aborted', { cause: signal.reason, outcome: 'not-applied' });
   return null;

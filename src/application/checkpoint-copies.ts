@@ -86,9 +86,9 @@ export class CheckpointCopies {
 
   #refusal(options: CopyOptions): SynodError | null {
     const { replica, checkpoints } = this.#options;
-    const { from } = options;
     const refusal = refusalOf(options);
     if (refusal !== null) return refusal;
+    const { from } = options;
     if (from !== undefined && typeof from !== 'string')
       return badArgument('from: expected the id of a member');
     if (from === replica) return badArgument(`from: "${from}" is this replica itself`);

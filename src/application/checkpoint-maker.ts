@@ -7,7 +7,7 @@ import { BlockWriter, type SessionEntry } from '../checkpoint/blocks.js';
 import { type CheckpointHeader, writeCheckpointHeader } from '../checkpoint/header.js';
 import type { Crc32c } from '../checksum.js';
 import type { ServedCheckpoint } from '../engine/checkpoint-server.js';
-import { SynodError } from '../errors.js';
+import { SynodError, textOf } from '../errors.js';
 import { CONFIGURATION_BYTES_MAX } from '../limits.js';
 import type { Slot } from '../protocol/decree.js';
 import type { StateMachine } from '../state-machine.js';
@@ -46,13 +46,20 @@ type Pieces = Iterator<Uint8Array> | AsyncIterator<Uint8Array>;
 export class CheckpointMaker {
   readonly #options: CheckpointMakerOptions;
   #making: Making | null = null;
+  /**
+   * The state machine is being asked, and may call for another checkpoint, or close the replica, before it answers. Without this the one
+   * begins a second checkpoint in the same file, and the other finds nothing at work: the file is written to after `close`.
+   */
+  #isBeginning = false;
+  /** `stop` came while the state machine was being asked. */
+  #isStopped = false;
 
   constructor(options: CheckpointMakerOptions) {
     this.#options = options;
   }
 
   get isAtWork(): boolean {
-    return this.#making !== null;
+    return this.#isBeginning || this.#making !== null;
   }
 
   /**
@@ -63,6 +70,8 @@ export class CheckpointMaker {
     const { store, crc32c, cluster, replica, drawNonce, wallNow } = this.#options;
     let pieces: Pieces;
     let first: ReturnType<Pieces['next']>;
+    this.#isBeginning = true;
+    this.#isStopped = false;
     try {
       const state = stateMachine.takeCheckpoint?.() ?? null;
       if (state === null) return false;
@@ -72,8 +81,11 @@ export class CheckpointMaker {
       // that is rejected ends the process.
       if (isPending(first)) first.then(undefined, () => {});
     } catch (cause) {
+      this.#isBeginning = false;
       done(refused(cause));
       return true;
+    } finally {
+      this.#isBeginning = false;
     }
     const [nonceLow, nonceHigh] = drawNonce();
     const { slot, ballot, firstConfiguration } = basis;
@@ -97,6 +109,7 @@ export class CheckpointMaker {
       else done(null, { slot, nonceLow, nonceHigh, bytes: making.fileBytes });
     });
     this.#making = making;
+    if (this.#isStopped) this.stop();
     store.create(slot, WRITER_NAME, (error, file) => {
       if (error !== null) making.fail(error);
       else making.start(file!, [bytes, ...writer.cookie(cookie), ...writer.sessions(basis.sessions)], first);
@@ -106,6 +119,7 @@ export class CheckpointMaker {
 
   /** What is being made is of no use any more: it ends, mostly with `ERR_SYNOD_CLOSED`, once the disk has answered. */
   stop(): void {
+    this.#isStopped = true;
     this.#making?.giveUp(new SynodError('ERR_SYNOD_CLOSED', 'the checkpoint was given up'));
   }
 }
@@ -251,7 +265,7 @@ function isPending(result: ReturnType<Pieces['next']>): result is Promise<Iterat
 }
 
 function refused(cause: unknown): SynodError {
-  return new SynodError('ERR_SYNOD_STATE_MACHINE', `the state machine made no checkpoint: ${String(cause)}`, {
+  return new SynodError('ERR_SYNOD_STATE_MACHINE', `the state machine made no checkpoint: ${textOf(cause)}`, {
     cause,
   });
 }

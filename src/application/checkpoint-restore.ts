@@ -144,7 +144,11 @@ export const restoreByStream: RestoreState = (stateMachine, reading, done) => {
   }
   // Also what `restore` throws before it has a promise.
   const restore = async (): Promise<void> => stateMachine.restore!(state());
-  restore().then(() => done(null), done);
+  restore().then(
+    () => done(null),
+    // It may be null, which says that all is well.
+    (error: unknown) => done(error ?? new Error(`it rejected with ${error}`)),
+  );
 };
 
 /**

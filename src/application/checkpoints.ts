@@ -188,23 +188,28 @@ export class ApplicationCheckpoints {
 
   /** Makes one as soon as possible, and calls back when it is durable. */
   request(slot: Slot, done: Waiting['done']): void {
-    this.#waiting.push({ slot, done });
+    const { isExecuting, slotAtWork } = this.#options.executor;
+    // In the middle of a decree some of its commands were executed before the call: a checkpoint of the slot before it, which is perhaps
+    // being made, lacks them.
+    this.#waiting.push({ slot: Math.max(slot, slotAtWork), done });
     // Asked for by the state machine, or by a listener, in the middle of a decree: what is restored from that would pass over the rest of
     // the decree. Behind it there is another look.
-    if (!this.#options.executor.isExecuting) this.afterDecrees(slot);
+    if (!isExecuting && slot > 0) this.afterDecrees(slot);
   }
 
   /** Between two decrees: the state is that behind `slot`. */
   afterDecrees(slot: Slot): void {
     const { executor, stateMachine } = this.#options;
     if (this.#adoptions.length > 0) this.#adopt(slot);
-    if (this.#maker.isAtWork || this.#isRestoring || this.#isClosed || slot === 0) return;
-    if (slot === this.#kept[0]?.slot) {
+    if (this.#maker.isAtWork || this.#isRestoring || this.#isClosed) return;
+    // Of a state that nothing was executed in there is nothing to keep.
+    if (slot === 0 || slot === this.#kept[0]?.slot) {
       this.#settle(null, slot);
       return;
     }
-    const isWanted = stateMachine.wantsCheckpoint === true && this.#schedule.grantsWishes;
-    const isAsked = this.#waiting.length > 0 || isWanted;
+    // It may throw: to whoever asks for one by a call it is not looked at.
+    const isAsked =
+      this.#waiting.length > 0 || (stateMachine.wantsCheckpoint === true && this.#schedule.grantsWishes);
     if (isAsked || this.#schedule.isDue(executor.bytesExecuted)) this.#begin(slot);
   }
 
@@ -359,6 +364,8 @@ export class ApplicationCheckpoints {
     if (!isBegun) {
       this.#schedule.onRefused(bytesExecuted);
       this.#settle(new SynodError('ERR_SYNOD_STATE_MACHINE', 'the state machine makes none now'));
+      // It may have closed the replica before it said so, and `close` found it at work.
+      this.#reportIdle();
     } else if (this.#maker.isAtWork && stateMachine.appliesDuringCheckpoint !== true)
       executor.isPaused = true;
   }

@@ -81,8 +81,13 @@ export class DecreeView<Result> implements Decree<Result> {
   }
 
   *[Symbol.iterator](): Iterator<CommandView<Result>> {
+    const { slot } = this;
     for (let index = 0; index < this.count; index += 1) {
-      yield { bytes: this.command(index), reply: (result) => this.reply(index, result) };
+      // A view that was kept must not answer whoever stands in its place in a later decree: this object is used again for that.
+      const reply = (result: Result): void => {
+        if (this.slot === slot) this.reply(index, result);
+      };
+      yield { bytes: this.command(index), reply };
     }
   }
 

@@ -39,6 +39,7 @@ export class Executor<Result> {
   bytesExecuted = 0;
   #isPaused = false;
   #isExecuting = false;
+  #slotAtWork: Slot = 0;
   /** The engine waits to hear that a command which was given with `last` is executed. */
   #wakesEngine = false;
   readonly #decree: DecreeView<Result>;
@@ -81,6 +82,11 @@ export class Executor<Result> {
     return this.#isExecuting;
   }
 
+  /** Of the decree that is being executed. Between two it is no later than what was executed. */
+  get slotAtWork(): Slot {
+    return this.#slotAtWork;
+  }
+
   /** Executes what was delivered; true where there is more. What the state machine throws is thrown. */
   run(): boolean {
     this.#isExecuting = true;
@@ -114,6 +120,7 @@ export class Executor<Result> {
         'applied-is-a-gapless-prefix',
         () => `slot ${delivery.slot}`,
       );
+      this.#slotAtWork = delivery.slot;
       if (delivery.kind === DecreeKind.commands) this.#execute(delivery);
       else if (delivery.kind === DecreeKind.configuration) this.#configure(delivery);
       bridge.applied = delivery.slot;

@@ -3,20 +3,25 @@
 import type { LeadershipOrder } from '../engine/engine-leadership.js';
 import { SynodError } from '../errors.js';
 import { electionTimeoutMsBounds, priorityBounds } from '../limits.js';
+import { checkOptions } from './bad-argument.js';
 import type { PromoteOptions, RelinquishOptions } from './replica-calls.js';
 
 type Order<Kind extends LeadershipOrder['kind']> = Extract<LeadershipOrder, { kind: Kind }>;
 
-export function promoteOrder({ evenIfBehind = false }: PromoteOptions): Omit<Order<'promote'>, 'request'> {
+export function promoteOrder(options: PromoteOptions): Omit<Order<'promote'>, 'request'> {
+  checkOptions(options);
+  const { evenIfBehind = false } = options;
   if (typeof evenIfBehind !== 'boolean') throw wrong('evenIfBehind: expected true or false');
   return { kind: 'promote', evenIfBehind };
 }
 
 /** `replica`: whoever is ordered to. */
 export function relinquishOrder(
-  { to }: RelinquishOptions,
+  options: RelinquishOptions,
   replica: string,
 ): Omit<Order<'relinquish'>, 'request'> {
+  checkOptions(options);
+  const { to } = options;
   if (to !== undefined && typeof to !== 'string') throw wrong('to: expected the id of a member');
   if (to === replica) throw wrong(`to: "${to}" is this replica itself`);
   return { kind: 'relinquish', to: to ?? null };

@@ -10,6 +10,7 @@ import { memberById, versionOf } from '../protocol/configuration.js';
 import type { ChangeOutcome, MemberChange, VersionRaise } from '../protocol/reconfiguration.js';
 import { formatAddress, parseAddress } from '../transport/address.js';
 import { decodeConfiguration, isMemberId, memberListBytes } from '../wire/configuration-codec.js';
+import { badArgument, checkOptions } from './bad-argument.js';
 import type { RaiseOptions } from './replica-calls.js';
 
 /** One member of a set: its id, and `host:port` where the others reach it. */
@@ -116,8 +117,7 @@ export class Membership {
 
   /** Throws `ERR_SYNOD_ARGUMENT`. */
   raise(options: RaiseOptions, asked: AskedChange): void {
-    if (typeof options !== 'object' || options === null)
-      throw badArgument(`options: expected an object, got ${shown(options)}`);
+    checkOptions(options);
     const { version } = options;
     if (version !== undefined && !(Number.isSafeInteger(version) && version >= 1))
       throw badArgument(`version: expected a whole number from 1 on, got ${shown(version)}`);
@@ -220,8 +220,7 @@ function checkChange(
   options: ChangeOptions,
   decreeBytesMax: number,
 ): Omit<MemberChange, 'request'> {
-  if (typeof options !== 'object' || options === null)
-    throw badArgument(`options: expected an object, got ${shown(options)}`);
+  checkOptions(options);
   const { cookie, force, ifNumber } = options;
   if (cookie !== undefined && !(cookie instanceof Uint8Array))
     throw badArgument(`cookie: expected a Uint8Array, got ${typeof cookie}`);
@@ -249,10 +248,6 @@ function checkChange(
 function shown(value: unknown): string {
   if (typeof value === 'string') return value.slice(0, 100);
   return typeof value === 'number' || value === null ? String(value) : typeof value;
-}
-
-export function badArgument(message: string): SynodError {
-  return new SynodError('ERR_SYNOD_ARGUMENT', message, { outcome: 'not-applied' });
 }
 
 /** With their addresses in one form. Throws `ERR_SYNOD_ARGUMENT`. */

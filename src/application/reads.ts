@@ -253,12 +253,16 @@ export class ApplicationReads {
     let answer: unknown;
     try {
       answer = stateMachine.read!(read.query as never);
+      // In here: to read its `then`, or to call it, may throw. Outside of the read that would be a fault, and fence the replica.
+      if (isPromise(answer)) {
+        answer.then(resolve, reject);
+        return;
+      }
     } catch (error) {
       reject(error);
       return;
     }
-    if (isPromise(answer)) answer.then(resolve, reject);
-    else resolve(answer);
+    resolve(answer);
   }
 }
 

@@ -10,7 +10,10 @@ export interface ReplicaStatus extends EngineStatus {
   readonly replica: string;
   /** Every decree up to this slot was executed by the state machine here. */
   readonly applied: number;
-  /** The state machine's digest after `applied`; null where it has none. Equal on all replicas at equal `applied`. */
+  /**
+   * The state machine's digest after `applied`; null where it has none, and where the state is that of no slot. Equal on all replicas at
+   * equal `applied`.
+   */
   readonly stateDigest: string | null;
   /** Bytes of commands that wait for their results, and 64 for each. */
   readonly outstandingBytes: number;

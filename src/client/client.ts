@@ -2,7 +2,7 @@
 
 import { type Crc32c, crc32c as portableCrc32c } from '../checksum.js';
 import { CommandBatch } from '../command-batch.js';
-import { SynodError } from '../errors.js';
+import { SynodError, textOf } from '../errors.js';
 import { loadAddon } from '../native/addon.js';
 import type { Address } from '../transport/transport.js';
 import { type CheckedClientOptions, type ClientOptions, checkClientOptions } from './client-options.js';
@@ -219,7 +219,7 @@ export class Client implements AsyncDisposable {
         batch = new CommandBatch(0);
         for (const command of commands) batch.add(command);
       } catch (error) {
-        return error as SynodError;
+        return SynodError.is(error) ? error : refused('ERR_SYNOD_ARGUMENT', `commands: ${textOf(error)}`);
       }
     }
     const longest = batch.longestBytes;

@@ -1,6 +1,7 @@
 /** Results as the frames that carry them to a client. */
 
 import type { Crc32c } from '../checksum.js';
+import { textOf } from '../errors.js';
 import {
   ANSWER_BYTES_MAX,
   ClientFrameKind,
@@ -72,7 +73,7 @@ export class ResultEncoder<Result> {
         }
       } catch (error) {
         if (this.#isMakingRoom) throw error;
-        if (lostCount === 0) reason = String(error);
+        if (lostCount === 0) reason = String(error instanceof Error ? error : textOf(error));
         lostCount += 1;
         this.#view.setUint32(at, LOST_RESULT, true);
         at += LENGTH_BYTES;

@@ -38,6 +38,9 @@ export class ServiceConnection {
   readonly #reader: ClientFrameReader;
   readonly #helloTimer: NodeJS.Timeout;
   #endTimer: NodeJS.Timeout | undefined;
+  /** Came in one piece with a frame behind which nothing more may be taken. Oldest first. */
+  #held: ClientFrame[] = [];
+  #isTakingHeld = false;
   #mayRead = true;
   #isOver = false;
 
@@ -48,10 +51,10 @@ export class ServiceConnection {
     this.#reader = new ClientFrameReader(SMALL_FRAME_BYTES_MAX, options.crc32c, (frame) =>
       this.#onFrame(frame),
     );
-    this.#helloTimer = setTimeout(() => this.#cut('no hello in time'), HELLO_TIMEOUT_MS);
+    this.#helloTimer = setTimeout(() => this.cut('no hello in time'), HELLO_TIMEOUT_MS);
     this.#helloTimer.unref();
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
-    socket.on('drain', () => this.#update());
+    socket.on('drain', () => this.update());
     socket.on('error', () => socket.destroy());
     socket.on('end', () => socket.destroy());
     socket.on('close', () => {
@@ -75,13 +78,23 @@ export class ServiceConnection {
       process.nextTick(uncork, this.#socket);
     }
     this.#socket.write(frame);
-    this.#update();
+    this.update();
+  }
+
+  /** Bytes of what was sent that its client leaves unread. */
+  get waitingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** What was sent is read so slowly that more would only wait here. */
+  get isCongested(): boolean {
+    return this.#socket.writableNeedDrain;
   }
 
   setReading(mayRead: boolean): void {
     if (this.#mayRead === mayRead) return;
     this.#mayRead = mayRead;
-    this.#update();
+    this.update();
   }
 
   /** Closes when what was sent is out, and after `flushMs` at the latest: a client that does not read would keep it for ever. */
@@ -99,12 +112,24 @@ export class ServiceConnection {
     this.#socket.destroy();
   }
 
-  #update(): void {
-    if (this.#isOver) return;
-    const reads = this.#mayRead && this.#socket.writableLength <= this.#options.outputPauseBytes;
-    if (reads === !this.#socket.isPaused()) return;
+  /**
+   * Reads on, or ceases to, by what waits for the client and what is to be expected for its commands. Without the latter it is read from
+   * until the first result of thousands of commands is there, and then all of them wait.
+   */
+  update(): void {
+    if (this.#isOver || this.#isTakingHeld) return;
+    this.#isTakingHeld = true;
+    while (this.#held.length > 0 && this.#mayTake) this.#take(this.#held.shift()!);
+    this.#isTakingHeld = false;
+    const reads = this.#mayTake;
+    if (this.#isOver || reads === !this.#socket.isPaused()) return;
     if (reads) this.#socket.resume();
     else this.#socket.pause();
+  }
+
+  get #mayTake(): boolean {
+    if (this.#isOver || !this.#mayRead) return false;
+    return this.waitingBytes + (this.session?.expectedBytes ?? 0) <= this.#options.outputPauseBytes;
   }
 
   #onData(chunk: Buffer): void {
@@ -112,29 +137,43 @@ export class ServiceConnection {
     try {
       this.#reader.read(chunk);
     } catch (error) {
-      this.#cut(error instanceof Error ? error.message : String(error));
+      this.cut(error instanceof Error ? error.message : String(error));
     }
   }
 
+  /** A piece of what was read may hold a thousand frames: a socket that is paused in the midst of it gives out the others all the same. */
   #onFrame(frame: ClientFrame): void {
     if (this.#isOver) return;
+    if (this.#held.length > 0 || !this.#mayTake) this.#held.push(frame);
+    else this.#take(frame);
+  }
+
+  #take(frame: ClientFrame): void {
+    try {
+      this.#dispatch(frame);
+    } catch (error) {
+      this.cut(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #dispatch(frame: ClientFrame): void {
     if (frame.kind === ClientFrameKind.hello && this.session === null) {
       clearTimeout(this.#helloTimer);
       this.#reader.bytesMax = this.#options.frameBytesMax;
       this.#options.onHello(frame);
     } else if (frame.kind === ClientFrameKind.commands && this.session !== null) {
       const reason = this.#options.onCommands(frame);
-      if (reason !== null) this.#cut(reason);
+      if (reason !== null) this.cut(reason);
     } else if (
       frame.kind === ClientFrameKind.goodbye &&
       frame.bytes.length === HEADER_BYTES &&
       this.session !== null
     ) {
       this.#options.onGoodbye();
-    } else this.#cut(`a frame of kind ${frame.kind} out of place`);
+    } else this.cut(`a frame of kind ${frame.kind} out of place`);
   }
 
-  #cut(reason: string): void {
+  cut(reason: string): void {
     if (this.#isOver) return;
     this.#options.onCut(reason);
     this.destroy();

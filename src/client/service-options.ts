@@ -2,6 +2,7 @@
 
 import { SynodError } from '../errors.js';
 import { ID_PATTERN } from '../limits.js';
+import { throwingLater } from '../rethrow.js';
 import { FRAME_BYTES_CEILING, HEADER_BYTES } from './format.js';
 
 /**
@@ -29,8 +30,13 @@ export interface ClientServiceOptions<Result> {
   readonly connectionOutstandingBytesMax?: number;
   /** The same for all clients together. Default 32 MiB; keep it below the replica's `outstandingBytesMax`. */
   readonly outstandingBytesMax?: number;
-  /** Bytes of results that wait for a slow reader: with more, it is not read from. Default 1 MiB. */
+  /**
+   * Bytes of results that wait for a slow reader, and are to be expected for what it has under way: with more, it is not read from.
+   * Default 1 MiB.
+   */
   readonly outputPauseBytes?: number;
+  /** Bytes of results that wait for a slow reader: with more, it is cut off before it is sent another answer. Default 512 MiB. */
+  readonly outputBytesMax?: number;
   /** Bytes of results kept for one client until it has acknowledged them. Without them it cannot resume. Default 8 MiB. */
   readonly keptBytesMax?: number;
   /** Connections, and sessions without one, at once. Default 1000. */
@@ -66,6 +72,7 @@ const bounds = {
   connectionOutstandingBytesMax: [8 * MEBIBYTE, 1, COUNT_MAX],
   outstandingBytesMax: [32 * MEBIBYTE, 1, COUNT_MAX],
   outputPauseBytes: [MEBIBYTE, 64 * KIBIBYTE, COUNT_MAX],
+  outputBytesMax: [512 * MEBIBYTE, 64 * KIBIBYTE, COUNT_MAX],
   keptBytesMax: [8 * MEBIBYTE, 0, COUNT_MAX],
   sessionsMax: [1000, 1, 1_000_000],
   sessionTimeoutMs: [10_000, 1, TIME_MAX],
@@ -105,7 +112,7 @@ export function checkServiceOptions<Result>(
     cluster,
     host,
     encodeResult: options.encodeResult ?? encodeBytes,
-    onEvent: options.onEvent ?? (() => {}),
+    onEvent: throwingLater(options.onEvent ?? (() => {})),
   };
 }
 

@@ -217,7 +217,8 @@ export class ClientService<Result> implements AsyncDisposable {
   /** Yields why the client is refused, or null. */
   #onHello(connection: ServiceConnection, frame: ClientFrame): string | null {
     const hello = decodeHello(frame);
-    const { cluster, commandBytesMax, frameBytesMax, keptBytesMax, sessionsMax } = this.options;
+    const { cluster, commandBytesMax, frameBytesMax, keptBytesMax, resultBytesMax, sessionsMax } =
+      this.options;
     if (hello.cluster !== cluster) return `this is cluster ${cluster}`;
     if (this.#closing !== null) return 'the service closes';
     if (this.#retired !== null) return this.#retired;
@@ -229,7 +230,7 @@ export class ClientService<Result> implements AsyncDisposable {
       // Somebody else's, or gone too far: what the client had under way stays unknown to it.
       if (session !== undefined) this.#forget(session);
       if (this.#sessions.size >= sessionsMax && !this.#forgetIdle()) return 'too many clients';
-      session = new Session(hello.session, keptBytesMax);
+      session = new Session(hello.session, keptBytesMax, resultBytesMax);
       this.#sessions.set(session.id, session);
     }
     this.#attached.set(session!, connection);
@@ -316,8 +317,11 @@ export class ClientService<Result> implements AsyncDisposable {
       .then((answer) => {
         session.outstandingBytes -= weight;
         this.#outstandingBytes -= weight;
-        session.answer(first, answer);
-        this.#deliver(session);
+        // Not for one that was cut off: what it has under way would pile up for nobody.
+        if (this.#sessions.get(session.id) === session) {
+          session.answer(first, answer);
+          this.#deliver(session);
+        }
         for (const one of this.#connections) this.#updateReading(one);
         if (this.#outstandingBytes === 0) this.#onIdle?.();
       });
@@ -335,9 +339,28 @@ export class ClientService<Result> implements AsyncDisposable {
   }
 
   #deliver(session: Session): void {
+    const { outputBytesMax, keptBytesMax } = this.options;
     const connection = this.#attached.get(session);
-    if (connection === undefined) return;
-    for (const answer of session.takeSendable()) connection.send(answer);
+    if (connection !== undefined) {
+      for (const answer of session.takeSendable()) {
+        // One answer is sent always, however long it is.
+        if (connection.waitingBytes > outputBytesMax) {
+          this.#cutOff(session);
+          return;
+        }
+        connection.send(answer);
+      }
+      // Also where nothing could be sent: less is expected now.
+      connection.update();
+    }
+    // For a client that does not come back, or behind an answer that is missing.
+    if (session.keptBytes > Math.max(outputBytesMax, keptBytesMax)) this.#cutOff(session);
+  }
+
+  /** Its client does not read: what is under way becomes unknown to it. */
+  #cutOff(session: Session): void {
+    this.#attached.get(session)?.cut('the client does not read its results');
+    this.#forget(session);
   }
 
   #onRejected(first: number, count: number, error: unknown): Uint8Array {
@@ -379,6 +402,9 @@ export class ClientService<Result> implements AsyncDisposable {
   #tellPrimary(): void {
     const body = encodePrimary(this.#replica.primary);
     const frame = makeFrame(ClientFrameKind.primary, 0, 0, 0, body, this.crc32c);
-    for (const connection of this.#connections) if (connection.session !== null) connection.send(frame);
+    for (const connection of this.#connections) {
+      // Where the client does not read they would pile up, for as long as its connection stands.
+      if (connection.session !== null && !connection.isCongested) connection.send(frame);
+    }
   }
 }

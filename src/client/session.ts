@@ -3,6 +3,9 @@
  * again, and the results that the client has not acknowledged. Lives in the server's process, and no longer.
  */
 
+/** With each answer, what is expected of a result falls by such a part at most: the next after a long one may be long too. */
+const DECAY = 4;
+
 /** A frame of commands, and the frame that answers it, once there is one. */
 interface Answer {
   readonly first: number;
@@ -18,6 +21,10 @@ export class Session {
   outstandingBytes = 0;
 
   readonly #keptBytesMax: number;
+  /** Commands that were received and have no answer. */
+  #underWay = 0;
+  /** What a result is expected to weigh. */
+  #resultBytes: number;
   /** Oldest first. Those that are answered and not acknowledged stand before or between those that are not answered. */
   #answers: Answer[] = [];
   /** Of `#answers`, those that were sent by the present connection. */
@@ -27,9 +34,21 @@ export class Session {
   /** Answers up to this one are no longer kept. */
   #forgotten = 0;
 
-  constructor(id: string, keptBytesMax: number) {
+  /** `resultBytesMax`: expected of each until some are known. */
+  constructor(id: string, keptBytesMax: number, resultBytesMax: number) {
     this.id = id;
     this.#keptBytesMax = keptBytesMax;
+    this.#resultBytes = resultBytesMax;
+  }
+
+  /** Bytes of the answers that are to come, going by those that came: no result tells of its length before it is there. */
+  get expectedBytes(): number {
+    return this.#underWay * this.#resultBytes;
+  }
+
+  /** Bytes of the answers that are kept, to be sent or until they are acknowledged. */
+  get keptBytes(): number {
+    return this.#keptBytes;
   }
 
   /**
@@ -41,6 +60,7 @@ export class Session {
     if (first === this.received + 1) {
       this.received = last;
       this.#answers.push({ first, last, frame: null });
+      this.#underWay += count;
       return true;
     }
     if (first < 1 || last > this.received) return null;
@@ -53,6 +73,9 @@ export class Session {
     if (answer === undefined) return;
     answer.frame = frame;
     this.#keptBytes += frame.length;
+    const count = answer.last - first + 1;
+    this.#underWay -= count;
+    this.#resultBytes = Math.max(frame.length / count, this.#resultBytes - this.#resultBytes / DECAY);
   }
 
   /** The client has the answers to all commands up to this one. False where it cannot. */

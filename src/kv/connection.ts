@@ -18,7 +18,7 @@ import type { ReplicaLike, ReplicateOptionsLike } from './replica-like.js';
 import { errorReplyOf } from './replicate-errors.js';
 import { type PendingReply, ReplyQueue } from './reply-queue.js';
 import { RespParser, RespProtocolError } from './resp-parser.js';
-import type { RespVersion, RespWriter } from './resp-writer.js';
+import { onOneLine, type RespVersion, type RespWriter } from './resp-writer.js';
 import type { CheckedServerOptions } from './server-options.js';
 import { ARGUMENTS_QUEUED_MAX, Transaction } from './transaction.js';
 
@@ -517,7 +517,7 @@ export class Connection {
   /** Every request gets its own error reply, or the client would take later replies for those of earlier ones. */
   #errorReplies(operations: number, error: unknown): Uint8Array {
     this.#host.statistics.requestsRefused += operations;
-    const line = `-${errorReplyOf(error).replace(/[\r\n]/g, ' ')}\r\n`;
+    const line = `-${onOneLine(errorReplyOf(error))}\r\n`;
     return Buffer.from(line.repeat(operations), 'latin1');
   }
 

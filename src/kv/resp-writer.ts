@@ -79,9 +79,9 @@ export class RespWriter {
     this.#line(43, text);
   }
 
-  /** `text` begins with the word that clients tell errors apart by. Line ends in it become blanks. */
+  /** `text` begins with the word that clients tell errors apart by. */
   error(text: string): void {
-    this.#line(45, text.replace(/[\r\n]/g, ' '));
+    this.#line(45, onOneLine(text));
   }
 
   /**
@@ -229,4 +229,9 @@ export class RespWriter {
     this.#start = 0;
     this.#position = written;
   }
+}
+
+/** Line ends become blanks. So do letters of more than a byte question marks: their low byte alone is sent, and may be a line's end. */
+export function onOneLine(text: string): string {
+  return text.replace(/[\r\n]/g, ' ').replace(/[\u0100-\uffff]/g, '?');
 }

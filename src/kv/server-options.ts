@@ -1,6 +1,7 @@
 /** Tunables of the key-value server, checked once. */
 
 import { SynodError } from '../errors.js';
+import { throwingLater } from '../rethrow.js';
 import { type AdministrationOption, administrationKinds } from './administration.js';
 
 export interface KeyValueServerOptions {
@@ -101,7 +102,8 @@ export function checkServerOptions(options: KeyValueServerOptions): CheckedServe
   const onEvent = options.onEvent ?? (() => {});
   if (typeof nowMs !== 'function') refuse('nowMs', 'must be a function');
   if (typeof onEvent !== 'function') refuse('onEvent', 'must be a function');
-  return Object.freeze({ ...numbers, administration, leases, nowMs, onEvent });
+  // It is told in the middle of requests: what it throws there would leave half of one to the next connection.
+  return Object.freeze({ ...numbers, administration, leases, nowMs, onEvent: throwingLater(onEvent) });
 }
 
 function refuse(name: string, what: string): never {

@@ -59,7 +59,7 @@ export class KeyValueServer {
     if (this.#closing !== null) throw new SynodError('ERR_SYNOD_CLOSED', 'the key-value server is closed');
     if (this.#server !== null)
       throw new SynodError('ERR_SYNOD_ARGUMENT', 'the key-value server listens already');
-    const { host, port } = typeof address === 'string' ? parseAddress(address) : address;
+    const { host, port } = typeof address === 'string' ? parseAddress(address) : checkAddress(address);
     const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true });
     this.#server = server;
     server.on('connection', (socket) => this.#host.accept(socket));
@@ -72,9 +72,14 @@ export class KeyValueServer {
           }),
         );
       };
+      // By `close`, before it listens: neither of the others is told of that.
+      const giveUp = (): void =>
+        reject(new SynodError('ERR_SYNOD_CLOSED', 'the key-value server was closed'));
       server.once('error', refuse);
+      server.once('close', giveUp);
       server.listen({ host, port }, () => {
         server.off('error', refuse);
+        server.off('close', giveUp);
         resolve(server.address() as AddressInfo);
       });
     });
@@ -227,6 +232,13 @@ class Host implements ConnectionHost {
 
 function flushSettled(host: Host): void {
   host.flushSettled();
+}
+
+function checkAddress(address: ListenAddress): ListenAddress {
+  const { host, port } = address ?? {};
+  if (typeof host !== 'string' || host === '' || !Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new SynodError('ERR_SYNOD_ARGUMENT', 'address must be host:port, or { host, port }');
+  return { host, port };
 }
 
 function parseAddress(address: string): ListenAddress {

@@ -53,7 +53,7 @@ beforeEach(() => {
     wallNow: () => 0,
     later: () => {},
     stateMachine: { apply() {}, appliesDuringCheckpoint: true, takeCheckpoint: () => [] } as never,
-    executor: { bytesExecuted: 0, sessions: [], isPaused: false } as never,
+    executor: { bytesExecuted: 0, sessions: [], isPaused: false, slotAtWork: 0 } as never,
     promised: () => 1,
     onNotice: (notice) => void notices.push(notice),
     onDurable: (one) => void durable.push(one),

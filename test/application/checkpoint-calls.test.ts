@@ -3,7 +3,7 @@
  * was executed before; and a data directory that is in use is not touched. Method: one member in this process, on files; a store of the test's own.
  */
 
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -20,6 +20,9 @@ class Texts implements StateMachine<number> {
   restores = 0;
   /** Called in the middle of a decree, behind the command of this text. */
   onText: (text: string) => void = () => {};
+  onDecree: (slot: number) => void = () => {};
+  onTake: () => void = () => {};
+  takes = 0;
   /** The pieces of a checkpoint wait for it. */
   pieces: Promise<void> = Promise.resolve();
   /** Rejected with by `restore`. */
@@ -36,7 +39,13 @@ class Texts implements StateMachine<number> {
     }
   }
 
+  afterDecree({ slot }: Decree<number>): void {
+    this.onDecree(slot);
+  }
+
   takeCheckpoint(): AsyncIterable<Uint8Array> {
+    this.takes += 1;
+    this.onTake();
     const fixed = Buffer.from(JSON.stringify(this.texts));
     const { pieces } = this;
     return (async function* () {
@@ -134,6 +143,128 @@ describe('checkpoint()', () => {
   });
 });
 
+describe('checkpoint() where another one is being made', () => {
+  it('has the commands of the decree in whose midst it was called', async () => {
+    const [port] = (await freePorts(1)) as [number];
+    const machine = new Texts();
+    const replica = await open(machine, port);
+    await replica.replicate(bytesOf('a'));
+    let goOn = (): void => {};
+    machine.pieces = new Promise((resolve) => {
+      goOn = resolve;
+    });
+    const first = replica.checkpoint();
+    let second: Promise<number> = Promise.resolve(0);
+    let called = 0;
+    machine.onDecree = (slot) => {
+      called = slot;
+      second = replica.checkpoint();
+    };
+    await replica.replicate(bytesOf('b'));
+    goOn();
+    expect(await first).toBeLessThan(called);
+    expect(await second).toBe(called);
+  });
+});
+
+describe('a call from within takeCheckpoint', () => {
+  it('of checkpoint() waits for the one that is being made', async () => {
+    const [port] = (await freePorts(1)) as [number];
+    const machine = new Texts();
+    const replica = await open(machine, port);
+    await replica.replicate(bytesOf('a'));
+    const inner: Promise<number>[] = [];
+    machine.onTake = () => {
+      // A second one of this slot would call again, and so on.
+      if (machine.takes < 5) inner.push(replica.checkpoint());
+    };
+    const outer = await replica.checkpoint();
+    expect(await Promise.all(inner)).toEqual([outer]);
+    expect(machine.takes).toBe(1);
+  });
+
+  it('of close() is waited for: nothing is written once that has resolved', async () => {
+    const [port] = (await freePorts(1)) as [number];
+    const machine = new Texts();
+    const replica = await open(machine, port);
+    await replica.replicate(bytesOf('a'));
+    let goOn = (): void => {};
+    machine.pieces = new Promise((resolve) => {
+      goOn = resolve;
+    });
+    let closing: Promise<void> = Promise.resolve();
+    machine.onTake = () => {
+      closing = replica.close();
+    };
+    let told = 0;
+    replica.on('checkpoint', () => {
+      told += 1;
+    });
+    const asked = codeOf(replica.checkpoint());
+    const late = new Promise((resolve) => setTimeout(resolve, 5000, 'still open'));
+    const ended = await Promise.race([closing.then(() => 'closed'), late]);
+    // Or it is never closed.
+    if (ended !== 'closed') goOn();
+    expect(ended).toBe('closed');
+    expect(await asked).toBe('ERR_SYNOD_CLOSED');
+    const files = (): string[] => readdirSync(path.join(folder, 'checkpoints'));
+    expect(files()).toEqual([]);
+    goOn();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(files()).toEqual([]);
+    expect(told).toBe(0);
+  });
+
+  it('of close() settles also where it makes none', async () => {
+    const [port] = (await freePorts(1)) as [number];
+    const machine = new Texts();
+    const replica = await open(machine, port);
+    await replica.replicate(bytesOf('a'));
+    let closing: Promise<void> = Promise.resolve();
+    Object.defineProperty(machine, 'takeCheckpoint', {
+      value: () => {
+        closing = replica.close();
+        return null;
+      },
+    });
+    expect(await codeOf(replica.checkpoint())).toBe('ERR_SYNOD_CLOSED');
+    await closing;
+  });
+});
+
+describe('checkpoint() as the first call of all', () => {
+  it('resolves with 0 where nothing was executed yet: there is nothing to keep', async () => {
+    const [port] = (await freePorts(1)) as [number];
+    const machine = new Texts();
+    const replica = await open(machine, port);
+    expect(await replica.checkpoint()).toBe(0);
+    expect(machine.takes).toBe(0);
+  });
+
+  it('has what is in the log', async () => {
+    const [port] = (await freePorts(1)) as [number];
+    const replica = await open(new Texts(), port);
+    await replica.replicate(bytesOf('a'));
+    await replica.close();
+    const again = await open(new Texts(), port);
+    expect(await again.checkpoint()).toBe(1);
+  });
+});
+
+it('checkpoint() does not look at wantsCheckpoint, which may throw', async () => {
+  const [port] = (await freePorts(1)) as [number];
+  const machine = new Texts();
+  const replica = await open(machine, port);
+  await replica.replicate(bytesOf('a'));
+  Object.defineProperty(machine, 'wantsCheckpoint', {
+    get: () => {
+      throw new Error('as asked');
+    },
+  });
+  const asked = codeOf(replica.checkpoint());
+  expect(await asked).toMatch(/^(resolved|ERR_SYNOD_FENCED)$/);
+});
+
 describe('a data directory that is in use', () => {
   it('keeps what its replica is writing, and is not restored from', async () => {
     const [port, other] = (await freePorts(2)) as [number, number];
@@ -225,7 +356,14 @@ describe('who waits for a checkpoint while one is copied to catch up', () => {
   beforeEach(() => {
     store = new Store();
     [told, restored] = [[], []];
-    const executor = { bytesExecuted: 0, sessions: [], isPaused: false, isExecuting: false, restored() {} };
+    const executor = {
+      bytesExecuted: 0,
+      sessions: [],
+      isPaused: false,
+      isExecuting: false,
+      slotAtWork: 0,
+      restored() {},
+    };
     checkpoints = new ApplicationCheckpoints({
       store: store as never,
       policy: { everyBytes: 1e9, everyMs: null, retain: 2 },

@@ -161,6 +161,7 @@ describe('copyCheckpoint()', () => {
     let slot = 0;
     for (let round = 0; round < 3; round += 1) {
       await write(a, 1);
+      await until('b has executed it', () => b.machine.count > round);
       slot = await b.replica.checkpoint();
       const [copy, second] = await Promise.all([
         a.replica.copyCheckpoint({ from: 'b' }),
@@ -178,6 +179,7 @@ describe('copyCheckpoint()', () => {
     const [a, b] = await cluster({ limits: { checkpointBytesPerSecondMax: 256 * 1024 } });
     b.machine.ballast = 4 * MEBIBYTE;
     await write(a, 1);
+    await until('b has executed it', () => b.machine.count === 1);
     await b.replica.checkpoint();
     const controller = new AbortController();
     const copying = codeOf(a.replica.copyCheckpoint({ from: 'b', signal: controller.signal }));
@@ -205,6 +207,7 @@ describe('copyCheckpoint()', () => {
   it('works from a worker thread too', async () => {
     const [a, b] = await cluster({ engine: 'worker' });
     await write(a, 2);
+    await until('b has executed all', () => b.machine.count === 2);
     const slot = await b.replica.checkpoint();
     expect(await a.replica.copyCheckpoint()).toMatchObject({ slot, from: 'b' });
     expect(await codeOf(b.replica.copyCheckpoint({ from: 'c' }))).toBe('ERR_SYNOD_NO_CHECKPOINT');

@@ -19,7 +19,12 @@ let asked: number;
 let made: number[];
 let fault: 'none' | 'disk' | 'machine';
 let wants: boolean;
-let executor: { bytesExecuted: number; isPaused: boolean; readonly sessions: readonly [] };
+let executor: {
+  bytesExecuted: number;
+  isPaused: boolean;
+  slotAtWork: number;
+  readonly sessions: readonly [];
+};
 let checkpoints: ApplicationCheckpoints;
 
 const file: CheckpointFile = {
@@ -46,7 +51,7 @@ function execute(bytes: number): void {
 
 beforeEach(() => {
   [now, slot, loop, asked, made, fault, wants] = [0, 1, [], 0, [], 'none', true];
-  executor = { bytesExecuted: 0, isPaused: false, sessions: [] };
+  executor = { bytesExecuted: 0, isPaused: false, slotAtWork: 0, sessions: [] };
   checkpoints = new ApplicationCheckpoints({
     store: {
       create: (_slot: number, _writer: string, callback: (error: null, file: CheckpointFile) => void) =>

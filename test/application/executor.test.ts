@@ -10,6 +10,7 @@ import { memoryOf } from '../../src/application/memory-map.js';
 import { Bridge, GROUP_HEADER_BYTES } from '../../src/engine/bridge.js';
 import { writeGroupHeader } from '../../src/engine/group.js';
 import { DecreeKind } from '../../src/protocol/decree.js';
+import type { CommandView } from '../../src/state-machine.js';
 import { Recorder } from './support.js';
 
 const SELF = 2;
@@ -295,5 +296,24 @@ describe('the brackets of a decree', () => {
     deliver([own(1, 'a')]);
     expect(() => run('apply')).toThrow('poisoned');
     expect(told).toEqual(['before 1: 1', 'apply 1']);
+  });
+});
+
+describe('a command that was kept', () => {
+  it('replies to nobody once its decree is over, whoever stands in its place by then', () => {
+    const kept: CommandView<string>[] = [];
+    stateMachine.apply = (decree) => {
+      for (const command of kept) command.reply('too late');
+      kept.push(...decree);
+    };
+    deliver([own(1, 'a', 'b')]);
+    deliver([own(3, 'c', 'd')]);
+    executor.run();
+    expect(replies).toEqual([]);
+    for (const command of kept.slice(2)) command.reply('in time');
+    expect(replies).toEqual([
+      [3, 'in time'],
+      [4, 'in time'],
+    ]);
   });
 });

@@ -4,28 +4,45 @@
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Decree, Replica, type StateMachine, type SynodError } from '../../src/index.js';
 import { setup as buildIfStale } from '../built.setup.js';
-import { bytesOf, codeOf, freePorts, silentLogger } from './support.js';
+import { bytesOf, codeOf, freePorts, silentLogger, uncaughtDuring, until } from './support.js';
 
 // The worker runs compiled code.
 buildIfStale();
 
+const answers = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    }).on('error', () => resolve(false));
+  });
+
 /** Throws what it is told to, at any command but `fine`. */
 class Thrower implements StateMachine<string> {
   thrown: unknown = new Error('poisoned');
+  isSound = false;
+  executed = 0;
   beforeThrowing: () => void = () => {};
   readonly appliesDuringCheckpoint = true;
 
   apply(decree: Decree<string>): void {
-    if (Buffer.from(decree.command(0)).toString() !== 'fine') {
+    this.executed += 1;
+    if (!this.isSound && Buffer.from(decree.command(0)).toString() !== 'fine') {
       this.beforeThrowing();
       throw this.thrown;
     }
     decree.reply(0, 'done');
+  }
+
+  /** Tells too what was begun and thrown at. */
+  digest(): string {
+    return `${this.executed}`;
   }
 
   /** Never ends by itself. */
@@ -41,20 +58,24 @@ describe.each(['inline', 'worker'] as const)('a fenced replica, engine %s', (eng
   let machine: Thrower;
   let replica: Replica<string>;
   let members: { id: string; address: string }[];
+  let port: number;
 
-  beforeEach(async () => {
-    folder = mkdtempSync(path.join(tmpdir(), 'synod-fenced-'));
-    const [port] = await freePorts(1);
-    members = [{ id: 'a', address: `127.0.0.1:${port}` }];
-    machine = new Thrower();
-    replica = await Replica.open(
+  const open = (one: Thrower): Promise<Replica<string>> =>
+    Replica.open(
       {
         ...{ cluster: 'here', replica: 'a', members, dataDir: folder, engine, logger: silentLogger },
         storage: { kind: 'file', segmentBytes: 1024 * 1024 },
         transport: { kind: 'tcp' },
       },
-      machine,
+      one,
     );
+
+  beforeEach(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), 'synod-fenced-'));
+    [port] = (await freePorts(1)) as [number];
+    members = [{ id: 'a', address: `127.0.0.1:${port}` }];
+    machine = new Thrower();
+    replica = await open(machine);
     await replica.replicate(bytesOf('fine'));
   });
   afterEach(async () => {
@@ -148,5 +169,43 @@ describe.each(['inline', 'worker'] as const)('a fenced replica, engine %s', (eng
       message: 'the state machine threw at slot 2: [object]',
       cause: machine.thrown,
     });
+  });
+
+  it('has no digest: the state is that of no slot', async () => {
+    expect((await replica.status()).stateDigest).toBe('1');
+    await fence();
+    expect(await replica.status()).toMatchObject({ applied: 1, stateDigest: null });
+  });
+
+  it('tells each listener, whatever another one throws, and those that come late', async () => {
+    const heard: string[] = [];
+    const caught = await uncaughtDuring(async () => {
+      replica.once('fenced', () => {
+        throw new Error('by the first');
+      });
+      replica.once('fenced', () => heard.push('second'));
+      await fence();
+      expect(heard).toEqual(['second']);
+      replica.once('fenced', () => heard.push('third'));
+      replica.on('fenced', () => heard.push('fourth'));
+    });
+    expect(caught).toEqual(['Error: by the first']);
+    expect(heard).toEqual(['second', 'third', 'fourth']);
+    expect(replica.listenerCount('fenced')).toBe(1);
+  });
+
+  it('while it is opened, by what is in its log, listens no more; whoever opened it is told', async () => {
+    machine.isSound = true;
+    for (let index = 0; index < 5; index += 1) await replica.replicate(bytesOf('poison'));
+    await replica.close();
+    machine = new Thrower();
+    replica = await open(machine);
+    const heard: SynodError[] = [];
+    replica.on('fenced', (error) => heard.push(error));
+    await until('it is fenced', () => heard.length > 0);
+    expect(await codeOf(replica.replicate(bytesOf('fine')))).toBe('ERR_SYNOD_FENCED not-applied');
+    await until('its port is closed', async () => !(await answers(port)));
+    expect(machine.executed).toBe(2);
+    expect(heard).toMatchObject([{ code: 'ERR_SYNOD_STATE_MACHINE', cause: machine.thrown }]);
   });
 });

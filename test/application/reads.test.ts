@@ -128,6 +128,26 @@ describe.each(['inline', 'worker'] as const)('reads, engine %s', (engine) => {
     expect(await read({})).toBe('ERR_SYNOD_STATE_MACHINE not-applied');
   });
 
+  it('whose answer is a promise that throws reject, and nothing else happens', async () => {
+    const [{ replica, stateMachine }] = (await openCluster(1, { engine })) as [Member];
+    await replica.replicate(bytesOf('x'));
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const answers = [
+      {
+        // biome-ignore lint/suspicious/noThenProperty: as a query has that begins when it is awaited.
+        then: () => {
+          throw new Error('no connection');
+        },
+      },
+      proxy,
+    ];
+    Object.defineProperty(stateMachine, 'read', { value: (index: number) => answers[index] });
+    expect(await codeOf(replica.read(0))).toBe('Error: no connection');
+    expect(await codeOf(replica.read(1))).toContain('TypeError');
+    expect(await codeOf(replica.replicate(bytesOf('y')))).toBe('resolved');
+  });
+
   it('are bounded in number', async () => {
     const [{ replica }] = (await openCluster(1, { engine })) as [Member];
     const consistency = { after: 's9007199254740991' };

@@ -132,3 +132,22 @@ export async function codeOf(promise: Promise<unknown>): Promise<string> {
     return SynodError.is(error) ? `${error.code} ${error.outcome ?? ''}`.trim() : String(error);
   }
 }
+
+/** What nobody caught, and the process is told of, while `action` runs and shortly after it. */
+export async function uncaughtDuring(action: () => Promise<void>): Promise<string[]> {
+  const caught: string[] = [];
+  const note = (error: unknown): void => void caught.push(String(error));
+  const names = ['uncaughtException', 'unhandledRejection'] as const;
+  const before = names.map((name) => process.listeners(name as 'uncaughtException'));
+  for (const name of names) process.removeAllListeners(name).on(name, note);
+  try {
+    await action();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  } finally {
+    for (const [index, name] of names.entries()) {
+      process.removeAllListeners(name);
+      for (const listener of before[index]!) process.on(name, listener);
+    }
+  }
+  return caught;
+}

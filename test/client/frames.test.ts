@@ -229,7 +229,7 @@ describe('Session', () => {
   const answer = (bytes: number): Uint8Array => new Uint8Array(bytes);
 
   it('keeps answers until they are acknowledged, and sends them again in order', () => {
-    const session = new Session('s', 1000);
+    const session = new Session('s', 1000, 100);
     expect([session.admit(1, 3), session.admit(4, 2), session.admit(6, 1)]).toEqual([true, true, true]);
     expect([session.admit(1, 3), session.admit(8, 1), session.admit(0, 1), session.admit(5, 3)]).toEqual([
       false,
@@ -249,7 +249,7 @@ describe('Session', () => {
   });
 
   it('forgets answers beyond its bound, and then cannot be resumed without them', () => {
-    const session = new Session('s', 1000);
+    const session = new Session('s', 1000, 100);
     for (let first = 1; first <= 3; first += 1) {
       session.admit(first, 1);
       session.answer(first, answer(600));

@@ -182,3 +182,16 @@ it('a server that is alone is stayed with, though it knows no primary', async ()
   expect(client.server).toBe('a');
   expect(proxy.connections).toBe(1);
 });
+
+it('a batch that cannot be copied is refused alone', async () => {
+  const { port } = await serve(new FakeReplica().served);
+  const client = await openClient({ cluster: 'here', servers: [at(port)] });
+  const other = client.replicate(bytesOf('a'));
+  const batch = [bytesOf('b')];
+  batch[Symbol.iterator] = () => {
+    throw new RangeError('no memory for the copy');
+  };
+  expect(await codeOf(client.replicateBatch(batch))).toBe('ERR_SYNOD_ARGUMENT not-applied');
+  expect(textOf(await other)).toBe('1:a');
+  expect(client.outstandingBytes).toBe(0);
+});

@@ -16,7 +16,7 @@ import type { CommandBatch } from '../../src/client/index.js';
 import { Request } from '../../src/client/request.js';
 import { ResultEncoder } from '../../src/client/result-encoder.js';
 import type { ServedReplica } from '../../src/client/service.js';
-import { bytesOf, codeOf } from '../application/support.js';
+import { bytesOf, codeOf, uncaughtDuring } from '../application/support.js';
 import {
   at,
   closeClients,
@@ -62,6 +62,42 @@ describe('a result that cannot be encoded', () => {
     expect(isResult((await calls[9])!, 10, 1)).toBe(true);
     expect(reasons).toEqual([expect.stringMatching(/^result-lost RangeError.*, and 1 more$/)]);
     expect(client.outstandingBytes).toBe(0);
+  });
+
+  it('is lost alone also where what is thrown has no text', async () => {
+    const reasons: string[] = [];
+    const { port } = await serve(new FakeReplica().served, {
+      encodeResult: (result, bytes, _view, start) => {
+        if (textOf(result).endsWith('bad')) throw Object.create(null);
+        bytes.set(result, start);
+        return start + result.length;
+      },
+      onEvent: ({ reason }) => reasons.push(reason),
+    });
+    const client = await openClient({ cluster: 'here', servers: [at(port)] });
+    const calls = ['good', 'bad'].map((text) => codeOf(client.replicate(bytesOf(text))));
+    expect(await Promise.all(calls)).toEqual(['resolved', 'ERR_SYNOD_RESULT_LOST committed']);
+    expect(reasons).toEqual(['[object]']);
+  });
+
+  it('is lost, and its client told, also where onEvent throws', async () => {
+    let told = '';
+    const caught = await uncaughtDuring(async () => {
+      const service = await serve(new FakeReplica().served, {
+        encodeResult: () => {
+          throw new Error('as asked');
+        },
+        onEvent: () => {
+          throw new Error('by onEvent');
+        },
+      });
+      const client = await openClient({ cluster: 'here', servers: [at(service.port)], timeoutMs: 2000 });
+      told = await codeOf(client.replicate(bytesOf('a')));
+      expect(service.statistics.outstandingBytes).toBe(0);
+    });
+    expect(told).toBe('ERR_SYNOD_RESULT_LOST committed');
+    // Behind the call, as with the listeners of a replica.
+    expect(caught).toEqual(['Error: by onEvent']);
   });
 
   it('is lost with the batch that it is of, and with no other one', async () => {

@@ -1,6 +1,9 @@
 /** How connections end, and what bounds them while they last. */
 
 import { afterEach, describe, expect, it } from 'vitest';
+import { SynodError } from '../../src/index.js';
+import { KeyValueServer } from '../../src/kv/server.js';
+import { codeOf, uncaughtDuring } from '../application/support.js';
 import { RawClient, request } from './raw-client.js';
 import { error, OK } from './reply-reader.js';
 import { batching, closeAll, connect, instant, serve } from './serve.js';
@@ -57,6 +60,22 @@ describe('connections end', () => {
     await client.ended;
     expect(client.take().length).toBe(0);
     expect(events[0]?.reason).toContain('HTTP');
+  });
+
+  it('and leave nothing to the next one, also where onEvent throws', async () => {
+    const caught = await uncaughtDuring(async () => {
+      const { port } = await serve(instant, {
+        onEvent: () => {
+          throw new Error('by onEvent');
+        },
+      });
+      const other = await connect(port);
+      const client = await connect(port);
+      client.send(`${request('SET', 'a', '1')}POST / HTTP/1.1\r\n\r\n`);
+      await client.ended;
+      expect(await other.ask('GET', 'b')).toBe(null);
+    });
+    expect(caught).toEqual(['Error: by onEvent']);
   });
 
   it('where there are too many', async () => {
@@ -217,4 +236,45 @@ describe('back-pressure', () => {
     client.send(request('SET', 'a', value) + request('GET', 'a') + request('STRLEN', 'a'));
     expect(await client.replies(3)).toEqual([OK, value, value.length]);
   });
+});
+
+describe('listen', () => {
+  const idle = { replicate: async () => undefined, status: async () => ({}) } as never;
+
+  it.each(['127.0.0.1:0', 'localhost:0'])('on %s rejects where close comes first', async (address) => {
+    const server = new KeyValueServer(idle);
+    const listening = codeOf(server.listen(address));
+    await server.close();
+    expect(await listening).toBe('ERR_SYNOD_CLOSED');
+  });
+
+  it.each([
+    { host: '127.0.0.1', port: 70_000 },
+    { host: '127.0.0.1', port: '1' },
+    { host: '', port: 0 },
+    { port: 0 },
+    null,
+    5,
+  ])('refuses %j, and takes another address then', async (address) => {
+    const server = new KeyValueServer(idle);
+    expect(await codeOf(server.listen(address as never))).toBe('ERR_SYNOD_ARGUMENT');
+    expect(await codeOf(server.listen('127.0.0.1:0'))).toBe('resolved');
+    await server.close();
+  });
+});
+
+it('an error reply is one line, whatever letters are in the message', async () => {
+  // The low bytes of the letters are a line's end.
+  const fault = new SynodError('ERR_SYNOD_FENCED', 'cannot write /srv/\u010d\u010a+OK', {
+    outcome: 'unknown',
+  });
+  const broken = { replicate: () => Promise.reject(fault), status: () => Promise.reject(fault) };
+  const { port } = await serve(() => broken as never);
+  const client = await connect(port);
+  client.command('SET', 'a', '1');
+  client.command('INFO');
+  client.command('PING');
+  const replies = await client.replies(3);
+  expect(replies[0]).toEqual(error(expect.stringContaining('/srv/??+OK') as never));
+  expect(replies[2]).toEqual({ simple: 'PONG' });
 });

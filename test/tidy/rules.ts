@@ -15,7 +15,7 @@ export interface ImportRule {
 }
 
 /** Small files at the root that know nothing of the rest: everybody may use them. */
-const base: readonly string[] = ['contracts', 'errors', 'limits'];
+const base: readonly string[] = ['contracts', 'errors', 'limits', 'rethrow'];
 
 /**
  * Who may import whom. The first rule that fits a file counts, so the particular stand before the general. A file that no
@@ -26,6 +26,7 @@ export const importRules: readonly ImportRule[] = [
   { of: 'contracts', may: [], node: 'none' },
   { of: 'errors', may: [], node: 'none' },
   { of: 'limits', may: ['contracts'], node: 'none' },
+  { of: 'rethrow', may: [], node: 'none' },
   { of: 'logger', may: ['errors'], node: 'all' },
   { of: 'checksum', may: [...base, 'native/addon'], node: 'none' },
   { of: 'state-machine', may: [], node: 'none' },
@@ -220,6 +221,7 @@ export const importRules: readonly ImportRule[] = [
     may: [
       'errors',
       'limits',
+      'rethrow',
       'command-batch',
       'checksum',
       'native/addon',
@@ -241,6 +243,7 @@ export const importRules: readonly ImportRule[] = [
       'logger',
       'options',
       'replica',
+      'rethrow',
       'state-machine',
       'token',
       'transport/address',

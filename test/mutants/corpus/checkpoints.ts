@@ -5,6 +5,8 @@ import type { Mutant } from '../mutant.js';
 const ENGINE = 'engine/checkpoints.ts';
 const PROGRESS = 'protocol/progress.ts';
 const SERVER = 'engine/checkpoint-server.ts';
+const calls = (name: string) =>
+  ({ check: 'unit', file: 'test/application/checkpoint-calls.test.ts', name }) as const;
 const served = { check: 'unit', file: 'test/engine/checkpoint-server.test.ts' } as const;
 
 export const checkpoints: readonly Mutant[] = [
@@ -263,5 +265,54 @@ export const checkpoints: readonly Mutant[] = [
       'a snapshot is deleted between the offer and the first byte, and the follower is left without any',
     edits: [{ file: 'engine/checkpoint-server.ts', find: 'if (isWaiting) this.offer(link);', put: '' }],
     killedBy: [{ check: 'unit', file: 'test/engine/checkpoint-server.test.ts' }],
+  },
+  {
+    name: 'checkpoint-begun-from-within-a-checkpoint',
+    fault: 'storage',
+    mimics:
+      'a callback that calls back in: the guard against a second run is set only once the first has begun',
+    edits: [
+      {
+        file: 'application/checkpoint-maker.ts',
+        find: 'return this.#isBeginning || this.#making !== null;',
+        put: 'return this.#making !== null;',
+      },
+    ],
+    killedBy: [calls('from within takeCheckpoint')],
+  },
+  {
+    name: 'stop-forgotten-while-a-checkpoint-is-begun',
+    fault: 'storage',
+    mimics: 'a cancellation that comes between the decision to begin and the beginning is lost',
+    edits: [{ file: 'application/checkpoint-maker.ts', find: 'if (this.#isStopped) this.stop();', put: '' }],
+    killedBy: [calls('from within takeCheckpoint')],
+  },
+  {
+    name: 'checkpoint-without-the-decree-that-asked-for-it',
+    fault: 'storage',
+    mimics: 'a snapshot that was begun before the write is taken for one that has it',
+    edits: [
+      {
+        file: 'application/checkpoints.ts',
+        find: 'slot: Math.max(slot, slotAtWork), done',
+        put: 'slot: slot + 0 * slotAtWork, done',
+      },
+    ],
+    killedBy: [calls('in whose midst it was called')],
+  },
+  {
+    name: 'restore-that-rejects-with-nothing-has-restored',
+    fault: 'execution',
+    mimics: 'an error is told apart from success by its value, and the value may be null',
+    edits: [
+      {
+        file: 'application/checkpoint-restore.ts',
+        find: 'done(error ?? new Error',
+        put: 'done(error && new Error',
+      },
+    ],
+    killedBy: [
+      { check: 'unit', file: 'test/application/arguments.test.ts', name: 'restore that rejects with null' },
+    ],
   },
 ];

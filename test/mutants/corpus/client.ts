@@ -65,8 +65,8 @@ export const clients: readonly Mutant[] = [
     edits: [
       {
         file: SERVICE,
-        find: '        session.answer(first, answer);\n        this.#deliver(session);',
-        put: '        this.#attached.get(session)?.send(answer);',
+        find: '          session.answer(first, answer);\n          this.#deliver(session);',
+        put: '          this.#attached.get(session)?.send(answer);',
       },
     ],
     killedBy: [client],
@@ -147,5 +147,73 @@ export const clients: readonly Mutant[] = [
       },
     ],
     killedBy: [kept('client-link')],
+  },
+  {
+    name: 'service-stops-where-onevent-throws',
+    fault: 'execution',
+    mimics:
+      'a hook of the application throws between two steps, and the second is never made: the caller waits',
+    edits: [
+      {
+        file: 'client/service-options.ts',
+        find: 'onEvent: throwingLater(options.onEvent ?? (() => {})),',
+        put: 'onEvent: options.onEvent ?? throwingLater(() => {}),',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/client/results.test.ts', name: 'also where onEvent throws' }],
+  },
+  {
+    name: 'heartbeats-pile-up-for-who-does-not-read',
+    fault: 'back-pressure',
+    mimics:
+      'what is sent by a clock, and not in answer to anything, is written without a look at what was read',
+    edits: [
+      {
+        file: SERVICE,
+        find: 'connection.session !== null && !connection.isCongested',
+        put: 'connection.session !== null',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/client/slow-reader.test.ts', name: 'piles up' }],
+  },
+  {
+    name: 'batch-that-cannot-be-copied-destroys-others',
+    fault: 'execution',
+    mimics:
+      'any error is taken for one of a kind, and goes on as a value: the request of other calls is built from it',
+    edits: [
+      {
+        file: 'client/client.ts',
+        find: 'return SynodError.is(error) ? error :',
+        put: 'return error instanceof Error ? (error as SynodError) :',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/client/limits.test.ts', name: 'cannot be copied' }],
+  },
+  {
+    name: 'read-from-whatever-results-are-to-come',
+    fault: 'back-pressure',
+    mimics: 'the room for answers is looked at when they are there, and not when the requests are taken in',
+    edits: [
+      {
+        file: 'client/service-connection.ts',
+        find: 'this.waitingBytes + (this.session?.expectedBytes ?? 0)',
+        put: 'this.waitingBytes',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/client/slow-reader.test.ts', name: 'as far as there is room' }],
+  },
+  {
+    name: 'results-written-for-who-does-not-read',
+    fault: 'back-pressure',
+    mimics: 'what a slow consumer has not taken piles up in the socket',
+    edits: [
+      {
+        file: SERVICE,
+        find: 'if (connection.waitingBytes > outputBytesMax) {',
+        put: 'if (connection.waitingBytes < 0 * outputBytesMax) {',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/client/slow-reader.test.ts', name: 'it is cut off' }],
   },
 ];

@@ -6,6 +6,7 @@ const SESSIONS = 'protocol/sessions.ts';
 const GRANTS = 'engine/grants.ts';
 const EXECUTOR = 'application/executor.ts';
 const COMMANDS = 'application/command-writer.ts';
+const fenced = (name: string) => ({ check: 'unit', file: 'test/application/fenced.test.ts', name }) as const;
 
 export const execution: readonly Mutant[] = [
   {
@@ -192,5 +193,59 @@ export const execution: readonly Mutant[] = [
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/engine/interleavings.test.ts' }],
+  },
+  {
+    name: 'fault-told-before-anybody-can-listen',
+    fault: 'execution',
+    mimics: 'an event that comes once, and before whoever opened its source has it: nobody ever hears of it',
+    edits: [
+      {
+        file: 'replica.ts',
+        find: "tellLatecomers(this as EventEmitter, 'fenced', fault);",
+        put: 'void tellLatecomers;',
+      },
+    ],
+    killedBy: [fenced('engine inline.*those that come late')],
+  },
+  {
+    name: 'listener-that-throws-is-the-last-to-hear',
+    fault: 'execution',
+    mimics: 'Node emits to listeners in a loop without a guard: what one throws keeps the next from hearing',
+    edits: [
+      {
+        file: 'application/listeners.ts',
+        find: 'for (const listener of emitter.rawListeners(name)) tell(emitter, listener, argument);',
+        put: 'throwingLater((one: unknown) => void emitter.emit(name, one))(argument);',
+      },
+    ],
+    killedBy: [fenced('engine inline.*whatever another one throws')],
+  },
+  {
+    name: 'reply-that-comes-late-goes-to-the-next-command',
+    fault: 'execution',
+    mimics: 'ra#610: who waits gets the answer to another command',
+    edits: [
+      {
+        file: 'application/decree-view.ts',
+        find: 'if (this.slot === slot) this.reply(index, result);',
+        put: 'if (slot > 0) this.reply(index, result);',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts', name: 'was kept' }],
+  },
+  {
+    name: 'promise-of-a-read-that-throws-fences',
+    fault: 'reads',
+    mimics: 'a thenable is called outside of the guard around what made it: a bad query ends the server',
+    edits: [
+      {
+        file: 'application/reads.ts',
+        find: '        answer.then(resolve, reject);\n        return;\n      }\n    } catch (error) {\n      reject(error);\n      return;\n    }\n    resolve(answer);',
+        put: '      }\n    } catch (error) {\n      reject(error);\n      return;\n    }\n    if (isPromise(answer)) answer.then(resolve, reject);\n    else resolve(answer);',
+      },
+    ],
+    killedBy: [
+      { check: 'unit', file: 'test/application/reads.test.ts', name: 'engine inline.*promise that throws' },
+    ],
   },
 ];

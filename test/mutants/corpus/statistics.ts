@@ -29,4 +29,20 @@ export const statistics: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/statistics/replica.test.ts', name: 'engine inline' }],
   },
+  {
+    name: 'digest-of-a-state-of-no-slot',
+    fault: 'statistics',
+    mimics:
+      'replicas are compared by a state in the middle of a change: one that is sound is taken for another',
+    edits: [
+      {
+        file: 'replica.ts',
+        find: 'stateDigest: this.#side.isStateWhole ?',
+        put: 'stateDigest: this.#side ?',
+      },
+    ],
+    killedBy: [
+      { check: 'unit', file: 'test/application/fenced.test.ts', name: 'engine inline.*has no digest' },
+    ],
+  },
 ];
