@@ -129,6 +129,7 @@ export class Progress {
     requires(versionOf(configuration) <= (context.options.versionMax ?? 1), 'speaks-the-version-in-force');
     context.configuration = configuration;
     this.#learner.onConfiguration();
+    this.#reconfiguration.onConfiguration();
     const wasMember = context.self !== 0;
     if (wasMember) context.former = context.self;
     context.self = member !== undefined && member.incarnation === incarnation ? member.number : 0;

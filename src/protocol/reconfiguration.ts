@@ -90,11 +90,19 @@ export class Reconfiguration {
   }
 
   /** Whoever leads lets a replica in again, at the end of the turn, that came back with a new disk and has caught up (rule 8). */
-  onJoin(from: PeerNumber, message: Join): void {
+  onJoin(from: PeerNumber, configuration: number, message: Join): void {
     const context = this.#context;
     context.send(from, { kind: 'defunct', chosen: context.chosen });
+    // Under another configuration it may have had a number that it does not tell of. It asks again when it knows this one.
+    if (configuration !== context.configuration!.number) return;
     this.#newcomers.set(from, message);
     this.#asking.add(from);
+  }
+
+  /** Another configuration is in force: what newcomers said before is not their last word, and they may have had numbers since. */
+  onConfiguration(): void {
+    this.#newcomers.clear();
+    this.#asking.clear();
   }
 
   onPeerDown(peer: PeerNumber): void {

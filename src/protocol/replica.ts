@@ -409,7 +409,7 @@ export class Replica {
         this.#learner.hint(from, message.chosen);
         break;
       case 'join':
-        this.#reconfiguration.onJoin(from, message);
+        this.#reconfiguration.onJoin(from, configuration, message);
         break;
       case 'genesis':
         this.#onGenesis(message.configuration);

@@ -11,6 +11,20 @@ const explorer = (scope: string) => ({ check: 'explorer', scope, statesMax: 500_
 
 export const membership: readonly Mutant[] = [
   {
+    name: 'request-of-an-earlier-configuration-counts',
+    fault: 'configuration',
+    mimics:
+      'a request to join that comes late gives a running process a second id: its commands are executed twice, or never again',
+    edits: [
+      {
+        file: RECONFIGURATION,
+        find: 'if (configuration !== context.configuration!.number) return;',
+        put: 'void configuration;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/late-join.test.ts' }],
+  },
+  {
     name: 'configuration-learned-under-a-promise-that-no-record-tells-of',
     fault: 'ballots',
     mimics: 'a term that is known in memory alone is taken for one that is on disk',
