@@ -117,7 +117,7 @@ export function findRules(root: string): { heading: string; names: string[] }[] 
 
 /** Rooms of test/ that attack the whole: what trips there is no test of one contract. */
 const wholes =
-  /^(contracts|cluster|crash-states|explorer|fuzz|golden|history|mutants|properties|simulation|torture)\//;
+  /^(contracts|cluster|crash-states|explorer|fuzz|golden|history|mutants|properties|simulation|torture|turmoil)\//;
 
 /**
  * The test that trips each contract: it compares the broken one with the name (`toBe`, `toThrow`, `it` of that name), or

@@ -22,7 +22,14 @@ export type Fault =
   | 'tools'
   | 'back-pressure';
 
-export const checkNames = ['simulation', 'explorer', 'crash-states', 'properties', 'unit'] as const;
+export const checkNames = [
+  'simulation',
+  'explorer',
+  'crash-states',
+  'properties',
+  'turmoil',
+  'unit',
+] as const;
 export type CheckName = (typeof checkNames)[number];
 
 export type Check =
@@ -47,6 +54,8 @@ export type Check =
       /** The mutant stumbles over the first contract that would stop it: what comes behind that is no run of the protocol. */
       readonly withContracts?: true;
     }
+  /** The protocol alone, with checkpoints, changes of members and leases, under links and disks that do their worst; from seed 1 on. */
+  | { readonly check: 'turmoil'; readonly seeds: number }
   /** A file of tests, or those of its tests whose name matches. */
   | { readonly check: 'unit'; readonly file: string; readonly name?: string };
 
@@ -94,7 +103,7 @@ export function leaveOutContracts(text: string): string {
 /** Whether the check judges by what can be seen from outside, so that contracts are left out. */
 export function isFromOutside(check: Check): boolean {
   if (check.check === 'properties') return !check.withContracts;
-  return check.check === 'simulation' || check.check === 'explorer';
+  return check.check === 'simulation' || check.check === 'explorer' || check.check === 'turmoil';
 }
 
 /** The mutated text of each file that the mutant changes, by its name under src/. `read` yields the present text. */

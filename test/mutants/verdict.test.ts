@@ -13,6 +13,7 @@ const ended = (exitCode: number, report: unknown): Ending => ({
 });
 
 const properties: Check = { check: 'properties', seeds: 10 };
+const turmoil: Check = { check: 'turmoil', seeds: 10 };
 const unit: Check = { check: 'unit', file: 'test/x.test.ts' };
 const explorer: Check = { check: 'explorer', scope: 'x', statesMax: 10 };
 const crashStates: Check = { check: 'crash-states', options: [] };
@@ -27,6 +28,7 @@ describe('killed', () => {
   it.each([
     [properties, { seeds: 7, finding }, 'one-value-per-slot', 'seed 7'],
     [{ check: 'simulation', seeds: 10 }, { seeds: 7, finding }, 'one-value-per-slot', 'seed 7'],
+    [turmoil, { seeds: 7, finding }, 'one-value-per-slot', 'seed 7'],
     [unit, tests('failed', 'AssertionError: expected 1 to be 2'), 'a test', ''],
     [
       explorer,
@@ -49,6 +51,7 @@ describe('killed', () => {
 describe('survived', () => {
   it.each([
     [properties, { seeds: 10, finding: null }],
+    [turmoil, { seeds: 10, finding: null }],
     [unit, tests('passed')],
     [explorer, { scopes: [{ states: 5, depth: 2, violation: null }] }],
     [crashStates, { results: [{ counts: { images: 9 }, violations: [] }] }],

@@ -109,6 +109,8 @@ export function commandOf(check: Check): string[] {
         ...['--json', '--seeds', `${check.seeds}`],
         ...(check.agreementOnly ? ['--agreement-only'] : []),
       ];
+    case 'turmoil':
+      return ['out/test/turmoil/main.js', '--json', '--seeds', `${check.seeds}`];
     case 'simulation':
       return [
         'out/test/mutants/simulate.js',
@@ -137,6 +139,8 @@ export function describeCheck(check: Check): string {
   switch (check.check) {
     case 'properties':
       return `properties${check.agreementOnly ? ', agreement only' : ''}${check.withContracts ? ', with contracts' : ''}`;
+    case 'turmoil':
+      return 'turmoil';
     case 'simulation':
       return `simulation${check.mode === undefined ? '' : `, ${check.mode}`}${check.reads === undefined ? '' : ', readers'}`;
     case 'explorer':

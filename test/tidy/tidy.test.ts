@@ -133,6 +133,7 @@ it('folders of test/ mirror rooms that exist', () => {
     'statistics',
     'torture',
     'tidy',
+    'turmoil',
   ]);
   for (const entry of readdirSync(join(root, 'src'), { withFileTypes: true })) {
     if (entry.isDirectory()) rooms.add(entry.name);

@@ -7,6 +7,7 @@ const CONFIGURATION = 'protocol/configuration.ts';
 const REPLICA = 'protocol/replica.ts';
 const PROGRESS = 'protocol/progress.ts';
 const unit = { check: 'unit', file: 'test/protocol/reconfiguration.test.ts' } as const;
+const turmoil = (seeds: number) => ({ check: 'turmoil', seeds }) as const;
 const explorer = (scope: string) => ({ check: 'explorer', scope, statesMax: 500_000 }) as const;
 
 export const membership: readonly Mutant[] = [
@@ -22,7 +23,7 @@ export const membership: readonly Mutant[] = [
         put: 'void configuration;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/late-join.test.ts' }],
+    killedBy: [turmoil(400), { check: 'unit', file: 'test/protocol/late-join.test.ts' }],
   },
   {
     name: 'configuration-learned-under-a-promise-that-no-record-tells-of',
@@ -49,7 +50,7 @@ export const membership: readonly Mutant[] = [
         put: 'void led;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/checkpoint-at-a-primary.test.ts' }],
+    killedBy: [turmoil(250), { check: 'unit', file: 'test/protocol/checkpoint-at-a-primary.test.ts' }],
   },
   {
     name: 'former-number-of-a-later-configuration',
