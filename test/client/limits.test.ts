@@ -191,7 +191,9 @@ it('a batch that cannot be copied is refused alone', async () => {
   batch[Symbol.iterator] = () => {
     throw new RangeError('no memory for the copy');
   };
-  expect(await codeOf(client.replicateBatch(batch))).toBe('ERR_SYNOD_ARGUMENT not-applied');
+  const refusal = await codeOf(client.replicateBatch(batch));
+  expect(refusal.startsWith('ERR_SYNOD_'), 'a typed error').toBe(true);
+  expect(refusal).toBe('ERR_SYNOD_ARGUMENT not-applied');
   expect(textOf(await other)).toBe('1:a');
   expect(client.outstandingBytes).toBe(0);
 });
