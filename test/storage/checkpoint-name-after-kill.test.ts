@@ -11,6 +11,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { SynodError } from '../../src/errors.js';
 import { type CheckpointFile, FileCheckpointStore } from '../../src/storage/checkpoint-store.js';
 import type { FileSystem } from '../../src/storage/file-system.js';
+import { recordSyncs } from './record-syncs.js';
 
 let root: string;
 let folder: string;
@@ -109,24 +110,7 @@ it('likewise where the sync of the folder failed', async () => {
 
 it('the folder is there after a power cut, whoever made it', async () => {
   fs.mkdirSync(folder);
-  const synced: string[] = [];
-  const opened = new Map<number, string>();
-  const recording = {
-    ...fs,
-    open: (
-      file: string,
-      flags: fs.OpenMode,
-      done: (error: NodeJS.ErrnoException | null, fd: number) => void,
-    ) =>
-      fs.open(file, flags, (error, fd) => {
-        if (error === null) opened.set(fd, file);
-        done(error, fd);
-      }),
-    fsync: (fd: number, done: Done) => {
-      synced.push(opened.get(fd) ?? '?');
-      fs.fsync(fd, done);
-    },
-  } as unknown as FileSystem;
-  await slots(new FileCheckpointStore(folder, recording));
+  const { synced, fileSystem } = recordSyncs();
+  await slots(new FileCheckpointStore(folder, fileSystem));
   expect(synced).toContain(root);
 });

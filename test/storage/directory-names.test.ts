@@ -8,36 +8,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { createFileMedium } from '../../src/storage/file/file-medium.js';
-import type { FileSystem } from '../../src/storage/file-system.js';
 import { MediumDriver } from './driver.js';
+import { recordSyncs } from './record-syncs.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'synod-reopen-'));
 const segmentBytes = 64 * 1024;
 
 afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
-
-/** node:fs that remembers the path of every file and folder that was synced, in order. */
-function recordSyncs(): { readonly synced: string[]; readonly fileSystem: FileSystem } {
-  const opened = new Map<number, string>();
-  const synced: string[] = [];
-  const fileSystem = {
-    ...fs,
-    open: (
-      file: string,
-      flags: fs.OpenMode,
-      done: (error: NodeJS.ErrnoException | null, fd: number) => void,
-    ) =>
-      fs.open(file, flags, (error, fd) => {
-        if (error === null) opened.set(fd, file);
-        done(error, fd);
-      }),
-    fsync: (fd: number, done: fs.NoParamCallback) => {
-      synced.push(opened.get(fd) ?? '?');
-      fs.fsync(fd, done);
-    },
-  } as unknown as FileSystem;
-  return { synced, fileSystem };
-}
 
 it('the names of the directories above are durable, whoever made them, before there is a first segment', async () => {
   const { synced, fileSystem } = recordSyncs();
