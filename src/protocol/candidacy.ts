@@ -77,9 +77,9 @@ export class Candidacy {
   settle(request: number, may: boolean): Candidature | null {
     const question = this.#question;
     if (question === null || question.request !== request) return null;
+    const isLate = this.counting !== request;
     this.#question = null;
     const { effects } = this.#context;
-    const isLate = this.#acceptor.promised !== question.promised;
     if (may && !isLate) return question.for;
     if (question.order !== 0)
       effects.push({ kind: 'leadership-refused', request: question.order, reason: 'vetoed' });

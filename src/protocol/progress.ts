@@ -80,7 +80,6 @@ export class Progress {
     // Beyond what it proposed, another one was elected meanwhile. Up to there it found what is chosen among the promises, and it may have
     // asked for the checkpoint before it stood: it leads on.
     if (context.role === 'primary' && slot > this.#proposer.last) this.#roleChanges.becomeSecondary();
-    const led = context.role === 'primary';
     const isNewer = configuration.number > (context.configuration?.number ?? 0);
     // Ahead of the record of the jump: a log that says which configuration is in force also says what is promised since (rule 7).
     if (isNewer) this.#acceptor.promiseAtLeast(promised);
@@ -93,10 +92,9 @@ export class Progress {
     this.#learner.onProgress();
     if (slot > this.#learner.known) this.#learner.known = slot;
     context.effects.push({ kind: 'chosen', through: slot });
-    // Configurations in between were in force and are over: nothing is left to do under them.
-    if (isNewer) this.#succeed(configuration);
-    // What it holds may have been chosen under a higher ballot: who accepted something else here under this one must not be told so under it.
-    else if (led && context.role === 'primary') this.#roleChanges.becomePreparing();
+    // Configurations in between were in force and are over: nothing is left to do under them. A primary prepares anew in any case: what the
+    // checkpoint holds may have been chosen under a higher ballot, and who accepted something else here under this one must not be told so.
+    this.#goOn(isNewer ? configuration : null);
   }
 
   #onConfigurationChosen(configuration: Configuration): void {
@@ -111,14 +109,15 @@ export class Progress {
       for (const peer of context.connected)
         if (!context.isMember(peer)) context.send(peer, { kind: 'defunct', chosen: context.chosen });
     }
-    this.#succeed(configuration);
+    // Slots from here on need promises from a quorum of the new members (rule 7): nobody is primary under two configurations.
+    this.#goOn(configuration);
   }
 
-  /** Slots from here on need promises from a quorum of the new members (rule 7): nobody is primary under two configurations. */
-  #succeed(configuration: Configuration): void {
+  /** Under `configuration`, where that is a new one; null where it is the same. Whoever leads prepares another ballot, if it still is a member. */
+  #goOn(configuration: Configuration | null): void {
     const context = this.#context;
     const led = context.role === 'primary';
-    this.configure(configuration);
+    if (configuration !== null) this.configure(configuration);
     if (led && context.self !== 0) this.#roleChanges.becomePreparing();
   }
 

@@ -6,6 +6,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { b, configurationDecree, configurationOf, decree, incarnationOf, Scene } from './harness.js';
+import { expectChosenForGood } from './newcomers.js';
 import { Stage } from './stage.js';
 
 const members = (...ids: string[]): { id: string; address: string }[] =>
@@ -51,18 +52,7 @@ function replaced(): Stage {
 
 describe('a decree that is chosen among newcomers', () => {
   it('stays chosen when its primary dies and a member of both sets votes', () => {
-    const stage = replaced();
-    const [primary] = stage.primaries as [string];
-    const other = primary === 'd' ? 'e' : 'd';
-    // The other newcomer has accepted it, and does not hear that it is chosen.
-    stage.isLost = (from, _to, { kind }) => from === primary && kind === 'heartbeat';
-    stage.propose(primary, decree('answered'));
-    expect(stage.chosen.get(3)).toEqual({ [primary]: 'answered' });
-    stage.kill(primary);
-    stage.isLost = () => false;
-    stage.link('c', other);
-    stage.wait(3000);
-    expect(stage.chosen.get(3)).toEqual({ [primary]: 'answered', [other]: 'answered', c: 'answered' });
+    expectChosenForGood(replaced());
   });
 
   it('is learned by a member of both sets, whatever that one had accepted there', () => {

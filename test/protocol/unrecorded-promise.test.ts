@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Configuration } from '../../src/protocol/configuration.js';
 import { b, configurationDecree, configurationOf, decree, Scene } from './harness.js';
+import { expectChosenForGood } from './newcomers.js';
 import { Stage } from './stage.js';
 
 const first = configurationOf(7);
@@ -79,16 +80,6 @@ describe('a configuration that is learned behind an accept that needed no record
     stage.restart('d');
     stage.restart('e');
     stage.wait(1500);
-    const [primary] = stage.primaries as [string];
-    const other = primary === 'd' ? 'e' : 'd';
-    // The other one accepts it, and does not hear that it is chosen.
-    stage.isLost = (from, _to, { kind }) => from === primary && kind === 'heartbeat';
-    stage.propose(primary, decree('answered'));
-    expect(stage.chosen.get(3)).toEqual({ [primary]: 'answered' });
-    stage.kill(primary);
-    stage.isLost = () => false;
-    stage.link('c', other);
-    stage.wait(3000);
-    expect(stage.chosen.get(3)).toEqual({ [primary]: 'answered', [other]: 'answered', c: 'answered' });
+    expectChosenForGood(stage);
   });
 });

@@ -79,8 +79,8 @@ export const checkpoints: readonly Mutant[] = [
     edits: [
       {
         file: PROGRESS,
-        find: 'if (isNewer) this.#succeed(configuration);',
-        put: 'if (isNewer) void configuration;',
+        find: 'this.#goOn(isNewer ? configuration : null);',
+        put: 'if (!isNewer) this.#goOn(null);',
       },
     ],
     killedBy: [{ check: 'simulation', seeds: 200 }],

@@ -46,8 +46,8 @@ export const membership: readonly Mutant[] = [
     edits: [
       {
         file: PROGRESS,
-        find: "else if (led && context.role === 'primary') this.#roleChanges.becomePreparing();",
-        put: 'void led;',
+        find: 'this.#goOn(isNewer ? configuration : null);',
+        put: 'if (isNewer) this.#goOn(configuration);',
       },
     ],
     killedBy: [turmoil(250), { check: 'unit', file: 'test/protocol/checkpoint-at-a-primary.test.ts' }],
@@ -231,8 +231,8 @@ export const membership: readonly Mutant[] = [
     edits: [
       {
         file: PROGRESS,
-        find: '    this.configure(configuration);\n    if (led',
-        put: '    this.configure(configuration);\n    if (led) this.#proposer.announce();\n    if (led',
+        find: 'if (configuration !== null) this.configure(configuration);\n    if (led',
+        put: 'if (configuration !== null) this.configure(configuration);\n    if (led && configuration !== null) this.#proposer.announce();\n    if (led',
       },
       {
         file: PROGRESS,
@@ -275,8 +275,8 @@ export const membership: readonly Mutant[] = [
     edits: [
       {
         file: 'protocol/progress.ts',
-        find: 'if (isNewer) this.#succeed(configuration);',
-        put: 'if (isNewer) this.configure(configuration);',
+        find: 'this.#goOn(isNewer ? configuration : null);',
+        put: 'if (isNewer) this.configure(configuration);\n    else this.#goOn(null);',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/learner.test.ts' }],
