@@ -141,8 +141,8 @@ export function reconfigure(
 }
 
 /**
- * Whoever was a member under the number `former` has it again; 0: nobody. One of a later configuration is not known here: who leads under
- * this one has been succeeded then, and what it proposes is not chosen.
+ * Whoever was a member under the number `former` has it again; 0: nobody. A number that was never given out is a slip of whoever claims it,
+ * and must not end the primary that hears of it.
  */
 export function keepsNumber({ nextMember }: Configuration, former: MemberNumber): boolean {
   return former !== 0 && former < nextMember;

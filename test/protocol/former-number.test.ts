@@ -1,6 +1,5 @@
 /**
- * A newcomer's former number may be of a configuration that this replica does not know yet; and it is the newcomer's own, whoever had its place
- * meanwhile.
+ * A newcomer's former number may be one that this replica has not given out yet; and it is the newcomer's own, whoever had its place meanwhile.
  */
 
 import { describe, expect, it } from 'vitest';
@@ -10,16 +9,20 @@ import { configurationOf, incarnationOf, Scene } from './harness.js';
 
 const PEER = 65_536 + 7;
 
-describe('a newcomer whose former number is of a later configuration', () => {
+describe('a newcomer whose former number was not given out', () => {
   /**
    * {a, b, c} is in force at a, which is cut off from b and c (or stood still) for less than an election timeout. There, b was elected; x was
-   * let in as member 4, and taken out again. x is linked to a, and still is what a's caller wants as a member.
+   * let in as member 4, and taken out again. x is linked to a, and still is what a's caller wants as a member. Where x says that it is under
+   * a's own configuration, its former number is nonsense.
    */
-  it('does not fence a primary that is behind', () => {
+  it.each([
+    ['a primary that is behind', 3],
+    ['a primary that is not', 1],
+  ])('does not fence %s', (_, under) => {
     const a = new Scene({ id: 'a' }).toPrimary();
     a.feed({ kind: 'peer-up', peer: PEER });
     const join = { kind: 'join', id: 'x', incarnation: incarnationOf('x'), chosen: 9, former: 4 } as const;
-    a.receive(PEER, join, 3);
+    a.receive(PEER, join, under);
     const change = {
       request: 1,
       members: ['a', 'b', 'c', 'x'].map((id) => ({ id, address: 'host:1' })),

@@ -53,10 +53,9 @@ export const membership: readonly Mutant[] = [
     killedBy: [turmoil(250), { check: 'unit', file: 'test/protocol/checkpoint-at-a-primary.test.ts' }],
   },
   {
-    name: 'former-number-of-a-later-configuration',
+    name: 'former-number-that-was-not-given-out',
     fault: 'configuration',
-    mimics:
-      'a leader that has been succeeded takes in a server under an id that it has not given out yet, and stops',
+    mimics: 'a leader takes in a server under an id that it has not given out yet, and stops',
     edits: [
       {
         file: CONFIGURATION,
