@@ -4,311 +4,34 @@
  */
 
 import type { SynodError } from '../errors.js';
-import { FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX } from '../limits.js';
-import type { Input } from '../protocol/inputs.js';
 import type { MemberChange, VersionRaise } from '../protocol/reconfiguration.js';
-import { Replica } from '../protocol/replica.js';
 import type { Connection } from '../transport/transport.js';
-import { FrameWriter } from '../wire/codec.js';
-import type { ListedMember } from '../wire/configuration-codec.js';
+import { Assembly } from './assembly.js';
 import { brokenContract } from './broken-contract.js';
-import { CatchUpPace } from './catch-up-pace.js';
-import { Checkpoints } from './checkpoints.js';
-import { Deliveries } from './deliveries.js';
-import { DeliveryWake } from './delivery-wake.js';
-import { EffectRunner } from './effect-runner.js';
-import { EngineLeadership, type LeadershipOrder } from './engine-leadership.js';
-import { type EngineParts, type EngineStatus, leaseOf } from './engine-types.js';
-import { FetchServer } from './fetch-server.js';
-import { type BootstrapOrder, FirstConfiguration } from './first-configuration.js';
-import { FrameIntake } from './frame-intake.js';
-import { Grants } from './grants.js';
-import { GroupFlag } from './group.js';
-import { Health, type MemberHealth } from './health.js';
-import { describeSelf } from './hello.js';
-import { handshakeTimeoutMs, type Link, Links } from './links.js';
-import { beginLog, continuedLog } from './log-ending.js';
-import { LogKeeper } from './log-keeper.js';
-import { LogReader } from './log-reader.js';
-import { LogWriter } from './log-writer.js';
-import { MessageSender } from './message-sender.js';
-import { peersOf } from './peer-addresses.js';
-import { PeerTable } from './peer-table.js';
-import { ReadIntake } from './read-intake.js';
-import { SegmentRelease } from './segment-release.js';
-import { Shutdown } from './shutdown.js';
-import { StageTimes } from './stage-times.js';
+import type { Checkpoints } from './checkpoints.js';
+import type { LeadershipOrder } from './engine-leadership.js';
+import type { EngineParts, EngineStatus } from './engine-types.js';
+import type { BootstrapOrder } from './first-configuration.js';
+import type { MemberHealth } from './health.js';
+import type { Link } from './links.js';
 import { engineStatus } from './status.js';
-import { Submitter } from './submitter.js';
-import { refusedFor, tooNew, versionInForce, versionsOf } from './versions.js';
-
-/** Own or forwarded commands on their way, per replica. */
-const FORWARD_BYTES_MAX = 8 * 1024 * 1024;
-const DELIVERY_WINDOW_BYTES = 16 * 1024 * 1024;
-/** Longer than from one command to the next where a caller waits for each; short beside what a read on a secondary takes. */
-const NOTICE_MS = 1;
 
 export class Engine {
   readonly #parts: EngineParts;
-  readonly #core: Replica;
-  readonly #log: LogWriter;
-  readonly #reader: LogReader;
-  readonly #links: Links;
-  readonly #grants: Grants;
-  readonly #submitter: Submitter;
-  readonly #deliveries: Deliveries;
-  readonly #wake: DeliveryWake;
-  readonly #fetches: FetchServer;
-  /** Null where this replica keeps none. */
-  readonly checkpoints: Checkpoints | null;
-  readonly #sender: MessageSender;
-  readonly #keeper: LogKeeper;
-  readonly #peers: PeerTable;
-  readonly #first: FirstConfiguration;
-  readonly #leadership: EngineLeadership;
-  readonly #intake: FrameIntake;
-  readonly #effects: EffectRunner;
-  readonly #writer: FrameWriter;
-  readonly #times: StageTimes;
-  readonly #health: Health;
-  readonly #shutdown: Shutdown;
-  readonly #segments: SegmentRelease;
-  readonly #startNumber: number;
+  readonly #pieces: Assembly;
   #fenced: SynodError | null = null;
   #inTurn = false;
   #durableWrite = -1;
   #ready: (() => void) | null = null;
   #startWritten = false;
-  readonly #reads: ReadIntake;
 
   constructor(parts: EngineParts) {
-    const { options, recovered, medium, crc32c, bridge } = parts;
     this.#parts = parts;
-    const { electionTimeoutMs, heartbeatMs } = options;
-    const self = describeSelf(parts);
-    this.#startNumber = self.start;
-    bridge.session = this.#startNumber;
-    this.#reads = new ReadIntake(bridge);
-    this.#core = new Replica(
-      {
-        electionTimeoutMs,
-        heartbeatMs,
-        noticeMs: NOTICE_MS,
-        ...options.limits,
-        asksToLead: options.leadership.asksToLead ?? false,
-        lease: leaseOf(options),
-        versionMax: self.versionMax,
-      },
-      { id: options.replica, incarnation: self.incarnation },
-      recovered.protocol,
-      parts.random,
-      parts.now(),
-    );
-    this.#writer = new FrameWriter(crc32c);
-    const { pipelineDecreesMax } = options.limits;
-    this.#times = new StageTimes(bridge.statistics, recovered.protocol.chosen, pipelineDecreesMax, parts.now);
-    this.#log = new LogWriter({
-      ...continuedLog(parts),
-      startNumber: this.#startNumber,
-      times: this.#times,
-      onSegment: (error) => this.#onSegment(error),
-      onMemory: (memory) => {
-        parts.emit({ kind: 'memory', segment: memory.segment, reference: memory.reference });
-        this.#keeper.onRolled();
-      },
-    });
-    this.#peers = new PeerTable({
-      configuration: () => this.#core.configuration,
-      onUp: (peer, { versionMax }) => this.#onPeer({ kind: 'peer-up', peer, versionMax }),
-      onDown: (peer) => this.#onPeer({ kind: 'peer-down', peer }),
-    });
-    this.#sender = new MessageSender({
-      writer: this.#writer,
-      crc32c,
-      copy: parts.copy,
-      resident: this.#log.resident,
-      configuration: () => this.#core.configuration?.number ?? 0,
-    });
-    this.#keeper = new LogKeeper({
-      medium,
-      log: this.#log,
-      recovered,
-      logger: parts.logger,
-      now: parts.now,
-      onFull: (full) => parts.emit({ kind: 'storage-full', full }),
-      reclaimTail: () => this.#grants.reclaim(false),
-      onMemoryGone: (segment) => parts.emit({ kind: 'memory-gone', segment }),
-    });
-    this.#leadership = new EngineLeadership({
-      parts,
-      core: this.#core,
-      log: this.#log,
-      keeper: this.#keeper,
-      peers: this.#peers,
-      writer: this.#writer,
-    });
-    this.#reader = new LogReader(
-      medium,
-      recovered.state.index,
-      this.#log.resident,
-      crc32c,
-      bridge.statistics,
-    );
-    this.#grants = new Grants(bridge, this.#log, options.limits.decreeBytesMax);
-    this.#shutdown = new Shutdown({
-      parts,
-      log: this.#log,
-      grants: this.#grants,
-      checkpoints: () => this.checkpoints,
-      chosen: () => this.#core.chosen,
+    this.#pieces = new Assembly(parts, {
+      isStopped: () => this.#isStopped,
+      fence: (error) => this.fence(error),
       guard: (action) => this.#guard(action),
-    });
-    this.#submitter = new Submitter({
-      log: this.#log,
-      grants: this.#grants,
-      writer: this.#writer,
-      crc32c,
-      limits: options.limits,
-      forwardBytesMax: FORWARD_BYTES_MAX,
-      bridge,
-      memory: (memory) => (memory >= 0 ? this.#log.resident.get(memory)!.bytes : parts.outbox(-1 - memory)),
-      session: () => this.#startNumber,
-      self: () => this.#core.self,
-      canPropose: () => this.#leadership.canPropose,
-      propose: (decree, flags) => {
-        this.#core.step({ kind: 'propose', decree }, parts.now());
-        if ((flags & GroupFlag.last) !== 0) this.#leadership.onLastProposed();
-        this.#effects.carryOut(this.#core.takeEffects(this.#log.room));
-      },
-      times: this.#times,
-    });
-    const pace = new CatchUpPace({ core: this.#core, parts, holdMsMax: electionTimeoutMs });
-    this.#deliveries = new Deliveries({
-      pace,
-      bridge,
-      reader: this.#reader,
-      windowBytes: DELIVERY_WINDOW_BYTES,
-      onChunk: (chunk, buffer) => parts.emit({ kind: 'chunk', chunk, buffer }),
-      onChunkGone: (chunk) => parts.emit({ kind: 'chunk-gone', chunk }),
-      onRead: (error) => {
-        if (error !== null) this.fence(error);
-        else parts.schedule();
-      },
-      now: parts.now,
-    });
-    this.#wake = new DeliveryWake({
-      bridge,
-      accepted: () => this.#core.accepted,
-      isPrimary: () => this.#core.role === 'primary',
-      ownBatches: this.#grants.batches,
-      openBytes: () => this.#deliveries.openBytes,
-      later: parts.later,
-      wakeApplication: parts.wakeApplication,
-    });
-    this.#deliveries.next = (recovered.checkpoint?.slot ?? 0) + 1;
-    this.checkpoints = this.#makeCheckpoints();
-    this.#fetches = new FetchServer({
-      reader: this.#reader,
-      send: (link, message) => this.#sender.send(link, message),
-      isUp: (link) => this.#links.isUp(link),
-      addMemories: (used) => this.#links.addMemories(used),
-      onError: (error) => this.fence(error),
-      onSent: () => parts.schedule(),
-    });
-    this.#effects = new EffectRunner({
-      parts,
-      log: this.#log,
-      keeper: this.#keeper,
-      grants: this.#grants,
-      submitter: this.#submitter,
-      peers: this.#peers,
-      sender: this.#sender,
-      fetches: this.#fetches,
-      checkpoints: this.checkpoints,
-      leadership: this.#leadership,
-      times: this.#times,
-      pace,
-      firstConfiguration: () => this.#first.genesis,
-      onConfiguration: (configuration) => {
-        this.#setPeers([]);
-        this.#links.cutOlder(versionInForce(configuration));
-      },
-      onLater: () => this.tick(),
-    });
-    this.#first = new FirstConfiguration({
-      parts,
-      core: this.#core,
-      log: this.#log,
-      sender: this.#sender,
-      incarnation: self.incarnation,
-      links: () => this.#links.up,
-      record: (payload) => this.#effects.recordList(payload),
-      onList: () => this.#setPeers([]),
-    });
-    this.#links = new Links({
-      transport: parts.transport,
-      peers: peersOf(options, recovered.protocol.configuration, this.#first.list),
-      id: options.replica,
-      crc32c,
-      logger: parts.logger,
-      frameBytesMax: FRAME_BYTES_MAX,
-      handshakeBytesMax: HANDSHAKE_BYTES_MAX,
-      handshakeTimeoutMs: handshakeTimeoutMs(options),
-      sendQueueBytesMax: options.limits.sendQueueBytesMax,
-      hello: () => ({
-        ...self,
-        hasGenesis: this.#first.genesis !== null,
-        version: versionInForce(this.#core.configuration),
-      }),
-      authenticate: parts.authenticate ?? (() => null),
-      resolve: parts.resolve ?? null,
-      onCongestion: ({ number, congested }) =>
-        this.#core.step({ kind: 'congestion', peer: number, congested }, parts.now()),
-      onUp: (link) => this.#onLinkUp(link),
-      onDown: (link) => this.#onLinkDown(link),
-      onRefused: (refusal) => this.fence(refusedFor(refusal)),
-    });
-    this.#health = new Health({
-      id: options.replica,
-      ids: () => (this.#core.configuration?.members ?? options.members).map(({ id }) => id),
-      writer: this.#writer,
-      links: () => this.#links.up,
-      board: bridge.statistics,
-      times: this.#times,
-      index: recovered.state.index,
-      chosen: () => this.#core.chosen,
-      applied: () => bridge.applied,
-      isFull: () => this.#keeper.isFull,
-      slowMs: options.electionTimeoutMs,
-      now: parts.now,
-    });
-    this.#segments = new SegmentRelease({
-      log: this.#log,
-      keeper: this.#keeper,
-      grants: this.#grants,
-      deliveries: this.#deliveries,
-      reader: this.#reader,
-      links: this.#links,
-      open: () => this.#core.accepted,
-    });
-    this.#intake = new FrameIntake({
-      links: this.#links,
-      hasRoom: (bytes, records) => this.#log.hasRoom(bytes, records),
-      decreeBytesMax: options.limits.decreeBytesMax,
-      payloadBytesMax: this.#log.payloadBytesMax,
-      step: (input) => this.#core.step(input, parts.now()),
-      carryOut: () => this.#effects.carryOut(this.#core.takeEffects(this.#log.room)),
-      tooNew: (configuration) => tooNew(configuration, versionsOf(options)),
-      onTooNew: (error) => this.fence(error),
-      onGenesis: (configuration) => this.#first.admits(configuration),
-      onListFrame: (link, kind, payload) => this.#first.onFrame(link, kind, payload),
-      onForward: (batch) => void this.#submitter.forwarded.push(batch),
-      onCheckpointFrame: (link, frame) => this.checkpoints?.onFrame(link, frame),
-      onCookie: (link, frame) => this.#leadership.votes.onCookie(link, frame),
-      onReport: (link, frame) => this.#health.onReport(link, frame),
-      onHeartbeatReply: (link, round) => this.#times.onHeartbeatReply(link.number, round),
-      isPrimary: () => this.#core.role === 'primary',
-      now: parts.now,
+      tick: () => this.tick(),
     });
   }
 
@@ -316,33 +39,42 @@ export class Engine {
     return this.#fenced !== null;
   }
 
+  /** Null where this replica keeps none. */
+  get checkpoints(): Checkpoints | null {
+    return this.#pieces.checkpoints;
+  }
+
+  get #isStopped(): boolean {
+    return this.#fenced !== null || this.#pieces.shutdown.isBegun;
+  }
+
   /** Begins: `ready` is called once the log can be written to. */
   start(ready: () => void): void {
     this.#ready = ready;
-    this.#log.prepareStandby();
+    this.#pieces.log.prepareStandby();
   }
 
   // Callbacks of medium and transport. They only note what happened; the turn deals with it.
 
   onPersisted(ticket: number): void {
-    const write = this.#log.onPersisted(ticket);
+    const write = this.#pieces.log.onPersisted(ticket);
     if (write > this.#durableWrite) this.#durableWrite = write;
-    if (this.#shutdown.isBegun) this.#shutdown.onDurable();
+    if (this.#pieces.shutdown.isBegun) this.#pieces.shutdown.onDurable();
     else if (!this.#inTurn) this.#parts.schedule();
   }
 
   onConnection(connection: Connection): void {
-    if (this.#shutdown.isBegun || this.#fenced !== null) connection.close('this replica is closing');
-    else this.#links.onConnection(connection);
+    if (this.#isStopped) connection.close('this replica is closing');
+    else this.#pieces.links.onConnection(connection);
   }
 
   onConnectFailed(token: number, error: SynodError): void {
-    this.#links.onConnectFailed(token, error);
+    this.#pieces.links.onConnectFailed(token, error);
   }
 
   onReceived(connection: Connection, bytes: Uint8Array, start: number, end: number, lease: number): void {
     (connection.context as Link).reader.push(bytes, start, end, lease);
-    this.#intake.onReceived(connection.context as Link);
+    this.#pieces.intake.onReceived(connection.context as Link);
   }
 
   onPayloadsSent(connection: Connection, count: number): void {
@@ -351,68 +83,70 @@ export class Engine {
 
   onClosed(connection: Connection, reason: string): void {
     const link = connection.context as Link | null;
-    if (link != null) this.#intake.onClosed(link);
-    this.#guard(() => this.#links.onClosed(connection, reason));
+    if (link != null) this.#pieces.intake.onClosed(link);
+    this.#guard(() => this.#pieces.links.onClosed(connection, reason));
     if (!this.#inTurn) this.#parts.schedule();
   }
 
   /** Time has passed. */
   tick(): void {
-    if (this.#shutdown.isBegun || this.#fenced !== null) return;
+    if (this.#isStopped) return;
+    const { core, first, health, keeper, leadership, links, log, segments } = this.#pieces;
     if (!this.#startWritten) {
       // The log cannot be written to yet, so nothing may happen; but where the disk is full, space is asked for again.
-      this.#keeper.tick(this.#parts.now());
+      keeper.tick(this.#parts.now());
       return;
     }
     this.#guard(() => {
       const now = this.#parts.now();
       // Before the tick that judges by it: a primary whose disk has space again need not step down for having had none.
-      const able = !this.#keeper.isFull || this.#log.hasRoom(this.#parts.options.limits.decreeBytesMax);
-      this.#core.step({ kind: 'able', able }, now);
-      this.#leadership.tick(now);
-      this.#core.step({ kind: 'tick' }, now);
-      this.#links.tick(now);
-      this.#keeper.tick(now);
-      this.#links.checkCongestion(now);
-      this.#segments.isDue = true;
+      const able = !keeper.isFull || log.hasRoom(this.#parts.options.limits.decreeBytesMax);
+      core.step({ kind: 'able', able }, now);
+      leadership.tick(now);
+      core.step({ kind: 'tick' }, now);
+      links.tick(now);
+      keeper.tick(now);
+      links.checkCongestion(now);
+      segments.isDue = true;
       this.checkpoints?.tick();
-      this.#health.tick(now);
-      this.#keeper.mark(now);
-      this.#first.tick(now);
+      health.tick(now);
+      keeper.mark(now);
+      first.tick(now);
     });
     this.turn();
   }
 
   /** One turn: everything that has happened is dealt with, and everything that is due goes out. */
   turn(): void {
-    if (this.#inTurn || this.#fenced !== null || this.#shutdown.isBegun) return;
+    if (this.#inTurn || this.#isStopped) return;
     this.#inTurn = true;
     const { bridge, transport, now } = this.#parts;
+    const { core, deliveries, effects, intake, leadership, links, log, reads, segments, wake } = this.#pieces;
     bridge.setEngineAsleep(false);
     this.#guard(() => {
       this.#takeDurable();
       // Before the start number is durable, it must not be told to anyone: the next opening could have the same.
-      if (this.#startWritten) this.#intake.read();
-      this.#reads.take((input) => this.#core.step(input, now()));
-      this.#leadership.turn(now());
-      this.#effects.carryOut(this.#core.takeEffects(this.#log.room));
+      if (this.#startWritten) intake.read();
+      reads.take((input) => core.step(input, now()));
+      leadership.turn(now());
+      effects.carryOut(core.takeEffects(log.room));
       this.#settle();
       this.#submit(now());
       // A medium whose writes are synchronous reports them from inside `flush`, and what became chosen goes out at once.
       for (let round = 0; round < 4; round += 1) {
-        this.#log.flush();
+        log.flush();
         if (!this.#takeDurable()) break;
-        this.#effects.carryOut(this.#core.takeEffects(this.#log.room));
+        effects.carryOut(core.takeEffects(log.room));
         this.#submit(now());
       }
-      bridge.promised = this.#core.promised;
+      bridge.promised = core.promised;
       // Before the application is told: the peers wait for this, and it waits for them.
       transport.flush();
-      if (this.#deliveries.advance(this.#core.chosen)) this.#wake.onDelivered();
-      this.#segments.release();
-      this.#effects.endTurn();
+      if (deliveries.advance(core.chosen)) wake.onDelivered();
+      segments.release();
+      effects.endTurn();
     });
-    for (const link of this.#links.up.values()) link.reader.releaseSpent();
+    for (const link of links.up.values()) link.reader.releaseSpent();
     this.#inTurn = false;
     bridge.setEngineAsleep(true);
     // The application looked before this thread said that it sleeps: nobody would wake it.
@@ -421,7 +155,7 @@ export class Engine {
 
   /** The application's orders about who leads. */
   lead(order: LeadershipOrder): void {
-    this.#order(() => this.#leadership.take(order));
+    this.#order(() => this.#pieces.leadership.take(order));
   }
 
   /** Stops for good: nothing is acknowledged, sent or written any more. The process lives on. */
@@ -429,7 +163,7 @@ export class Engine {
     if (this.#fenced !== null) return;
     this.#fenced = error;
     this.checkpoints?.stop();
-    this.#shutdown.onDurable();
+    this.#pieces.shutdown.onDurable();
     this.#parts.logger.fatal({ error }, 'replica fenced');
     this.#parts.transport.close(() => {});
     this.#parts.emit({ kind: 'fenced', error });
@@ -437,37 +171,39 @@ export class Engine {
 
   /** What was written becomes durable, then a mark that says so, then everything is closed. */
   close(callback: () => void): void {
-    const isClean = !this.#shutdown.isBegun && this.#fenced === null && this.#startWritten;
-    if (isClean) this.#shutdown.clean(() => this.#fenced !== null, callback);
-    else this.#shutdown.now(callback);
+    const { shutdown } = this.#pieces;
+    const isClean = !shutdown.isBegun && this.#fenced === null && this.#startWritten;
+    if (isClean) shutdown.clean(() => this.#fenced !== null, callback);
+    else shutdown.now(callback);
   }
 
   /** What is known of each member. */
   get health(): readonly MemberHealth[] {
-    return this.#health.members;
+    return this.#pieces.health.members;
   }
 
   /** Has the configuration replaced; a `change-settled` event tells what became of it. */
   change(change: MemberChange | VersionRaise): void {
     this.#order(() => {
-      if ('members' in change) this.#setPeers(change.members);
-      this.#core.step({ kind: 'change', change }, this.#parts.now());
+      if ('members' in change) this.#pieces.setPeers(change.members);
+      this.#pieces.core.step({ kind: 'change', change }, this.#parts.now());
     });
   }
 
   /** Has the first configuration drawn up; a `bootstrap-settled` event tells what became of it. */
   bootstrap(order: BootstrapOrder): void {
-    this.#order(() => this.#first.bootstrap(order, this.#parts.now()));
+    this.#order(() => this.#pieces.first.bootstrap(order, this.#parts.now()));
   }
 
   #order(action: () => void): void {
-    if (this.#fenced !== null || this.#shutdown.isBegun) return;
+    if (this.#isStopped) return;
     this.#guard(action);
     this.#parts.schedule();
   }
 
   status(): EngineStatus {
-    return engineStatus(this.#parts, this.#core, this.#links, this.#peers, this.#log);
+    const { core, links, log, peers } = this.#pieces;
+    return engineStatus(this.#parts, core, links, peers, log);
   }
 
   // Inputs.
@@ -476,12 +212,13 @@ export class Engine {
     const write = this.#durableWrite;
     if (write < 0) return false;
     this.#durableWrite = -1;
-    if (write > 0) this.#core.step({ kind: 'durable', write }, this.#parts.now());
-    if (this.#log.isIdle) this.#first.onAllDurable();
-    this.#first.tellWhatIsDurable();
+    const { core, first, keeper, log } = this.#pieces;
+    if (write > 0) core.step({ kind: 'durable', write }, this.#parts.now());
+    if (log.isIdle) first.onAllDurable();
+    first.tellWhatIsDurable();
     if (!this.#startWritten) {
       this.#startWritten = true;
-      this.#keeper.dropUnused();
+      keeper.dropUnused();
       this.#ready?.();
     }
     return true;
@@ -489,104 +226,36 @@ export class Engine {
 
   #submit(now: number): void {
     if (!this.#startWritten) return;
-    const { role, primary, self } = this.#core;
-    if (role === 'primary') this.#submitter.propose(now);
+    const { core, peers, sender, submitter } = this.#pieces;
+    const { role, primary, self } = core;
+    if (role === 'primary') submitter.propose(now);
     else {
-      const link = this.#peers.link(primary);
-      if (primary !== 0 && link !== undefined && self !== 0) this.#submitter.forward(link, now);
-      if (this.#submitter.forwarded.length > 0) this.#submitter.forwarded.length = 0;
+      const link = peers.link(primary);
+      if (primary !== 0 && link !== undefined && self !== 0) submitter.forward(link, now);
+      if (submitter.forwarded.length > 0) submitter.forwarded.length = 0;
     }
     // What could not be proposed now must not stay in the receive buffers, which are given back at the end of the turn.
-    this.#submitter.keep((pieces) => this.#sender.join({ payload: pieces }));
+    submitter.keep((pieces) => sender.join({ payload: pieces }));
   }
 
   #settle(): void {
-    const { count, bytes } = this.#grants.settle(this.#parts.bridge.resolved);
-    if (count > 0) this.#submitter.settle(count, bytes);
-    if (!this.#grants.hasExecuted) return;
+    const { grants, links, submitter } = this.#pieces;
+    const { count, bytes } = grants.settle(this.#parts.bridge.resolved);
+    if (count > 0) submitter.settle(count, bytes);
+    if (!grants.hasExecuted) return;
     const inUse = new Set<number>();
-    this.#links.addMemories(inUse);
-    this.#grants.release(inUse);
+    links.addMemories(inUse);
+    grants.release(inUse);
   }
 
   #hasWork(): boolean {
-    if (this.#durableWrite >= 0 || this.#reads.isDue) return true;
-    if (this.#core.role === 'primary')
+    const { core, grants, leadership, log, reads, submitter } = this.#pieces;
+    if (this.#durableWrite >= 0 || reads.isDue) return true;
+    if (core.role === 'primary')
       return (
-        this.#leadership.canPropose &&
-        this.#submitter.hasWork &&
-        this.#log.hasRoom(this.#parts.options.limits.decreeBytesMax)
+        leadership.canPropose && submitter.hasWork && log.hasRoom(this.#parts.options.limits.decreeBytesMax)
       );
-    return this.#grants.hasReady && this.#core.primary !== 0;
-  }
-
-  // Peers.
-
-  #onLinkUp(link: Link): void {
-    this.#peers.add(link);
-    this.#parts.emit({ kind: 'peer', id: link.peer!.id, connected: true });
-    this.#first.onLinkUp(link);
-  }
-
-  #onLinkDown(link: Link): void {
-    this.#fetches.onDown(link);
-    this.#first.onLinkDown(link);
-    this.checkpoints?.onDown(link);
-    this.#peers.remove(link);
-    if (link.peer !== null) this.#parts.emit({ kind: 'peer', id: link.peer.id, connected: false });
-  }
-
-  #onPeer(input: Extract<Input, { kind: 'peer-up' | 'peer-down' }>): void {
-    // What was on its way to the primary may be lost with the link.
-    if (input.peer === this.#effects.primary) this.#submitter.restart();
-    this.#leadership.votes.onPeer(input.kind, input.peer);
-    this.#core.step(input, this.#parts.now());
-  }
-
-  #makeCheckpoints(): Checkpoints | null {
-    const { checkpoints, now } = this.#parts;
-    if (checkpoints == null) return null;
-    return new Checkpoints({
-      ...checkpoints,
-      parts: this.#parts,
-      log: this.#log,
-      reader: this.#reader,
-      writer: this.#writer,
-      chosen: () => this.#core.chosen,
-      isUp: (link) => this.#links.isUp(link),
-      links: () => this.#links.up,
-      primary: () => this.#peers.idOf(this.#core.primary),
-      onProgress: (link) => this.#core.step({ kind: 'catching-up', peer: link.number }, now()),
-      onLost: () => this.#core.step({ kind: 'copy-lost' }, now()),
-      onInstalled: ({ slot, configuration, promised }) =>
-        this.#guard(() => {
-          if (this.#fenced !== null || this.#shutdown.isBegun || slot <= this.#core.chosen) return;
-          this.#core.step({ kind: 'installed', slot, configuration, promised }, now());
-          this.#deliveries.jump(slot);
-          this.#effects.carryOut(this.#core.takeEffects(this.#log.room));
-        }),
-    });
-  }
-
-  #setPeers(wanted: readonly ListedMember[]): void {
-    const { options } = this.#parts;
-    this.#links.setPeers(peersOf(options, this.#core.configuration, [...this.#first.list, ...wanted]));
-  }
-
-  // Storage.
-
-  /** The first segment opens the log; the others are made ahead. */
-  #onSegment(error: SynodError | null): void {
-    if (this.#fenced !== null || this.#shutdown.isBegun) return;
-    if (error !== null && error.code !== 'ERR_SYNOD_STORAGE_FULL') {
-      this.fence(error);
-      return;
-    }
-    this.#keeper.onSegment(error);
-    if (error === null && this.#log.segment === -1) {
-      this.#guard(() => beginLog(this.#log, this.#startNumber, this.#core.chosen));
-    }
-    this.#parts.schedule();
+    return grants.hasReady && core.primary !== 0;
   }
 
   /** A broken contract, or any other surprise, fences this replica and nothing else. */

@@ -102,8 +102,8 @@ export const execution: readonly Mutant[] = [
     edits: [
       {
         file: 'engine/engine.ts',
-        find: 'this.#deliveries.advance(this.#core.chosen)',
-        put: 'this.#deliveries.advance(this.#reader.find(this.#core.chosen + 1) === null ? this.#core.chosen : this.#core.chosen + 1)',
+        find: 'deliveries.advance(core.chosen)',
+        put: 'deliveries.advance(this.#pieces.reader.find(core.chosen + 1) === null ? core.chosen : core.chosen + 1)',
       },
     ],
     killedBy: [{ check: 'simulation', seeds: 50 }],
