@@ -58,6 +58,12 @@ export class Disk {
   /** So many records survive any crash. */
   durable = 0;
   checkpoint: Checkpoint | null = null;
+  /** The highest ballot that a durable record promises. */
+  promisedDurable: Ballot = 0;
+  /** The highest one that anybody was told to be promised. */
+  promisedTold: Ballot = 0;
+  /** The highest ballot of a durable acceptance, by slot. */
+  readonly acceptedDurable: Map<Slot, Ballot> = new Map();
   readonly #records: StoredRecord[] = [];
 
   constructor(incarnation: string) {
@@ -72,8 +78,20 @@ export class Disk {
     this.#records.push({ record, chosen });
   }
 
-  harden(length: number): void {
-    this.durable = Math.max(this.durable, Math.min(length, this.#records.length));
+  /** Yields what became durable by it. */
+  harden(length: number): LogRecord[] {
+    const before = this.durable;
+    this.durable = Math.max(before, Math.min(length, this.#records.length));
+    const hardened = this.#records.slice(before, this.durable).map(({ record }) => record);
+    for (const record of hardened) {
+      if (record.kind === 'promise' || record.kind === 'accept')
+        this.promisedDurable = Math.max(this.promisedDurable, record.ballot);
+      if (record.kind === 'accept') {
+        const accepted = this.acceptedDurable.get(record.slot) ?? 0;
+        this.acceptedDurable.set(record.slot, Math.max(accepted, record.ballot));
+      }
+    }
+    return hardened;
   }
 
   /** Whatever is not durable may be lost, from any record on. */

@@ -1,11 +1,14 @@
 /**
  * What must hold whatever happens, judged by what users of the protocol are told: each slot has one value for ever, a read sees
- * all that was executed anywhere before it was made, and a process never goes on under another number.
+ * all that was executed anywhere before it was made, and a process never goes on under another number. What disks and links tell
+ * besides is judged by `votes.ts` and `words.ts`.
  */
 
 import type { MemberNumber } from '../../src/protocol/ballot.js';
 import type { DecreeReference, Slot } from '../../src/protocol/decree.js';
 import { check, contentOf } from '../properties/checker.js';
+import type { Votes } from './votes.js';
+import { Words } from './words.js';
 
 export type ReadKind = 'read' | 'lease-read';
 
@@ -25,8 +28,15 @@ export class Judge {
   highest: Slot = 0;
   reads = 0;
   leaseReads = 0;
+  /** Null: nothing is known of disks. */
+  readonly votes: Votes | null;
+  readonly words = new Words();
   readonly #values: Map<Slot, string> = new Map();
   #configurations = 0;
+
+  constructor(votes: Votes | null = null) {
+    this.votes = votes;
+  }
 
   /** Somebody holds `decree` for chosen, and executes it. */
   onExecuted(id: string, slot: Slot, decree: DecreeReference): void {
@@ -37,6 +47,7 @@ export class Judge {
       'one-value-per-slot',
       () => `slot ${slot}: ${before}, and ${value} at ${id}`,
     );
+    this.votes?.onChosen(id, slot, decree);
     this.highest = Math.max(this.highest, slot);
     if (before !== undefined) return;
     this.#values.set(slot, value);

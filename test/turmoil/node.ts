@@ -3,9 +3,9 @@
  * late, checkpoints of its own and copied ones, answers to those who ask for decrees.
  */
 
-import { MEMBER_NUMBER_MAX } from '../../src/protocol/ballot.js';
+import { type Ballot, MEMBER_NUMBER_MAX } from '../../src/protocol/ballot.js';
 import { memberById } from '../../src/protocol/configuration.js';
-import type { ProtocolOptions } from '../../src/protocol/context.js';
+import type { Identity, ProtocolOptions } from '../../src/protocol/context.js';
 import type { DecreeReference, Slot } from '../../src/protocol/decree.js';
 import type { Effect, LogRecord } from '../../src/protocol/effects.js';
 import type { Input, PeerNumber } from '../../src/protocol/inputs.js';
@@ -27,6 +27,8 @@ export interface Surroundings {
   relink(): void;
   /** A peer that asked for decrees that are gone gets the checkpoint, some time. */
   offer(line: Line, checkpoint: Checkpoint): void;
+  /** The replica's application answers some time whether it may lead. */
+  askToLead(node: Node, request: number): void;
   onOwnCheckpoint(): void;
 }
 
@@ -51,6 +53,16 @@ export class Node {
   /** Nothing becomes durable. */
   isDiskStuck = false;
   readonly #around: Surroundings;
+  /** The process stands still, and finds these when it goes on; null where it runs. */
+  #waiting: Input[] | null = null;
+  /** Number of the configuration that was in force when what is carried out was decided. */
+  #configuration = 0;
+  /** In true time: what comes of a turn was decided since the one before. */
+  #turnedAt = 0;
+  /** Came since then: a lease under that ballot was given back, and what was granted of it before may not have been carried out yet. */
+  #released: Ballot = 0;
+  /** A frame came since the last read by lease was asked for: it may have confirmed a round. */
+  #hasHeard = true;
   /** The other end of each line that stands, as this replica knows it. */
   readonly #peers: Map<Line, PeerNumber> = new Map();
   #life: Life;
@@ -62,15 +74,20 @@ export class Node {
   #reported = 0;
 
   constructor(index: number, around: Surroundings) {
+    const { id, incarnation } = identityOf(index, 1);
     this.index = index;
-    this.id = String.fromCharCode('a'.charCodeAt(0) + index);
-    this.disk = new Disk(incarnation(index, 1));
+    this.id = id;
+    this.disk = new Disk(incarnation);
     this.#around = around;
     this.#life = new Life(this.id, around.judge);
   }
 
   get isPrimary(): boolean {
     return this.replica?.role === 'primary';
+  }
+  /** It is up, and does not stand still. */
+  get isAwake(): boolean {
+    return this.replica !== null && this.#waiting === null;
   }
   get isConfigured(): boolean {
     return this.replica !== null && this.replica.configuration !== null;
@@ -92,6 +109,11 @@ export class Node {
       offset: random.between(0, CLOCK_OFFSET_MAX),
     };
     const { state, index, chosenByLog } = disk.recover(this.id);
+    this.#harden(disk.length);
+    judge.votes?.onRecovered(disk, state.promised, state.configuration);
+    this.#configuration = state.configuration?.number ?? 0;
+    this.#turnedAt = this.#around.now;
+    this.#waiting = null;
     this.#index = index;
     for (let slot = (disk.checkpoint?.slot ?? 0) + 1; slot <= state.chosen; slot += 1)
       judge.onExecuted(this.id, slot, index.records.get(slot)!.decree);
@@ -99,7 +121,7 @@ export class Node {
     // A new segment tells in its header what was promised and chosen, and is durable before anybody hears of this process.
     disk.append({ kind: 'promise', ballot: state.promised }, chosenByLog);
     if (state.chosen > chosenByLog) this.#store({ kind: 'jump', slot: state.chosen });
-    disk.harden(disk.length);
+    this.#harden(disk.length);
     this.#ends = new Map();
     this.#reported = 0;
     this.#life = new Life(this.id, judge);
@@ -113,6 +135,7 @@ export class Node {
   crash(): void {
     this.disk.crash(this.#around.random);
     this.replica = null;
+    this.#waiting = null;
     this.epoch += 1;
     this.#around.relink();
   }
@@ -120,29 +143,62 @@ export class Node {
   /** Its disk is lost with all that it knew, and it starts with another one. */
   wipe(): void {
     if (this.replica !== null) this.crash();
-    this.disk = new Disk(incarnation(this.index, 2));
+    this.disk = new Disk(identityOf(this.index, 2).incarnation);
     this.start();
   }
 
   step(input: Input): void {
     if (this.replica === null) return;
+    if (this.#waiting !== null) {
+      if (input.kind !== 'tick') this.#waiting.push(input);
+      return;
+    }
+    if (input.kind === 'message' && input.message.kind === 'lease-release') {
+      this.#released = input.message.ballot;
+      this.#around.judge.words.onRelease(this.disk.incarnation, this.#released);
+    }
+    this.#hasHeard ||= input.kind === 'message';
     this.replica.step(input, this.#now);
     // The engine takes several inputs in a turn.
     if (this.#around.random.chance(CHANCE_OF_A_TURN)) this.turn();
   }
 
   turn(): void {
-    if (this.replica === null) return;
+    if (!this.isAwake) return;
     const { random } = this.#around;
     const isFull = random.chance(CHANCE_OF_LITTLE_ROOM);
     const room = isFull ? random.below(LITTLE_ROOM) : Number.POSITIVE_INFINITY;
-    for (const effect of this.replica.takeEffects(room)) this.#carryOut(effect);
+    for (const effect of this.replica!.takeEffects(room)) this.#carryOut(effect);
+    this.#turnedAt = this.#around.now;
+    this.#released = 0;
+  }
+
+  /** The process stands still, while its links stand and its disk goes on. */
+  standStill(): void {
+    if (this.isAwake) this.#waiting = [];
+  }
+
+  /** It goes on: its clock has advanced, and what came meanwhile waits in its sockets. */
+  wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    if (waiting === null || this.replica === null) return;
+    const { epoch } = this;
+    if (this.#around.random.chance(0.5)) this.step({ kind: 'tick' });
+    for (const input of waiting) if (this.epoch === epoch) this.step(input);
   }
 
   read(kind: ReadKind): void {
-    if (this.replica !== null) this.step({ kind, read: this.#life.onRead(kind) });
+    if (this.replica === null) return;
+    if (kind === 'lease-read') {
+      // What came before belongs to turns before.
+      this.turn();
+      this.#hasHeard = !this.isAwake;
+    }
+    this.step({ kind, read: this.#life.onRead(kind) });
   }
 
+  /** Of a replica that can propose now. */
   propose(checksum: number): void {
     this.step({
       kind: 'propose',
@@ -205,8 +261,13 @@ export class Node {
   /** Some more records become durable, and the protocol is told. */
   harden(): void {
     if (this.replica === null || this.isDiskStuck) return;
-    this.disk.harden(this.disk.durable + 1 + this.#around.random.below(HARDENED_AT_ONCE));
+    this.#harden(this.disk.durable + 1 + this.#around.random.below(HARDENED_AT_ONCE));
     this.#reportDurable();
+  }
+
+  #harden(length: number): void {
+    const { votes } = this.#around.judge;
+    for (const record of this.disk.harden(length)) votes?.onDurable(this.disk.incarnation, record);
   }
 
   #reportDurable(): void {
@@ -231,10 +292,10 @@ export class Node {
   makeCheckpoint(isForced = false): void {
     this.turn();
     const { disk, replica } = this;
-    if (replica === null || replica.configuration === null) return;
+    if (replica === null || replica.configuration === null || !this.isAwake) return;
     if (replica.chosen <= (disk.checkpoint?.slot ?? 0)) return;
     if (isForced) {
-      disk.harden(disk.length);
+      this.#harden(disk.length);
       this.#reportDurable();
     } else if (disk.durable < disk.length) return;
     const { chosen: slot, promised } = replica;
@@ -246,7 +307,7 @@ export class Node {
   /** Puts a copied checkpoint on the disk; false where it tells nothing new. */
   keepCopy(checkpoint: Checkpoint): boolean {
     this.turn();
-    if (this.replica === null || checkpoint.slot <= this.replica.chosen) return false;
+    if (!this.isAwake || checkpoint.slot <= this.replica!.chosen) return false;
     this.disk.checkpoint = checkpoint;
     return true;
   }
@@ -266,7 +327,7 @@ export class Node {
         this.#ends.set(effect.write, this.disk.length);
         break;
       case 'send':
-        this.#lineTo(effect.to)?.send(effect);
+        this.#send(effect);
         break;
       case 'chosen':
         this.#execute(effect.through);
@@ -275,16 +336,38 @@ export class Node {
         this.#serve(effect);
         break;
       case 'configuration':
+        this.#configuration = effect.configuration.number;
         this.#life.onNumber(effect.self);
         this.#renumber();
         break;
+      case 'ask-to-lead':
+        this.#around.askToLead(this, effect.request);
+        break;
       case 'read-slot':
         this.#life.onAnswer(effect.isLease ? 'lease-read' : 'read', effect.read, effect.slot);
+        if (effect.isLease && !this.#hasHeard && this.isPrimary)
+          this.#around.judge.votes?.onAnsweredAtOnce(this.replica!.ballot, this.replica!.configuration!);
         break;
       default:
         // The rest is for the application and for clocks.
         break;
     }
+  }
+
+  #send(effect: Extract<Effect, { kind: 'send' }>): void {
+    const { judge, now, options } = this.#around;
+    const { incarnation } = this.disk;
+    const { message, configuration } = effect;
+    judge.votes?.onSend(this.disk, this.replica!.chosen, configuration, message);
+    if (message.kind === 'promised' || message.kind === 'prepare')
+      judge.words.onPromise(incarnation, message.ballot, now);
+    else if (message.kind === 'lease-grant') {
+      const { durationMs, clockDriftMax } = options.lease!;
+      judge.words.onGrant(incarnation, message.ballot, this.#turnedAt + durationMs / (1 + clockDriftMax));
+      // It has not, or not all of it, been told before: what came in the same turn may have ended it.
+      judge.words.onRelease(incarnation, this.#released);
+    }
+    this.#lineTo(effect.to)?.send(effect);
   }
 
   #append(record: LogRecord): void {
@@ -294,6 +377,8 @@ export class Node {
     }
     const { decree } = record;
     if (decree.configuration !== null) encodeConfiguration(decree);
+    if (record.kind === 'accept')
+      this.#around.judge.votes?.onAccept(this.#configuration, record.ballot, record.slot, decree);
     this.#store({ ...record, decree: { ...decree } });
   }
 
@@ -323,14 +408,17 @@ export class Node {
       const record = records.get(slot);
       if (record === undefined) break;
       const { ballot, decree } = record;
+      this.#around.judge.votes?.onChosen(this.id, slot, decree);
       line.send({ configuration, message: { kind: 'learn', slot, ballot, decree } });
     }
     line.send({ configuration, message: { kind: 'fetch-end', through: slot - 1, chosen: through } });
   }
 }
 
-function incarnation(index: number, life: number): string {
-  return `${index + 1}${life}`.padStart(32, '0');
+/** With the disk of that number, from 1 on. */
+export function identityOf(index: number, disk: number): Identity {
+  const id = String.fromCharCode('a'.charCodeAt(0) + index);
+  return { id, incarnation: `${index + 1}${disk}`.padStart(32, '0') };
 }
 
 /** What the engine does when it appends one that was proposed here: from then on it has a length and a checksum. */

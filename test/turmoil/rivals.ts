@@ -4,34 +4,30 @@
  */
 
 import type { Node } from './node.js';
+import type { Plot } from './plots.js';
 import type { World } from './world.js';
 
 const CHANCE_TO_BE_SHUT_IN = 0.3;
 const SUCCESSIONS = 4;
 
-export class Rivals {
+export class Rivals implements Plot {
+  readonly name = 'rivals';
   readonly #world: World;
-  #endsAt = 0;
 
   constructor(world: World) {
     this.#world = world;
   }
 
-  get areAtOdds(): boolean {
-    return this.#world.now < this.#endsAt;
-  }
-
-  begin(): void {
+  begin(): number {
     const world = this.#world;
     const { random } = world;
     const [first] = world.primaries;
-    if (first === undefined) return;
+    if (first === undefined) return 0;
     const inside = new Set(
       world.running.filter((node) => node === first || random.chance(CHANCE_TO_BE_SHUT_IN)),
     );
     const outside = world.running.filter((node) => !inside.has(node));
-    if (outside.length === 0) return;
-    world.counts.rivals += 1;
+    if (outside.length === 0) return 0;
     world.endStalls();
     world.stallBetween((node) => inside.has(node));
     const second = random.pick(outside);
@@ -50,7 +46,7 @@ export class Rivals {
       for (const node of outside) if (die && node.replica !== null && random.chance(0.5)) node.crash();
       world.endStalls();
     });
-    this.#endsAt = world.now + lastMs;
+    return lastMs;
   }
 
   #goOn(first: Node, second: Node): void {

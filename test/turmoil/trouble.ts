@@ -2,7 +2,7 @@
 
 import type { Random } from '../properties/random.js';
 import type { Node } from './node.js';
-import { Rivals } from './rivals.js';
+import { Plots } from './plots.js';
 import type { World } from './world.js';
 
 interface Event {
@@ -12,33 +12,31 @@ interface Event {
   readonly happen: (node: Node) => void;
 }
 
-const CHANCE_OF_RIVALS = 0.05;
-/** While there are two primaries little else is done: it would mostly end what is to be seen. */
-const CHANCE_AMONG_RIVALS = 0.3;
+/** While a plot is under way little else is done: it would mostly end what is to be seen. */
+const CHANCE_BESIDE_A_PLOT = 0.15;
+/** Of time that a process stands still, in milliseconds. */
+const STILL_MAX = 500;
 
 export class Trouble {
   readonly #world: World;
   readonly #random: Random;
-  readonly #rivals: Rivals;
+  readonly #plots: Plots;
   readonly #events: readonly Event[];
   readonly #weights: number;
 
   constructor(world: World) {
     this.#world = world;
     this.#random = world.random;
-    this.#rivals = new Rivals(world);
+    this.#plots = new Plots(world);
     this.#events = [...this.#demands(), ...this.#faults(), ...this.#checkpoints()];
     this.#weights = this.#events.reduce((sum, { weight }) => sum + weight, 0);
   }
 
   happen(): void {
     const random = this.#random;
-    if (this.#rivals.areAtOdds) {
-      if (!random.chance(CHANCE_AMONG_RIVALS)) return;
-    } else if (random.chance(CHANCE_OF_RIVALS)) {
-      this.#rivals.begin();
-      return;
-    }
+    if (this.#plots.isUnderWay) {
+      if (!random.chance(CHANCE_BESIDE_A_PLOT)) return;
+    } else if (this.#plots.mayBegin()) return;
     let drawn = random.below(this.#weights);
     const event = this.#events.find(({ weight }) => {
       drawn -= weight;
@@ -72,6 +70,10 @@ export class Trouble {
       { weight: 40, happen: () => this.#split() },
       { weight: 15, happen: () => world.endStalls() },
       { weight: 20, happen: (node) => this.#stickDisk(node) },
+      { weight: 15, happen: (node) => this.#standStill(node) },
+      { weight: 5, happen: (node) => node.step({ kind: 'able', able: this.#random.chance(0.7) }) },
+      { weight: 5, happen: (node) => this.#rank(node) },
+      { weight: 10, happen: (node) => this.#congest(node) },
       // Time for what is under way.
       { weight: 30, happen: () => {} },
     ];
@@ -116,6 +118,28 @@ export class Trouble {
   /** Or frees it. */
   #stickDisk(node: Node): void {
     node.isDiskStuck = !node.isDiskStuck;
+  }
+
+  #standStill(node: Node): void {
+    const { epoch } = node;
+    node.standStill();
+    this.#world.plan(this.#random.between(0, STILL_MAX), () => {
+      if (node.epoch === epoch) node.wake();
+    });
+  }
+
+  #rank(node: Node): void {
+    const random = this.#random;
+    const isStalled = random.chance(0.1);
+    const isLagging = random.chance(0.1);
+    node.step({ kind: 'standing', standing: { isStalled, isLagging, priority: random.below(3) * 100 } });
+  }
+
+  /** Or frees it. */
+  #congest(node: Node): void {
+    for (const peer of node.peers)
+      if (this.#random.chance(0.5))
+        node.step({ kind: 'congestion', peer, congested: this.#random.chance(0.4) });
   }
 
   #heal(): void {

@@ -28,6 +28,13 @@ describe('the protocol alone, in turmoil', () => {
     'installs',
     'installsAtPrimaries',
     'rivals',
+    'newcomers',
+    'unrecorded',
+    'returns',
+    'successions',
+    'answers',
+    'borrowed',
+    'expiry',
   ] as const)('does what it is for: %s', (key) => {
     expect(sum(key)).toBeGreaterThan(0);
   });

@@ -1,6 +1,6 @@
 /**
  * The replicas, the links between them and true time. The world delivers frames, hardens writes and brings copies of checkpoints, all at
- * random; what goes wrong beside that is drawn in `trouble.ts` and `rivals.ts`.
+ * random; what goes wrong beside that is drawn in `trouble.ts` and `plots.ts`.
  */
 
 import type { Configuration } from '../../src/protocol/configuration.js';
@@ -10,7 +10,8 @@ import { Random } from '../properties/random.js';
 import type { Checkpoint } from './disk.js';
 import { Judge } from './judge.js';
 import { Line } from './line.js';
-import { Node, type Surroundings } from './node.js';
+import { identityOf, Node, type Surroundings } from './node.js';
+import { Votes } from './votes.js';
 
 /** What was done to a world, or in it. */
 export interface Counts {
@@ -24,12 +25,25 @@ export interface Counts {
   installs: number;
   /** Of these, on a replica that led, by its own belief. */
   installsAtPrimaries: number;
-  /** Another primary was made while one was shut in with a minority. */
+  // How often each plot was begun: each is told of in the file of its name.
   rivals: number;
+  newcomers: number;
+  unrecorded: number;
+  returns: number;
+  successions: number;
+  answers: number;
+  borrowed: number;
+  expiry: number;
 }
 
 interface Plan {
   readonly at: number;
+  readonly run: () => void;
+}
+
+interface Watch {
+  readonly until: number;
+  readonly isDue: () => boolean;
   readonly run: () => void;
 }
 
@@ -46,7 +60,7 @@ const FRAMES_IN_A_TICK = 40;
 
 export class World implements Surroundings {
   readonly random: Random;
-  readonly judge = new Judge();
+  readonly judge: Judge;
   readonly options: ProtocolOptions;
   /** A little less than the options say: a clock at the bound itself is a matter of rounding. */
   readonly clockDriftMax = CLOCK_DRIFT_MAX * 0.99;
@@ -62,11 +76,19 @@ export class World implements Surroundings {
     installs: 0,
     installsAtPrimaries: 0,
     rivals: 0,
+    newcomers: 0,
+    unrecorded: 0,
+    returns: 0,
+    successions: 0,
+    answers: 0,
+    borrowed: 0,
+    expiry: 0,
   };
   /** True time, in milliseconds. */
   now = 0;
   readonly #genesis: Configuration;
   #plans: Plan[] = [];
+  #watches: Watch[] = [];
   #requests = 0;
   #values = 0;
 
@@ -81,10 +103,15 @@ export class World implements Surroundings {
       pipelineDecreesMax: 4,
       pipelineBytesMax: 1000,
       fetchBytesMax: 5000,
+      noticeMs: random.chance(0.3) ? 5 : 0,
+      asksToLead: random.chance(0.1),
       lease: withLeases ? { durationMs: ELECTION_TIMEOUT_MS, clockDriftMax: CLOCK_DRIFT_MAX } : null,
     };
     const members = 3 + random.below(3);
     const spares = 1 + random.below(2);
+    const identities = Array.from({ length: members }, (_, index) => identityOf(index, 1));
+    this.#genesis = genesisConfiguration(identities);
+    this.judge = new Judge(new Votes(this.#genesis));
     this.nodes = Array.from({ length: members + spares }, (_, index) => new Node(index, this));
     this.lines = this.nodes.flatMap((node) =>
       this.nodes
@@ -92,15 +119,18 @@ export class World implements Surroundings {
         .map((other) => new Line(node, other))
         .flatMap((line) => [line, line.back]),
     );
-    this.#genesis = genesisConfiguration(
-      this.nodes.slice(0, members).map(({ id, disk }) => ({ id, incarnation: disk.incarnation })),
-    );
     for (const { disk } of this.nodes) disk.append({ kind: 'genesis', configuration: this.#genesis }, 0);
     for (const node of this.nodes) node.start();
   }
 
   get primaries(): readonly Node[] {
     return this.nodes.filter((node) => node.isPrimary);
+  }
+  /** Those of the configuration in force, by what the disks have decided, that are up. */
+  get members(): readonly Node[] {
+    const { members } = this.judge.votes!.configuration;
+    const disks = new Set(members.map(({ incarnation }) => incarnation));
+    return this.running.filter(({ disk }) => disks.has(disk.incarnation));
   }
   get running(): readonly Node[] {
     return this.nodes.filter(({ replica }) => replica !== null);
@@ -117,6 +147,7 @@ export class World implements Surroundings {
       const line = random.pick(lines);
       line.to.receive(line.back);
       for (const node of this.nodes) if (random.chance(0.3)) node.harden();
+      if (this.#watches.length > 0) this.#watch();
     }
     for (const node of this.nodes) if (random.chance(0.6)) node.harden();
     for (const node of this.nodes) if (random.chance(0.5)) node.turn();
@@ -128,6 +159,24 @@ export class World implements Surroundings {
   /** Runs `run` so many milliseconds from now, with the tick. */
   plan(afterMs: number, run: () => void): void {
     this.#plans.push({ at: this.now + afterMs, run });
+  }
+
+  /** Runs `run` once, as soon as it `isDue`; not at all where that takes longer. */
+  when(withinMs: number, isDue: () => boolean, run: () => void): void {
+    this.#watches.push({ until: this.now + withinMs, isDue, run });
+  }
+
+  /** Its links break, and do not stand again before it is let in by `rejoin`. */
+  cutOff(node: Node): void {
+    this.#cut(({ from, to }) => from === node || to === node, true);
+  }
+
+  rejoin(node: Node): void {
+    this.#cut(({ from, to }) => from === node || to === node, false);
+  }
+
+  setCut(a: Node, b: Node, isCut: boolean): void {
+    this.#cut(({ from, to }) => (from === a && to === b) || (from === b && to === a), isCut);
   }
 
   relink(): void {
@@ -160,7 +209,7 @@ export class World implements Surroundings {
   propose(node: Node): void {
     for (let left = 1 + this.random.below(3); left > 0; left -= 1) {
       node.turn();
-      if (!node.replica?.canPropose) return;
+      if (!node.isAwake || !node.replica!.canPropose) return;
       this.#values += 1;
       node.propose(this.#values);
     }
@@ -200,6 +249,14 @@ export class World implements Surroundings {
     this.plan(afterMs, () => this.#install(copy));
   }
 
+  askToLead(node: Node, request: number): void {
+    const { random } = this;
+    const { epoch } = node;
+    this.plan(random.between(0, 120), () => {
+      if (node.epoch === epoch) node.step({ kind: 'may-lead', request, may: random.chance(0.8) });
+    });
+  }
+
   onOwnCheckpoint(): void {
     this.counts.checkpoints += 1;
   }
@@ -220,8 +277,13 @@ export class World implements Surroundings {
     this.counts.installs += 1;
     if (to.isPrimary) this.counts.installsAtPrimaries += 1;
     // The checkpoint is durable before any record tells of it.
-    if (this.random.chance(0.05)) to.crash();
-    else to.installCopy(checkpoint);
+    if (this.random.chance(0.05)) {
+      to.crash();
+      return;
+    }
+    to.installCopy(checkpoint);
+    // Nor need anything be durable behind it when the process ends.
+    if (this.random.chance(0.1)) this.restart(to);
   }
 
   /** Who begins with an empty disk hears from anybody which the first configuration was. */
@@ -230,7 +292,22 @@ export class World implements Surroundings {
     line.send({ configuration: 0, message: { kind: 'genesis', configuration: this.#genesis } });
   }
 
+  #cut(isMeant: (line: Line) => boolean, isCut: boolean): void {
+    for (const line of this.lines) if (isMeant(line)) line.isCut = isCut;
+    this.relink();
+  }
+
+  #watch(): void {
+    for (const watch of this.#watches) {
+      const isOver = watch.until <= this.now;
+      if (!isOver && !watch.isDue()) continue;
+      this.#watches = this.#watches.filter((one) => one !== watch);
+      if (!isOver) watch.run();
+    }
+  }
+
   #carryOutPlans(): void {
+    this.#watch();
     const due = this.#plans.filter(({ at }) => at <= this.now);
     if (due.length === 0) return;
     this.#plans = this.#plans.filter(({ at }) => at > this.now);
