@@ -29,8 +29,8 @@ export const CONFIGURATION_COOKIE_BYTES_MAX = 8192;
 export const DECREE_OVERHEAD_BYTES: number = 4 * KIBIBYTE;
 /** Room in a frame for what stands around a decree, or around a chunk of a log. */
 export const FRAME_OVERHEAD_BYTES: number = 4 * KIBIBYTE;
-/** Room in a segment beside its greatest record: header page, record header, padding to the greatest block. */
-export const SEGMENT_OVERHEAD_BYTES: number = 12 * KIBIBYTE;
+/** Room in a segment beside its greatest record: header page, record headers, padding to the greatest block, and what is kept for promises. */
+export const SEGMENT_OVERHEAD_BYTES: number = 24 * KIBIBYTE;
 /** The greatest block that a medium may write in. */
 export const BLOCK_BYTES_MAX: number = 4 * KIBIBYTE;
 

@@ -54,6 +54,12 @@ export class CheckpointReading {
 
   /** Reads the header. Once, first. The sessions are there once the first piece of state is. */
   open(callback: Callback<CheckpointFacts>): void {
+    const { unopened } = this.#stored;
+    // Its size is not known: read now, it would seem to have been cut off.
+    if (unopened !== undefined) {
+      callback(unopened);
+      return;
+    }
     this.#read(0, new Uint8Array(CHECKPOINT_HEADER_BYTES), (error, page) => {
       if (error !== null) return callback(error);
       const refusal = this.#takeHeader(page!);

@@ -95,8 +95,13 @@ export class ApplicationCheckpoints {
   readonly #schedule: CheckpointSchedule;
   /** Newest first. */
   #kept: readonly StoredCheckpoint[] = [];
-  /** Found at the start; deleted when there is a newer one. */
+  /**
+   * Damaged, or could not be read when they were needed; deleted once there is a newer one, and never before: the disk may have failed
+   * for a moment, and they are sound.
+   */
   #damaged: readonly StoredCheckpoint[] = [];
+  /** The state machine holds a part of some checkpoint: neither the state before it nor that of the checkpoint. */
+  #isSpoilt = false;
   #configuration: Uint8Array | null = null;
   #firstConfiguration: Uint8Array | null = null;
   #waiting: Waiting[] = [];
@@ -121,15 +126,15 @@ export class ApplicationCheckpoints {
   }
 
   /**
-   * Restores the newest checkpoint that is sound. Yields what the engine must know of it; null where there is none. A damaged one is
-   * logged and passed over: the log behind the one before it is still there.
+   * Restores the newest checkpoint that is sound. Yields what the engine must know of it; null where there is none. A damaged one, or one
+   * that cannot be read, is logged and passed over: the log behind the one before it is still there.
    */
   restoreNewest(callback: Callback<RestoredState | null>): void {
     const { store } = this.#options;
     store.clear(WRITER_NAME, () =>
       store.list((error, found) => {
         if (error !== null) callback(error);
-        else this.#restoreFirst(found!, [], callback);
+        else this.#restoreFirst(found!, [], null, callback);
       }),
     );
   }
@@ -141,22 +146,32 @@ export class ApplicationCheckpoints {
     );
   }
 
-  /** The first of `found` that is sound; `damaged` are those before it. */
+  /** The first of `found` that is sound; `damaged` are those before it, and `failure` is why it will not do to have none. */
   #restoreFirst(
     found: readonly StoredCheckpoint[],
     damaged: readonly StoredCheckpoint[],
+    failure: SynodError | null,
     callback: Callback<RestoredState | null>,
   ): void {
     const { executor, logger } = this.#options;
     const [one, ...older] = found;
     if (one === undefined) {
-      callback(null, null);
+      // What could not be read may be sound: without it the log would be called damaged, and the disk be given up, for what may pass. And a state
+      // machine that was given a part of one must not have the log executed over that, though all of the log may still be there.
+      if (failure !== null) callback(failure);
+      else callback(null, null);
       return;
     }
     this.#restore(one, (error, facts) => {
-      if (error !== null && error.code === 'ERR_SYNOD_LOG_CORRUPT') {
-        logger.error({ error, slot: one.slot }, 'checkpoint is damaged');
-        this.#restoreFirst(older, [...damaged, one], callback);
+      // A damaged sector is found by a checksum, or told of by the disk.
+      if (error?.code === 'ERR_SYNOD_LOG_CORRUPT' || error?.code === 'ERR_SYNOD_STORAGE_FAILED') {
+        const isUnread = error.code === 'ERR_SYNOD_STORAGE_FAILED';
+        logger.error(
+          { error, slot: one.slot },
+          isUnread ? 'checkpoint cannot be read' : 'checkpoint is damaged',
+        );
+        const isFatal = isUnread || this.#isSpoilt;
+        this.#restoreFirst(older, [...damaged, one], failure ?? (isFatal ? error : null), callback);
         return;
       }
       if (error !== null) return callback(error);
@@ -248,7 +263,7 @@ export class ApplicationCheckpoints {
       const [newest] = this.#kept;
       if (newest !== undefined && newest.slot > slot) {
         // Made here, or caught up by, while this one was copied.
-        if (!this.#kept.some((stored) => stored.slot === slot)) this.#remove(slot);
+        this.#removeUnlessKept(slot);
         done({ ...newest, source: 'made' });
         continue;
       }
@@ -277,6 +292,9 @@ export class ApplicationCheckpoints {
         executor.restored(slot, facts!.sessions);
         for (const older of found!) if (older.slot < slot) this.#remove(older.slot);
         this.#kept = [one];
+        // The older ones were deleted just now, and one of this slot has lost its name to the copy: named damaged, that would be deleted with
+        // the next one that is made, while the log is kept from it on only.
+        this.#damaged = this.#damaged.filter((damaged) => damaged.slot > slot);
         logger.info({ slot, bytes: one.bytes }, 'checkpoint restored');
         this.#options.onNotice(this.#notice(facts!));
         this.#isRestoring = false;
@@ -323,10 +341,15 @@ export class ApplicationCheckpoints {
   #restore(one: StoredCheckpoint, callback: Callback<CheckpointFacts>): void {
     const { store, stateMachine, cluster, crc32c, restoreState = restoreByStream } = this.#options;
     const reading = new CheckpointReading(store, one, cluster, crc32c);
-    restoreCheckpoint(reading, stateMachine, restoreState, (error, facts) =>
+    const restore: RestoreState = (...given) => {
+      this.#isSpoilt = true;
+      restoreState(...given);
+    };
+    restoreCheckpoint(reading, stateMachine, restore, (error, facts) =>
       this.#guard(() => {
         if (this.#isClosed) return;
         if (error !== null) return callback(error);
+        this.#isSpoilt = false;
         const { firstConfiguration } = facts!.header;
         const configuration = encodeConfiguration(facts!.configuration);
         this.#configuration = configuration;
@@ -386,8 +409,9 @@ export class ApplicationCheckpoints {
       // A newer one was copied meanwhile, and the log behind this one was never here. Whoever waits is told of the newer one.
       this.#remove(slot);
     } else if (slot < (this.#kept[0]?.slot ?? 0)) {
-      // The one that was copied meanwhile has everything that this one has.
-      this.#remove(slot);
+      // The one that was copied meanwhile has everything that this one has. If a copy of this very slot came before that, it is kept, and
+      // this one took its name.
+      this.#removeUnlessKept(slot);
       this.#settle(null, this.#kept[0]!.slot);
     } else {
       const { bytes } = made!;
@@ -404,11 +428,16 @@ export class ApplicationCheckpoints {
     const { retain } = this.#options.policy;
     // One of the same slot has the same name: it took the place of the file that there was.
     const all = [made, ...this.#kept.filter(({ slot }) => slot !== made.slot)];
-    const gone = [...all.slice(retain), ...this.#damaged.filter(({ slot }) => slot !== made.slot)];
+    // A later one that is damaged may have lost its name to a copy, which waits until its slot is executed.
+    const gone = [...all.slice(retain), ...this.#damaged.filter(({ slot }) => slot < made.slot)];
     this.#kept = all.slice(0, retain);
-    this.#damaged = [];
+    this.#damaged = this.#damaged.filter(({ slot }) => slot > made.slot);
     for (const { slot } of gone) this.#remove(slot);
     this.#tellExpected();
+  }
+
+  #removeUnlessKept(slot: Slot): void {
+    if (!this.#kept.some((stored) => stored.slot === slot)) this.#remove(slot);
   }
 
   #remove(slot: Slot): void {

@@ -5,8 +5,12 @@ import { logDirectory } from '../engine/host.js';
 import type { ResolvedOptions } from '../options.js';
 import { lockDirectory } from '../storage/directory-lock.js';
 import { storageError } from '../storage/storage-error.js';
+import { refuseUnfinishedRecovery } from './recoveries.js';
 
-/** Yields how to give it back. Nothing where no log is kept there. Rejects with `ERR_SYNOD_DATA_DIRECTORY` where somebody has it. */
+/**
+ * Yields how to give it back. Nothing where no log is kept there. Rejects with `ERR_SYNOD_DATA_DIRECTORY` where somebody has it, or where a
+ * recovery was begun in it and is not done.
+ */
 export function lockDataDirectory({
   dataDir,
   storage,
@@ -19,7 +23,14 @@ export function lockDataDirectory({
         return reject(
           storageError(makeError, 'cannot use the data directory', directory, 'ERR_SYNOD_DATA_DIRECTORY'),
         );
-      lockDirectory(directory, (error, lock) => (error === null ? resolve(lock!.unlock) : reject(error)));
+      lockDirectory(directory, (error, lock) => {
+        if (error !== null) return reject(error);
+        refuseUnfinishedRecovery(dataDir, (unfinished) => {
+          if (unfinished === null) return resolve(lock!.unlock);
+          lock!.unlock();
+          reject(unfinished);
+        });
+      });
     }),
   );
 }

@@ -57,14 +57,16 @@ Exit code 1 when a checkpoint is damaged, or when there is none.
   replay: `usage: synod replay --dir DIR --state-machine MODULE [--to SLOT] [--write-checkpoint DIR2] [--json]
 
 Executes the log of a replica again, from its newest checkpoint or its beginning, through a state machine in this process,
-and prints where that ends: slot, commands, digest. The data directory stays as it is; the replica may be running. To stop
-in the middle of a command, run it in a debugger: node --inspect-brk $(which synod) replay ...
+and prints where that ends: slot, commands, digest. The data directory stays as it is; the replica may be running, unless the
+checkpoint is to go among its own. To stop in the middle of a command, run it in a debugger:
+node --inspect-brk $(which synod) replay ...
 
   -d, --dir DIR         the data directory of the replica
       --state-machine MODULE  a module whose default export is a state machine, a class of one or a function that
                         makes one; kv for that of the key-value service
       --to SLOT         the last slot to execute (default: the last that the log knows to be chosen)
-      --write-checkpoint DIR2  write a checkpoint of the end into this folder
+      --write-checkpoint DIR2  write a checkpoint of the end into this folder; among those of a data
+                        directory only while its replica does not run
       --json            one JSON object
 
 Exit code 1 when the log does not reach back, is corrupt, or the state machine throws.
@@ -73,8 +75,10 @@ Exit code 1 when the log does not reach back, is corrupt, or the state machine t
 
 For the day when a majority of the replicas is lost for good. Without the flag it says what would be done and what may be lost,
 and changes nothing. With the flag it makes the replica of DIR, which must not be running, the only member of a
-new configuration, with everything that its disk holds, and adds a line to recoveries.jsonl there. What the lost
-replicas chose without it is lost, acknowledged or not.
+new configuration, with everything that its disk holds, and adds two lines to recoveries.jsonl there: before it changes anything,
+and when it is done. What the lost replicas chose without it is lost, acknowledged or not.
+
+Where it ends half-way (no space, a power cut) the replica is not opened any more, until the same command has gone on with it.
 
 Run it without the flag on every survivor first, and recover the one with the highest slot. The others, and those that were
 lost, must never be started again with the disks that they had.
@@ -83,7 +87,7 @@ lost, must never be started again with the disks that they had.
       --accept-data-loss  do it
       --json            one JSON object
 
-Exit code 1 when nothing was done, 0 when it was.
+Exit code 0 when it is done, else 1.
 `,
 };
 

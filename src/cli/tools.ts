@@ -22,7 +22,7 @@ import { UsageError } from './usage-error.js';
 export async function runTool(command: ToolCommand, output: Output): Promise<number> {
   switch (command.kind) {
     case 'checkpoint':
-      return runCheckpoint(command, output);
+      return await runCheckpoint(command, output);
     case 'replay':
       return await runReplay(command, output);
     case 'recover':
@@ -38,7 +38,7 @@ function table(report: object): string {
     .join('\n');
 }
 
-function runCheckpoint(command: CheckpointCommand, output: Output): number {
+async function runCheckpoint(command: CheckpointCommand, output: Output): Promise<number> {
   const { action, dir, slot, json, members, out } = command;
   const show = (report: CheckpointReport): void => output.line(json ? JSON.stringify(report) : table(report));
   if (action === 'latest' || action === 'edit-members') {
@@ -46,7 +46,7 @@ function runCheckpoint(command: CheckpointCommand, output: Output): number {
     const isThere = found !== null && (action === 'latest' || slot === undefined || found.slot === slot);
     if (!isThere)
       throw new SynodError('ERR_SYNOD_DATA_DIRECTORY', `no sound checkpoint of that slot in ${dir}`);
-    show(action === 'latest' ? found : editMembers(found.file, members, out));
+    show(action === 'latest' ? found : await editMembers(found.file, members, out));
     return 0;
   }
   let code = 0;
@@ -97,9 +97,12 @@ async function runReplay(command: ReplayCommand, output: Output): Promise<number
   return 0;
 }
 
-function describe(plan: RecoveryPlan): string {
+function describe(plan: RecoveryPlan, isContinued: boolean): string {
   const { replica, dataDir, configuration, lost, chosen, kept, holes, lostFrom, next } = plan;
   return [
+    ...(isContinued
+      ? ['a recovery was begun here, and is not done: this goes on with it, as it was planned']
+      : []),
     `replica ${replica} in ${dataDir}, one of ${configuration.members.length} members of configuration ${configuration.number}`,
     `kept: every slot up to ${chosen}, which is known to be chosen`,
     `kept: ${kept} slots behind it that this disk has accepted, acknowledged to anyone or not`,
@@ -114,8 +117,11 @@ function describe(plan: RecoveryPlan): string {
 async function runRecover({ dir, acceptsDataLoss, json }: RecoverCommand, output: Output): Promise<number> {
   const recovery = await openRecovery(dir);
   try {
-    const { plan } = recovery;
-    output.line(json ? JSON.stringify({ ...plan, done: acceptsDataLoss }) : describe(plan));
+    const { plan, isContinued } = recovery;
+    const line = json
+      ? JSON.stringify({ ...plan, continued: isContinued, done: acceptsDataLoss })
+      : describe(plan, isContinued);
+    output.line(line);
     if (!acceptsDataLoss) {
       output.error('synod: nothing was changed; --accept-data-loss does it');
       return 1;

@@ -34,7 +34,7 @@ export interface CheckpointServerOptions {
   readonly sendQueueBytesMax: number;
   readonly now: () => number;
   readonly isUp: (link: Link) => boolean;
-  /** The newest one cannot be read as it was written: another is needed. */
+  /** The newest one cannot be read, or not as it was written: another is needed. */
   readonly onDamaged: (slot: Slot) => void;
   /** Something was sent outside of a turn. */
   readonly onSent: () => void;
@@ -169,13 +169,14 @@ export class CheckpointServer {
     const { checkpoint } = lease;
     const isWaiting = this.#leases.get(link) === lease;
     if (isWaiting) this.#leases.delete(link);
-    // Deleted because a newer one was made, and a thread may tell of that one only after it deleted: no cause to warn before the
-    // peer has asked again.
+    // Deleted because a newer one was made, and a thread may tell of that one only after it deleted: no cause to warn, nor to
+    // have another one made, before the peer has asked again.
     if (this.newest !== checkpoint) {
       if (isWaiting) this.offer(link);
-    } else if (this.#unopened === checkpoint)
+    } else if (this.#unopened === checkpoint) {
       this.#options.logger.warn({ error, slot: checkpoint.slot }, 'checkpoint cannot be opened');
-    else this.#unopened = checkpoint;
+      this.#onDamaged(checkpoint);
+    } else this.#unopened = checkpoint;
   }
 
   #sayNone(link: Link): void {
@@ -208,12 +209,15 @@ export class CheckpointServer {
       lease.isReading = false;
       if (this.#leases.get(link) !== lease || !isUp(link)) return;
       if (error !== null || count < length) {
-        // Its own next restart needs this file too, and says so then; the peer asks another one meanwhile.
+        // A sector that is damaged is told of by the disk, or found by a checksum: the next restart needs this file too.
         logger.error({ error, slot: checkpoint.slot, offset, count }, 'checkpoint cannot be read');
-        return;
+        return this.#onDamaged(checkpoint);
       }
-      const damage = lease.check.take(offset, target);
-      if (damage !== null) return this.#onDamage(checkpoint, damage);
+      const reason = lease.check.take(offset, target);
+      if (reason !== null) {
+        logger.error({ slot: checkpoint.slot, reason }, 'checkpoint is damaged');
+        return this.#onDamaged(checkpoint);
+      }
       const checksum = crc32c(target, 0, length, 0);
       const headerBytes = writer.checkpointChunk({ ...checkpoint, offset }, length, checksum);
       link.sending.push(OWN_MEMORY);
@@ -222,14 +226,12 @@ export class CheckpointServer {
     });
   }
 
-  #onDamage(checkpoint: ServedCheckpoint, reason: string): void {
-    const { slot } = checkpoint;
-    this.#options.logger.error({ slot, reason }, 'checkpoint is damaged');
+  #onDamaged(checkpoint: ServedCheckpoint): void {
     for (const [link, lease] of [...this.#leases]) if (lease.checkpoint === checkpoint) this.onDown(link);
     // One that was replaced already has a better one behind it.
     if (this.newest !== checkpoint) return;
     this.#damaged = checkpoint;
-    this.#options.onDamaged(slot);
+    this.#options.onDamaged(checkpoint.slot);
   }
 
   /** False where the budget is spent. It is one second's worth at most, and may be overdrawn by one chunk. */

@@ -51,9 +51,10 @@ export function endLog(log: LogWriter, chosen: () => Slot): () => boolean {
   let isMarked = false;
   return () => {
     if (!log.isIdle) return false;
-    if (isMarked || !log.hasRoom(0)) return true;
+    if (isMarked || !log.hasRoomForMark) return true;
     isMarked = true;
-    log.append(RecordKind.mark, 0, 0, chosen(), null);
+    log.chosen = chosen();
+    log.appendMark(0);
     log.flush();
     // A medium whose persist is synchronous is done already.
     return log.isIdle;

@@ -2,7 +2,6 @@
 
 import { requires } from '../contracts.js';
 import type { SynodError } from '../errors.js';
-import { RecordKind } from '../log/format.js';
 import type { Logger } from '../logger.js';
 import type { LogMedium } from '../storage/log-medium.js';
 import { isNotThere } from '../storage/storage-error.js';
@@ -76,13 +75,13 @@ export class LogKeeper {
   }
 
   /**
-   * After a restart less is proposed again, and what is damaged is told from what is torn: without a mark the last promise or acceptance of
-   * an idle log, damaged long after a peer was told of it, would be discarded as a write that a crash had interrupted.
+   * After a restart less is proposed again, and what is damaged is told from what is torn: without a mark, and one in another sector, the last
+   * promise or acceptance of an idle log, damaged long after a peer was told of it, would be discarded as a write that a crash had interrupted.
    */
   mark(now: number): void {
     const { log, reclaimTail } = this.#options;
     if (!log.wantsMark || !log.isIdle || now - this.#appendedAt < MARK_AFTER_MS) return;
-    if (log.hasRoom(0) && reclaimTail()) log.append(RecordKind.mark, 0, 0, log.chosen, null);
+    if (log.hasRoomForMark && reclaimTail()) log.appendMark(0);
   }
 
   /** The first record of this opening is durable: what recovery discarded can go. */

@@ -61,6 +61,13 @@ interface Pending {
 const PADDING_MAX = BLOCK_BYTES_MAX + RECORD_HEADER_BYTES;
 /** Records without a payload that one turn of the protocol may append. */
 const RECORDS_SPARE = 4;
+/**
+ * Nobody asks room for the promise of a ballot of its own. Kept for three of them, each in a batch of its own, behind all that room is asked
+ * for: a replica that is promoted, or whose configuration is chosen, while the next segment is late, would have nowhere to write it.
+ */
+function reserveOf(blockBytes: number): number {
+  return 3 * (RECORD_HEADER_BYTES + blockBytes + RECORD_HEADER_BYTES);
+}
 
 /** The most that `records` records take, with `bytes` bytes of payload in all, and what their batches are padded with. */
 function roomFor(bytes: number, records: number): number {
@@ -69,7 +76,8 @@ function roomFor(bytes: number, records: number): number {
 
 /** The smallest segment that has room for a record with `bytes` bytes of payload. */
 export function segmentBytesFor(bytes: number): number {
-  return Math.ceil((SEGMENT_HEADER_BYTES + roomFor(bytes, 1)) / BLOCK_BYTES_MAX) * BLOCK_BYTES_MAX;
+  const needed = SEGMENT_HEADER_BYTES + roomFor(bytes, 1) + reserveOf(BLOCK_BYTES_MAX);
+  return Math.ceil(needed / BLOCK_BYTES_MAX) * BLOCK_BYTES_MAX;
 }
 
 export class LogWriter {
@@ -180,7 +188,7 @@ export class LogWriter {
    * as used: it may have to be given up, with all that the application has put there.
    */
   hasRoom(bytes: number, records = 1): boolean {
-    const needed = roomFor(bytes, records);
+    const needed = roomFor(bytes, records) + reserveOf(this.blockBytes);
     const from = Math.max(this.#tail, this.lentEnd);
     if (this.#memory !== null && from + needed <= this.segmentBytes) return true;
     return this.#standby !== null && SEGMENT_HEADER_BYTES + needed <= this.segmentBytes;
@@ -191,12 +199,12 @@ export class LogWriter {
     const from = Math.max(this.#tail, this.lentEnd);
     const begun = this.#memory === null ? 0 : this.segmentBytes - from;
     const standby = this.#standby === null ? 0 : this.segmentBytes - SEGMENT_HEADER_BYTES;
-    return Math.max(begun, standby) - roomFor(0, RECORDS_SPARE);
+    return Math.max(begun, standby) - roomFor(0, RECORDS_SPARE) - reserveOf(this.blockBytes);
   }
 
   /** The greatest payload that a record can have. */
   get payloadBytesMax(): number {
-    return this.segmentBytes - SEGMENT_HEADER_BYTES - 4 * PADDING_MAX;
+    return this.segmentBytes - SEGMENT_HEADER_BYTES - roomFor(0, RECORDS_SPARE) - reserveOf(this.blockBytes);
   }
 
   /** Whether `bytes` more fit into the segment that is written to. */
@@ -321,6 +329,21 @@ export class LogWriter {
     if (this.#memory === null) return;
     const end = batchEnd(this.#tail, this.blockBytes);
     if (end > this.#tail) this.skipTo(end);
+  }
+
+  /** A mark is padded twice: to another sector, and to the end of its own block. */
+  get hasRoomForMark(): boolean {
+    return this.hasRoom(2 * BLOCK_BYTES_MAX);
+  }
+
+  /**
+   * Says of all before it that it is durable. In another sector, of which a medium may have many blocks: one that decays must not take a record
+   * and also its mark, or the record would be taken for torn.
+   */
+  appendMark(write: number): void {
+    const sector = batchEnd(this.#tail, BLOCK_BYTES_MAX);
+    if (this.#memory !== null && sector > this.#tail) this.skipTo(sector);
+    this.append(RecordKind.mark, write, 0, this.chosen, null);
   }
 
   /** End of turn: everything appended is on its way to the medium. */

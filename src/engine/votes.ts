@@ -43,6 +43,8 @@ const ANSWERS_MAX = 64;
 export class Votes {
   readonly #options: VotesOptions;
   readonly #peers: Map<PeerNumber, Peer> = new Map();
+  /** Cookies. Each is told once on a link, whatever number the peer has then and later: its members may not know it for one of them yet. */
+  readonly #told: WeakMap<Link, Uint8Array> = new WeakMap();
   /** By id and cookie. */
   readonly #answers: Map<string, boolean> = new Map();
   #withheld: ReadonlySet<PeerNumber> = new Set();
@@ -63,7 +65,8 @@ export class Votes {
       return;
     }
     if (this.#cookie.length > 0) this.#send(link);
-    const peer: Peer = { link, cookie: noCookie, state: 'asked', request: 0, until: 0 };
+    const cookie = this.#told.get(link) ?? noCookie;
+    const peer: Peer = { link, cookie, state: 'asked', request: 0, until: 0 };
     this.#peers.set(number, peer);
     this.#judge(peer);
     this.#apply();
@@ -72,9 +75,11 @@ export class Votes {
   /** Throws `FrameError`. */
   onCookie(link: Link, frame: Frame): void {
     if (frame.payloadBytes > COOKIE_BYTES_MAX) throw new FrameError(`cookie of ${frame.payloadBytes} bytes`);
+    const cookie = joinPayload(frame);
+    this.#told.set(link, cookie);
     const peer = this.#peers.get(link.number);
     if (peer === undefined) return;
-    peer.cookie = joinPayload(frame);
+    peer.cookie = cookie;
     peer.state = 'asked';
     this.#judge(peer);
     this.#apply();
@@ -120,6 +125,8 @@ export class Votes {
   #judge(peer: Peer): void {
     const { asks, ask, now, patienceMs } = this.#options;
     const known = asks ? this.#answers.get(keyOf(peer)) : true;
+    // What was asked about the cookie before says nothing about this one, and may be answered yet.
+    peer.request = 0;
     if (known !== undefined) {
       peer.state = known ? 'given' : 'refused';
       return;

@@ -54,12 +54,14 @@ export function configurationDecree(configuration: Configuration): DecreeReferen
 
 /** At most: a record has a header beside its payload. */
 export const RECORD_BYTES = 128;
-/** A configuration is encoded when it is appended. */
+/** A configuration is encoded when it is appended: its members, at most, and what stands around its cookie. */
 const CONFIGURATION_BYTES = 4096;
 
 /** What the record of a decree takes in the log, at most. */
 export function bytesInLog(decree: DecreeReference): number {
-  return RECORD_BYTES + (decree.configuration === null ? decree.bytes : CONFIGURATION_BYTES);
+  const { configuration } = decree;
+  if (configuration === null) return RECORD_BYTES + decree.bytes;
+  return RECORD_BYTES + CONFIGURATION_BYTES + (configuration.cookie?.length ?? 0);
 }
 
 /** What an acceptor holds for a slot. */

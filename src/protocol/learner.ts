@@ -26,6 +26,8 @@ export class Learner {
   #lastPeer: PeerNumber = 0;
   /** Gave no answer of use in all the time it had: another one is asked next, whatever is known of it. */
   #silent: PeerNumber = 0;
+  /** Who was asked last in the place of one that is silent. */
+  #lastOther: PeerNumber = 0;
   #progressAt = 0;
 
   constructor(context: Context, run: Readonly<Run>) {
@@ -144,6 +146,7 @@ export class Learner {
         : [fetching.peer, fetching.from, fetching.isUrgent, Math.max(0, fetching.deadline - now)],
       this.#lastPeer,
       this.#silent,
+      this.#lastOther,
       Math.min(now - this.#progressAt, 2 * options.heartbeatMs + 1),
     ];
   }
@@ -181,11 +184,20 @@ export class Learner {
     return found === 0 || found !== this.#silent ? found : this.#anotherThan(found);
   }
 
-  /** Secondaries tell one another nothing unasked. What the primary cannot read any more, one of them may still have. */
+  /**
+   * Secondaries tell one another nothing unasked. What the primary cannot read any more, one of them may still have: each of them in turn, or
+   * two that are behind would ask each other for ever, and never the third.
+   */
   #anotherThan(peer: PeerNumber): PeerNumber {
-    let other = 0;
-    for (const one of this.#context.connected)
-      if (one !== peer && (other === 0 || (one > peer && (other < peer || one < other)))) other = one;
-    return other === 0 ? peer : other;
+    const after = this.#lastOther === 0 ? peer : this.#lastOther;
+    let first = 0;
+    let next = 0;
+    for (const one of this.#context.connected) {
+      if (one === peer) continue;
+      if (first === 0 || one < first) first = one;
+      if (one > after && (next === 0 || one < next)) next = one;
+    }
+    this.#lastOther = next !== 0 ? next : first;
+    return this.#lastOther === 0 ? peer : this.#lastOther;
   }
 }

@@ -9,6 +9,7 @@
 import path from 'node:path';
 import { CHECKPOINT_SUFFIX } from '../checkpoint/format.js';
 import { requires } from '../contracts.js';
+import type { SynodError } from '../errors.js';
 import {
   type FileSystem,
   nodeFileSystem,
@@ -27,7 +28,10 @@ const NAME = new RegExp(`^([0-9a-f]{16})\\${CHECKPOINT_SUFFIX}$`);
 /** A file that is whole and durable. */
 export interface StoredCheckpoint {
   readonly slot: number;
+  /** 0 where it could not be opened. */
   readonly bytes: number;
+  /** Why it could not be opened. It is listed all the same: the others are of use, and this one may be, later. */
+  readonly unopened?: SynodError;
 }
 
 /** A file that is being written, from its beginning to its end. One call at a time. */
@@ -173,10 +177,14 @@ export class FileCheckpointStore implements CheckpointStore {
     this.#fileSystem.open(file, 'r', (openError, fd) => {
       // Deleted since the folder was read.
       if (systemCode(openError) === 'ENOENT') return this.#measure(rest, found, callback);
-      if (openError !== null) return callback(storageError(openError, 'cannot read a checkpoint', file));
+      const pass = (error: unknown): void => {
+        const unopened = storageError(error, 'cannot read a checkpoint', file);
+        this.#measure(rest, [...found, { slot, bytes: 0, unopened }], callback);
+      };
+      if (openError !== null) return pass(openError);
       this.#fileSystem.fstat(fd, (error, stats) => {
         this.#fileSystem.close(fd, () => {
-          if (error !== null) return callback(storageError(error, 'cannot read a checkpoint', file));
+          if (error !== null) return pass(error);
           this.#measure(rest, [...found, { slot, bytes: stats.size }], callback);
         });
       });

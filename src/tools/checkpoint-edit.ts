@@ -12,6 +12,7 @@ import { loadAddon } from '../native/addon.js';
 import { type Configuration, memberById } from '../protocol/configuration.js';
 import { encodeConfiguration, isIncarnation, isMemberId } from '../wire/configuration-codec.js';
 import { type CheckpointReport, readCheckpoint } from './checkpoint-survey.js';
+import { makeNameDurable } from './durable-name.js';
 
 const crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
 
@@ -56,14 +57,14 @@ export function withMembers(current: Configuration, choices: readonly MemberChoi
 }
 
 /**
- * Yields the report of the copy, which is durable then. Throws `ERR_SYNOD_LOG_CORRUPT` where `file` is damaged: nothing is left of the
+ * Yields the report of the copy, which is durable then, with the folders above it. Rejects with `ERR_SYNOD_LOG_CORRUPT` where `file` is damaged: nothing is left of the
  * copy; `ERR_SYNOD_ARGUMENT` for members that cannot be, and where the copy is there already.
  */
-export function editMembers(
+export async function editMembers(
   file: string,
   choices: readonly MemberChoice[],
   outDirectory: string,
-): CheckpointReport {
+): Promise<CheckpointReport> {
   const target = path.join(outDirectory, path.basename(file));
   const temporary = `${target}.new`;
   mkdirSync(outDirectory, { recursive: true });
@@ -108,9 +109,8 @@ export function editMembers(
     closeSync(fd);
     fd = -1;
     renameSync(temporary, target);
-    const folder = openSync(outDirectory, 'r');
-    fsyncSync(folder);
-    closeSync(folder);
+    // The folder may have been made for it, and folders above that.
+    await makeNameDurable(target);
     return readCheckpoint(target);
   } finally {
     if (fd >= 0) closeSync(fd);

@@ -11,6 +11,7 @@ import { loadAddon } from '../native/addon.js';
 import { formatBallot } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
 import { parseCheckpointName } from '../storage/checkpoint-store.js';
+import { systemCode } from '../storage/storage-error.js';
 import { decodeConfiguration, withCookie } from '../wire/configuration-codec.js';
 
 const crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
@@ -59,7 +60,10 @@ export function findCheckpoints(dataDir: string): readonly string[] {
   return found.map(({ name }) => path.join(directory, name));
 }
 
-/** Reads one checkpoint to its end. Throws `ERR_SYNOD_DATA_DIRECTORY` where the file cannot be read at all. */
+/**
+ * Reads one checkpoint to its end. Throws `ERR_SYNOD_DATA_DIRECTORY` where the file cannot be opened; what a disk has lost of it makes it a
+ * damaged one.
+ */
 export function readCheckpoint(file: string, visitor: CheckpointVisitor = {}): CheckpointReport {
   let fd = -1;
   try {
@@ -67,6 +71,8 @@ export function readCheckpoint(file: string, visitor: CheckpointVisitor = {}): C
     return readOpen(fd, file, fstatSync(fd).size, visitor);
   } catch (cause) {
     if (SynodError.is(cause)) throw cause;
+    // A sector that cannot be read any more is no less than one with other bytes in it: the checkpoint before this one may be sound.
+    if (systemCode(cause) === 'EIO') return damagedReport(file, 0, (cause as Error).message, nothing);
     throw new SynodError('ERR_SYNOD_DATA_DIRECTORY', `cannot read ${file}: ${(cause as Error).message}`, {
       cause,
       path: file,
@@ -89,29 +95,26 @@ export function latestCheckpoint(
   return null;
 }
 
+const nothing = {
+  slot: null,
+  ballot: null,
+  cluster: null,
+  replica: null,
+  createdAt: null,
+  configuration: null,
+};
+
+function damagedReport(file: string, bytes: number, detail: string, known: object): CheckpointReport {
+  return { ...nothing, file, bytes, verdict: 'damaged', detail, sessions: 0, stateBytes: 0, ...known };
+}
+
 function readOpen(fd: number, file: string, bytes: number, visitor: CheckpointVisitor): CheckpointReport {
   const page = new Uint8Array(READ_BYTES);
   const read = (from: number, length: number): Uint8Array =>
     page.subarray(0, readSync(fd, page, 0, Math.min(length, READ_BYTES), from));
   const reading = readCheckpointHeader(read(0, CHECKPOINT_HEADER_BYTES), crc32c);
-  const nothing = {
-    slot: null,
-    ballot: null,
-    cluster: null,
-    replica: null,
-    createdAt: null,
-    configuration: null,
-  };
-  const damaged = (detail: string, known: object = nothing): CheckpointReport => ({
-    ...nothing,
-    file,
-    bytes,
-    verdict: 'damaged',
-    detail,
-    sessions: 0,
-    stateBytes: 0,
-    ...known,
-  });
+  const damaged = (detail: string, known: object = nothing): CheckpointReport =>
+    damagedReport(file, bytes, detail, known);
   if (reading.kind === 'unsupported') return damaged(`format version ${reading.version} is not known here`);
   if (reading.kind === 'malformed') return damaged(`header: ${reading.field} has an impossible value`);
   if (reading.kind === 'damaged') return damaged('byte 0: the header is damaged or cut off');

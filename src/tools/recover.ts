@@ -4,7 +4,6 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { crc32c as portableCrc32c } from '../checksum.js';
 import { beginLog, endLog } from '../engine/log-ending.js';
@@ -22,35 +21,22 @@ import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
 import { openMedium } from '../storage/open-medium.js';
 import { decodeConfiguration, encodeConfiguration } from '../wire/configuration-codec.js';
 import { findCheckpoints, latestCheckpoint, readCheckpoint } from './checkpoint-survey.js';
+import { makeNameDurable } from './durable-name.js';
 import { type LogSurvey, surveyLog } from './log-survey.js';
+import { type RecoveryPlan, unfinishedPlan, writeDown } from './recovery-audit.js';
+
+export type { RecoveryPlan } from './recovery-audit.js';
 
 const crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
-/** Each recovery adds one line of JSON to this file in the data directory. */
-export const AUDIT_FILE = 'recoveries.jsonl';
-
-export interface RecoveryPlan {
-  readonly dataDir: string;
-  readonly cluster: string;
-  readonly replica: string;
-  /** Of the disk, in hexadecimal. */
-  readonly incarnation: string;
-  readonly configuration: Configuration;
-  /** Members that would be lost. */
-  readonly lost: readonly string[];
-  /** Every slot up to this one is known to be chosen: nothing of it can be lost. */
-  readonly chosen: number;
-  /** Slots behind it up to the last that this disk has accepted: they are kept, though some may never have been acknowledged. */
-  readonly kept: number;
-  /** Slots among them that this disk has nothing for: they become no-ops, and what was chosen there is lost. */
-  readonly holes: number;
-  /** From this slot on, whatever the lost members have chosen without this one is lost. Nobody who is left knows how much that is. */
-  readonly lostFrom: number;
-  readonly next: Configuration;
-}
 
 export interface Recovery {
   readonly plan: RecoveryPlan;
-  /** Writes it into the log, behind everything that is there, and the line of the audit; durable when it resolves. */
+  /** It was begun before, and came to nothing half-way: the plan is the one that it began with. */
+  readonly isContinued: boolean;
+  /**
+   * Writes it into the log, behind everything that is there, and what it does into the audit; durable when it resolves. Where it rejects, the
+   * replica may not be opened until another run has gone on with it.
+   */
   carryOut(): Promise<void>;
   /** Gives the directory back. Nothing has changed unless `carryOut` was called. */
   close(): Promise<void>;
@@ -86,19 +72,34 @@ export async function openRecovery(dataDir: string): Promise<Recovery> {
         (error, found) => (error === null ? resolve(found!) : reject(error)),
       ),
     );
-    const checkpoint = restoredFrom(dataDir);
+    const checkpoint = restoredFrom(dataDir, cluster);
     const recovered = await new Promise<RecoveredLog>((resolve, reject) =>
-      recoverLog(medium, segments, { cluster, replica, checkpoint }, crc32c, (error, found) =>
-        error === null ? resolve(found!) : reject(error),
+      recoverLog(
+        medium,
+        segments,
+        { cluster, replica, checkpoint: checkpoint?.restored ?? null },
+        crc32c,
+        (error, found) => (error === null ? resolve(found!) : reject(error)),
       ),
     );
     const incarnation = Buffer.from(recovered.diskIncarnation!).toString('hex');
-    const plan = planRecovery(dataDir, cluster, replica, incarnation, recovered);
+    const begun = unfinishedPlan(dataDir);
+    // Planned anew, what was invented in a hole would be taken for what was chosen there, and nothing would tell of the loss.
+    const plan =
+      begun === null
+        ? planRecovery(dataDir, cluster, replica, incarnation, recovered)
+        : continuePlan(begun, cluster, replica, incarnation, recovered);
     return {
       plan,
+      isContinued: begun !== null,
       carryOut: async () => {
+        // Whoever gave it its name may have been killed before that was durable. What is written now goes on behind it: where a power cut takes
+        // the name back, nothing holds the slots before.
+        if (checkpoint !== null) await makeNameDurable(checkpoint.file);
+        // Before the first record: half of them, without a configuration, look like a log whose holes were chosen like that.
+        await writeDown('begun', plan);
         await writeRecovery(medium, recovered, plan, events);
-        audit(plan);
+        await writeDown('done', plan);
       },
       close: closeMedium,
     };
@@ -122,7 +123,10 @@ function segmentBytesWithRoom({ segmentBytesMax, state }: LogSurvey): number {
 }
 
 /** What a replica would restore before it opens its log: the newest checkpoint that is sound. */
-function restoredFrom(dataDir: string): RestoredCheckpoint | null {
+function restoredFrom(
+  dataDir: string,
+  cluster: string,
+): { readonly file: string; readonly restored: RestoredCheckpoint } | null {
   try {
     findCheckpoints(dataDir);
   } catch {
@@ -130,19 +134,31 @@ function restoredFrom(dataDir: string): RestoredCheckpoint | null {
   }
   const latest = latestCheckpoint(dataDir);
   if (latest === null) return null;
+  const { file } = latest;
+  if (latest.cluster !== cluster)
+    throw new SynodError(
+      'ERR_SYNOD_DATA_DIRECTORY',
+      `${file} is a checkpoint of cluster "${latest.cluster}", and the log is of "${cluster}"`,
+      { path: file },
+    );
   let first: Configuration | null = null;
   let promised: Ballot = noBallot;
-  readCheckpoint(latest.file, {
+  const { verdict, detail } = readCheckpoint(file, {
     onHeader: ({ firstConfiguration, ballot }) => {
       first = decodeConfiguration(firstConfiguration);
       promised = ballot;
     },
   });
+  if (verdict !== 'sound')
+    throw new SynodError('ERR_SYNOD_LOG_CORRUPT', `${file}: ${detail}`, { path: file });
   return {
-    slot: latest.slot!,
-    configuration: latest.configuration!,
-    firstConfiguration: first ?? latest.configuration!,
-    promised,
+    file,
+    restored: {
+      slot: latest.slot!,
+      configuration: latest.configuration!,
+      firstConfiguration: first ?? latest.configuration!,
+      promised,
+    },
   };
 }
 
@@ -198,6 +214,31 @@ export function planRecovery(
       ...(before.version === undefined ? {} : { version: before.version }),
     },
   };
+}
+
+/**
+ * What was begun decides for every slot as it did then: what is not written yet was not touched since. Throws `ERR_SYNOD_DATA_DIRECTORY` where
+ * the log is not the one that it was begun with, or has gone on since.
+ */
+function continuePlan(
+  begun: RecoveryPlan,
+  cluster: string,
+  replica: string,
+  incarnation: string,
+  { protocol }: RecoveredLog,
+): RecoveryPlan {
+  const { chosen, configuration } = protocol;
+  const { lostFrom, next } = begun;
+  const number = configuration?.number ?? 0;
+  const isOfThisDisk =
+    begun.cluster === cluster && begun.replica === replica && begun.incarnation === incarnation;
+  const isUnderWay = begun.chosen <= chosen && chosen < lostFrom && number < next.number;
+  if (isOfThisDisk && (isUnderWay || (chosen === lostFrom && number === next.number))) return begun;
+  throw new SynodError(
+    'ERR_SYNOD_DATA_DIRECTORY',
+    `the recovery that was begun in ${begun.dataDir} is not of the log that is there now`,
+    { path: begun.dataDir },
+  );
 }
 
 /** As a new primary does: what was accepted is proposed anew, up to a configuration that ends what is behind it. */
@@ -261,18 +302,9 @@ export async function writeRecovery(
     const slots: { readonly ballot: number; readonly decree: DecreeReference }[] = [];
     for (let slot = protocol.chosen + 1; slot < plan.lostFrom; slot += 1)
       slots.push(protocol.accepted.get(slot) ?? { ballot: protocol.promised, decree: { ...noopDecree } });
-    const payload = encodeConfiguration(plan.next);
-    slots.push({
-      ballot: protocol.promised,
-      decree: {
-        kind: DecreeKind.configuration,
-        bytes: payload.length,
-        checksum: crc32c(payload, 0, payload.length, 0),
-        commands: 0,
-        configuration: plan.next,
-        source: new HeapPlace([payload]),
-      },
-    });
+    // Where all of it was written by a run before this one, only the end is missing.
+    if (protocol.chosen < plan.lostFrom)
+      slots.push({ ballot: protocol.promised, decree: configurationDecree(plan.next) });
     let begun = false;
     let next = 0;
     let isFull = false;
@@ -286,7 +318,7 @@ export async function writeRecovery(
     };
     const end = (): void => {
       // A segment with room for the mark is being made.
-      if (next < slots.length || (!log.hasRoom(0) && !isFull)) return;
+      if (next < slots.length || (!log.hasRoomForMark && !isFull)) return;
       if (isEnded()) resolve();
     };
     /** As far as the segments reach that there are; again when there is another. */
@@ -319,26 +351,22 @@ export async function writeRecovery(
   });
 }
 
+function configurationDecree(configuration: Configuration): DecreeReference {
+  const payload = encodeConfiguration(configuration);
+  return {
+    kind: DecreeKind.configuration,
+    bytes: payload.length,
+    checksum: crc32c(payload, 0, payload.length, 0),
+    commands: 0,
+    configuration,
+    source: new HeapPlace([payload]),
+  };
+}
+
 function tooLarge(slot: number, bytes: number, { dataDir }: RecoveryPlan, log: LogWriter): SynodError {
   return new SynodError(
     'ERR_SYNOD_DATA_DIRECTORY',
     `slot ${slot} of the log in ${dataDir} has ${bytes} bytes, too many for a segment of ${log.segmentBytes}`,
     { path: dataDir },
   );
-}
-
-function audit(plan: RecoveryPlan): void {
-  const line = JSON.stringify({
-    at: new Date().toISOString(),
-    ...plan,
-    host: process.env.HOSTNAME ?? null,
-    user: process.env.USER ?? null,
-  });
-  const fd = openSync(path.join(plan.dataDir, AUDIT_FILE), 'a');
-  try {
-    writeSync(fd, `${line}\n`);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

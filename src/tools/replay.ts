@@ -1,6 +1,6 @@
 /**
  * Executes a stored log again, offline, through a state machine, up to a slot: to see what a command did, with a debugger if need be. The
- * data directory stays as it is; nothing is sent to anyone.
+ * data directory stays as it is, unless a checkpoint is to be written into it; nothing is sent to anyone.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -22,19 +22,26 @@ import { makeLogEntry } from '../log/log-index.js';
 import { loadAddon } from '../native/addon.js';
 import { DecreeKind } from '../protocol/decree.js';
 import type { StateMachine } from '../state-machine.js';
-import { FileCheckpointStore } from '../storage/checkpoint-store.js';
+import { type CheckpointFile, FileCheckpointStore } from '../storage/checkpoint-store.js';
 import { segmentName } from '../storage/directory.js';
+import type { Callback } from '../storage/log-medium.js';
 import { encodeConfiguration } from '../wire/configuration-codec.js';
+import { lockOwner } from './checkpoint-owner.js';
 import { findCheckpoints, latestCheckpoint } from './checkpoint-survey.js';
 import { surveyLog, visitRecords } from './log-survey.js';
 
 const crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
+/** The name of the unfinished file. A replica's own files have others, and it deletes those at its start. */
+const WRITER_NAME = 'replayed';
 
 export interface ReplayOptions {
   readonly dataDir: string;
   /** The last slot that is executed; default: the last that is known to be chosen. */
   readonly to?: number | undefined;
-  /** A folder to write a checkpoint of the end into, like `<dataDir>/checkpoints`; none where it is not given. */
+  /**
+   * A folder to write a checkpoint of the end into; none where it is not given. That of a data directory, `<dataDir>/checkpoints`, is locked as
+   * long as the replay goes on: its replica may not run.
+   */
   readonly writeCheckpoint?: string | undefined;
   /** Called now and then. */
   readonly onProgress?: (slot: number, to: number) => void;
@@ -51,13 +58,25 @@ export interface ReplayReport {
 }
 
 /**
- * Rejects with `ERR_SYNOD_DATA_DIRECTORY`, `ERR_SYNOD_LOG_CORRUPT` (the log is damaged, or does not reach back), `ERR_SYNOD_ARGUMENT` (the
+ * Rejects with `ERR_SYNOD_DATA_DIRECTORY` (no log, or a checkpoint is to be written beside a replica), `ERR_SYNOD_LOG_CORRUPT` (the log is damaged, or does not reach back), `ERR_SYNOD_ARGUMENT` (the
  * slot is not known to be chosen), `ERR_SYNOD_STATE_MACHINE`.
  */
 export async function replay(
   stateMachine: StateMachine<unknown>,
   options: ReplayOptions,
 ): Promise<ReplayReport> {
+  const { dataDir, writeCheckpoint } = options;
+  if (writeCheckpoint === undefined) return await replayLog(stateMachine, options);
+  // From the beginning: a replica that is opened meanwhile may make one of the same slot, and count on it.
+  const unlock = await lockOwner(writeCheckpoint, dataDir);
+  try {
+    return await replayLog(stateMachine, options);
+  } finally {
+    unlock();
+  }
+}
+
+async function replayLog(stateMachine: StateMachine<unknown>, options: ReplayOptions): Promise<ReplayReport> {
   const { dataDir } = options;
   const survey = surveyLog(dataDir);
   if (survey.verdict.kind === 'corrupt')
@@ -196,7 +215,7 @@ function makeCheckpoint(
   directory: string,
   basis: Basis,
 ): Promise<number> {
-  const store = new FileCheckpointStore(directory);
+  const store = new ReplayedCheckpoints(directory);
   const maker = new CheckpointMaker({
     store,
     crc32c,
@@ -218,6 +237,13 @@ function makeCheckpoint(
       if (!begun) reject(new SynodError('ERR_SYNOD_STATE_MACHINE', 'the state machine makes no checkpoint'));
     });
   });
+}
+
+/** Names what it begins as its own, whoever asks. */
+class ReplayedCheckpoints extends FileCheckpointStore {
+  override create(slot: number, _writer: string, callback: Callback<CheckpointFile>): void {
+    super.create(slot, WRITER_NAME, callback);
+  }
 }
 
 /** Keeps the file of the last segment open: slots mostly follow one another. */

@@ -116,6 +116,17 @@ describe('a checkpoint that was copied on demand', () => {
     });
   });
 
+  it('is not deleted for one that is made of the same slot and ends when a newer one was copied too', () => {
+    const made: (number | undefined)[] = [];
+    checkpoints.request(7, (_error, slot) => void made.push(slot));
+    for (const slot of [7, 9]) adopt(slot, slot);
+    commits.shift()!();
+    expect(made).toEqual([9]);
+    // Where the newest is damaged this is what there is: the log before it is dropped.
+    expect(notices.at(-1)!.keptFrom).toBe(7);
+    expect([...files]).toEqual([7, 9]);
+  });
+
   it('is waited for where the engine knows of a newer one than is kept: until then nothing is told', () => {
     const told: number[] = [];
     checkpoints.expect(6, ({ slot }) => void told.push(slot));

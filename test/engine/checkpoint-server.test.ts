@@ -40,6 +40,8 @@ let up = true;
 let damaged: number[] = [];
 /** What is in the files. */
 let file: Uint8Array = new Uint8Array(0);
+/** A byte of it that the disk does not read. */
+let unreadAt: number;
 let server: CheckpointServer;
 let serverOf: (chunkBytesMax: number, bytesPerSecondMax: number) => CheckpointServer;
 
@@ -83,6 +85,7 @@ beforeEach(() => {
   [opened, closed, reads, damaged, warnings] = [[], [], [], [], []];
   missing = new Map();
   file = new Uint8Array(3000);
+  unreadAt = Number.POSITIVE_INFINITY;
   up = true;
   const store: Pick<CheckpointStore, 'open'> = {
     open: (slot, callback) => {
@@ -94,7 +97,9 @@ beforeEach(() => {
         read: (offset, target, done) =>
           void reads.push(() => {
             target.set(file.subarray(offset, offset + target.length));
-            done(null, target.length);
+            if (offset <= unreadAt && unreadAt < offset + target.length)
+              done(new SynodError('ERR_SYNOD_STORAGE_FAILED', 'EIO'));
+            else done(null, Math.max(0, Math.min(target.length, file.length - offset)));
           }),
         close: () => void closed.push(slot),
       });
@@ -212,15 +217,18 @@ describe('a peer that copies a checkpoint', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('asks again where the one that is known here has no file, and from then on somebody is warned', () => {
+  it('asks again where the one that is known here cannot be opened; then somebody is warned, and another one is made', () => {
     const { link, sent } = linkOf();
     server.newest = named(7);
     missing.set(7, () => {});
     server.offer(link);
-    expect(warnings).toEqual([]);
+    expect([warnings, damaged]).toEqual([[], []]);
     expect(server.heldSlot()).toBe(Number.POSITIVE_INFINITY);
     server.offer(link);
+    expect(damaged).toEqual([7]);
     expect(warnings).toEqual(['checkpoint cannot be opened']);
+    ask(link, named(0), 0);
+    expect(sent.splice(0)).toEqual(['0 0-0']);
     server.newest = named(9);
     server.offer(link);
     read();
@@ -363,6 +371,42 @@ describe('a checkpoint that the disk has damaged', () => {
     read();
     expect(other.sent.length).toBe(1);
   });
+
+  it.each([
+    [
+      'that it does not read',
+      () => {
+        unreadAt = 30_000;
+      },
+    ],
+    [
+      'that it has cut off',
+      () => {
+        file = file.subarray(0, 35_000);
+      },
+    ],
+  ])(
+    'is not sent to its end either where it is one %s, and another one is asked for, once',
+    (_what, befall) => {
+      const checkpoint = write(50_000);
+      befall();
+      const { link, sent } = linkOf();
+      const other = linkOf();
+      server.offer(other.link);
+      copy(link, sent, checkpoint);
+      expect(sent.length).toBe(3);
+      expect(damaged).toEqual([7]);
+      // Nobody goes on with it, nor begins.
+      expect(closed).toEqual([7, 7]);
+      expect(server.heldSlot()).toBe(Number.POSITIVE_INFINITY);
+      server.offer(link);
+      expect(opened).toEqual([7, 7]);
+      server.newest = { ...write(100), nonceHigh: 1 };
+      server.offer(link);
+      read();
+      expect(sent.length).toBe(4);
+    },
+  );
 
   it('that was replaced meanwhile is given up, and no other asked for', () => {
     const checkpoint = write(50_000);

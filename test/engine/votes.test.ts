@@ -190,3 +190,33 @@ it('tells the own cookie to all that are linked, once, and to who links up later
   table.votes.tellCookie(bytesOf(''));
   expect(table.sent).toEqual(['2: "red"', '3: "red"', '2: ""', '3: ""']);
 });
+
+describe('a cookie', () => {
+  it('that is told again before the answer about another one has come is judged by its own', () => {
+    const table = new Table(true);
+    const link = table.up(2);
+    table.votes.onCookie(link, cookieFrame('good'));
+    table.votes.onAnswer(2, true);
+    // Another candidacy, which the application refuses; but before it does, b stands as it did.
+    table.votes.onCookie(link, cookieFrame('bad'));
+    table.votes.onCookie(link, cookieFrame('good'));
+    expect(table.asked).toEqual(['1 b ""', '2 b "good"', '3 b "bad"']);
+    table.votes.onAnswer(3, false);
+    expect(table.withheld).toEqual([]);
+  });
+
+  it('stays that of a peer whose number changes on the link: it was told once', () => {
+    const table = new Table(true);
+    const link = table.up(2);
+    table.votes.onAnswer(1, false);
+    // A newcomer knows before this replica does that it is a member.
+    table.votes.onCookie(link, cookieFrame('warm'));
+    table.votes.onAnswer(2, true);
+    table.down(2);
+    link.number = 4;
+    table.links.set(4, link);
+    table.votes.onPeer('peer-up', 4);
+    expect(table.withheld).toEqual([]);
+    expect(table.asked).toHaveLength(2);
+  });
+});

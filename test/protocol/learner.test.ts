@@ -356,3 +356,29 @@ describe('fetch', () => {
     expect(scene.wait(60).filter((line) => line.includes('fetch'))).toEqual([]);
   });
 });
+
+describe('two secondaries that are behind while the primary gives nothing, and a third that has everything', () => {
+  /** Whom `id` asks in 60 s; `behind` says that it has nothing, the primary (1) answers nothing. */
+  function askedBy(id: string, behind: number): Set<number> {
+    const scene = new Scene({ id, size: 4 });
+    const asked = new Set<number>();
+    const note = (lines: readonly string[]): void => {
+      for (const line of lines) {
+        const peer = Number(/^send (\d+): fetch /.exec(line)?.[1] ?? 0);
+        if (peer === 0) continue;
+        asked.add(peer);
+        if (peer === behind) note(scene.receive(behind, { kind: 'fetch-end', through: 0, chosen: 0 }));
+      }
+    };
+    for (let round = 1; scene.now < 60_000; round += 1) {
+      note(scene.receive(1, { kind: 'heartbeat', ballot: b(1, 1), chosen: 100, round }));
+      note(scene.wait(50));
+    }
+    return asked;
+  }
+
+  it('do not ask each other for ever', () => {
+    expect([...askedBy('b', 3)].sort()).toEqual([1, 3, 4]);
+    expect([...askedBy('c', 2)].sort()).toEqual([1, 2, 4]);
+  });
+});

@@ -105,6 +105,27 @@ describe('a checkpoint store', () => {
     expect(Buffer.from(target.subarray(0, 7)).toString()).toBe('hundred');
   });
 
+  it.each(['open', 'fstat'])(
+    'lists what it cannot open beside the others, and says why: %s',
+    async (name) => {
+      await list();
+      for (const slot of [5, 300]) await write(slot, 'x');
+      faulty.calls.length = 0;
+      const sound = await list();
+      expect(sound).toEqual([300, 5].map((slot) => ({ slot, bytes: 1 })));
+      const last = faulty.calls.filter((call) => call === name).length - 1;
+      const unopened = expect.objectContaining({
+        code: 'ERR_SYNOD_STORAGE_FAILED',
+        message: expect.stringContaining(name),
+      });
+      faulty.inject({ at: last - 1, code: 'EIO', matches: (call) => call === name });
+      expect(await list()).toEqual([{ slot: 300, bytes: 0, unopened }, sound[1]]);
+      faulty.inject({ at: last, code: 'EIO', matches: (call) => call === name });
+      expect(await list()).toEqual([sound[0], { slot: 5, bytes: 0, unopened }]);
+      expect(await list()).toEqual(sound);
+    },
+  );
+
   it('gives a name only at the end, and none to what was abandoned', async () => {
     await list();
     const file = await call<CheckpointFile>((done) => store.create(7, 'made', done));

@@ -36,7 +36,8 @@ describe.each([false, true])('synod recover, with a checkpoint: %s', (withCheckp
     });
     const audit = readFileSync(path.join(dir, 'recoveries.jsonl'), 'utf8').trim().split('\n');
     expect(audit.map((line) => JSON.parse(line))).toEqual([
-      expect.objectContaining({ replica: 'a', lost: ['b', 'c'] }),
+      expect.objectContaining({ state: 'begun', replica: 'a', lost: ['b', 'c'] }),
+      expect.objectContaining({ state: 'done', replica: 'a', lost: ['b', 'c'] }),
     ]);
     expect(surveyLog(dir).verdict.kind).toBe('clean');
     // Alone, with nobody else running: it leads, holds what it held, and takes commands.

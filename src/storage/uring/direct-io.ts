@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { requireAddon } from '../../native/addon.js';
+import { readSectorBytes } from './sector-size.js';
 
 /** Memory and file positions are whole pages where nobody says otherwise. */
 export const PAGE_BYTES = 4096;
@@ -13,7 +14,7 @@ const O_TMPFILE = 0o20000000 | fs.constants.O_DIRECTORY;
 export interface DirectIo {
   /** False where the file system refuses O_DIRECT. */
   readonly direct: boolean;
-  /** What writes must be multiples of. A power of two from 512 to 4096. */
+  /** What writes are multiples of. A power of two from 512 to 4096. */
   readonly blockBytes: number;
   /** For `reason`. */
   readonly description: string;
@@ -45,12 +46,21 @@ export function probeDirectIo(directory: string): DirectIo {
     if (wanted > PAGE_BYTES || (wanted & (wanted - 1)) !== 0) {
       return buffered(`O_DIRECT wants blocks of ${wanted} bytes here`);
     }
-    return { direct: true, blockBytes: wanted, description: `O_DIRECT in blocks of ${wanted}` };
+    const blockBytes = blockBytesFor(wanted, readSectorBytes(fs.fstatSync(fd).dev));
+    return { direct: true, blockBytes, description: `O_DIRECT in blocks of ${blockBytes}` };
   } catch {
     return { direct: true, blockBytes: PAGE_BYTES, description: 'O_DIRECT' };
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/**
+ * A disk that takes less than its sector (512e) reads the sector, changes it and writes all of it: a power cut in the middle may take
+ * acknowledged records that lie in it with the one that is written. So each sector is written once. `sector`: null where it is not known.
+ */
+export function blockBytesFor(wanted: number, sector: number | null): number {
+  return Math.max(wanted, Math.min(sector ?? PAGE_BYTES, PAGE_BYTES));
 }
 
 function nearestExisting(directory: string): string {

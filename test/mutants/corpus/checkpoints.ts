@@ -7,6 +7,7 @@ const PROGRESS = 'protocol/progress.ts';
 const SERVER = 'engine/checkpoint-server.ts';
 const calls = (name: string) =>
   ({ check: 'unit', file: 'test/application/checkpoint-calls.test.ts', name }) as const;
+const damage = { check: 'unit', file: 'test/application/checkpoint-damage.test.ts' } as const;
 const served = { check: 'unit', file: 'test/engine/checkpoint-server.test.ts' } as const;
 
 export const checkpoints: readonly Mutant[] = [
@@ -133,7 +134,7 @@ export const checkpoints: readonly Mutant[] = [
     edits: [
       {
         file: SERVER,
-        find: 'if (damage !== null) return this.#onDamage(checkpoint, damage);',
+        find: "if (reason !== null) {\n        logger.error({ slot: checkpoint.slot, reason }, 'checkpoint is damaged');\n        return this.#onDamaged(checkpoint);\n      }",
         put: '',
       },
     ],
@@ -314,5 +315,139 @@ export const checkpoints: readonly Mutant[] = [
     killedBy: [
       { check: 'unit', file: 'test/application/arguments.test.ts', name: 'restore that rejects with null' },
     ],
+  },
+  {
+    name: 'start-refused-by-a-checkpoint-that-is-not-read',
+    fault: 'storage',
+    mimics:
+      'a bad sector under the newest snapshot: the start fails by it, though the one before it is sound',
+    edits: [
+      {
+        file: 'application/checkpoints.ts',
+        find: "error?.code === 'ERR_SYNOD_LOG_CORRUPT' || error?.code === 'ERR_SYNOD_STORAGE_FAILED'",
+        put: "error?.code === 'ERR_SYNOD_LOG_CORRUPT'",
+      },
+    ],
+    killedBy: [damage],
+  },
+  {
+    name: 'start-goes-on-without-a-checkpoint-that-is-not-read',
+    fault: 'storage',
+    mimics:
+      'a read error that may pass is taken for a snapshot that is not there, and the log for one that lost its beginning',
+    edits: [
+      {
+        file: 'application/checkpoints.ts',
+        find: 'if (failure !== null) callback(failure);\n      else ',
+        put: '',
+      },
+    ],
+    killedBy: [damage],
+  },
+  {
+    name: 'checkpoints-not-listed-because-of-one-that-is-not-opened',
+    fault: 'storage',
+    mimics: 'one snapshot whose file cannot be opened hides all the others',
+    edits: [
+      {
+        file: 'storage/checkpoint-store.ts',
+        find: 'if (openError !== null) return pass(openError);',
+        put: "if (openError !== null) return callback(storageError(openError, 'cannot read a checkpoint', file));",
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/storage/checkpoint-store.test.ts' }, damage],
+  },
+  {
+    name: 'checkpoint-that-was-not-opened-read-as-an-empty-one',
+    fault: 'storage',
+    mimics: 'a file whose size could not be asked for is taken for one that was cut off',
+    edits: [
+      {
+        file: 'application/checkpoint-restore.ts',
+        find: 'if (unopened !== undefined) {',
+        put: 'if (unopened === null) {',
+      },
+    ],
+    killedBy: [damage],
+  },
+  {
+    name: 'served-checkpoint-that-is-not-read-is-not-made-anew',
+    fault: 'storage',
+    mimics:
+      'a bad sector under a snapshot that is sent: it is logged, and the follower asks for it again and again',
+    edits: [
+      {
+        file: SERVER,
+        find: 'return this.#onDamaged(checkpoint);\n      }\n      const reason',
+        put: 'return;\n      }\n      const reason',
+      },
+    ],
+    killedBy: [served],
+  },
+  {
+    name: 'served-checkpoint-that-is-not-opened-is-not-made-anew',
+    fault: 'storage',
+    mimics: 'a snapshot whose file cannot be opened is offered again and again, and never replaced',
+    edits: [
+      {
+        file: SERVER,
+        find: "'checkpoint cannot be opened');\n      this.#onDamaged(checkpoint);",
+        put: "'checkpoint cannot be opened');",
+      },
+    ],
+    killedBy: [served],
+  },
+  {
+    name: 'copied-checkpoint-deleted-for-the-damaged-one',
+    fault: 'storage',
+    mimics: 'a file is deleted by a name that was noted for another file, which a good one has replaced',
+    edits: [
+      {
+        file: 'application/checkpoints.ts',
+        find: 'this.#damaged = this.#damaged.filter((damaged) => damaged.slot > slot);',
+        put: '',
+      },
+    ],
+    killedBy: [damage],
+  },
+  {
+    name: 'damaged-checkpoint-deleted-for-an-older-one',
+    fault: 'storage',
+    mimics: 'what failed to be read for a moment is deleted, though what is there instead is older',
+    edits: [
+      {
+        file: 'application/checkpoints.ts',
+        find: '...this.#damaged.filter(({ slot }) => slot < made.slot)]',
+        put: '...this.#damaged.filter(({ slot }) => slot !== made.slot)]',
+      },
+    ],
+    killedBy: [damage],
+  },
+  {
+    name: 'kept-copy-deleted-by-one-that-is-made-late',
+    fault: 'storage',
+    mimics: 'a task that ends late cleans up under a name that has another owner by now',
+    edits: [
+      {
+        file: 'application/checkpoints.ts',
+        find: '// this one took its name.\n      this.#removeUnlessKept(slot);',
+        put: 'this.#remove(slot);',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/checkpoint-adoption.test.ts' }],
+  },
+  {
+    name: 'log-executed-over-a-part-of-a-checkpoint',
+    fault: 'execution',
+    mimics:
+      'a snapshot that breaks off half way is passed over, and what it left is taken for the initial state',
+    edits: [
+      {
+        file: 'application/checkpoints.ts',
+        find: 'const isFatal = isUnread || this.#isSpoilt;',
+        put: 'const isFatal = isUnread;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/checkpoint-damage.test.ts' }],
   },
 ];

@@ -136,4 +136,18 @@ export const leadership: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/engine/votes.test.ts' }],
   },
+  {
+    name: 'answer-about-the-cookie-before-counts-for-this-one',
+    fault: 'election',
+    mimics: 'a late answer to an earlier question is taken for one to the present question',
+    edits: [{ file: 'engine/votes.ts', find: '    peer.request = 0;\n', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/engine/votes.test.ts' }],
+  },
+  {
+    name: 'cookie-forgotten-with-the-number',
+    fault: 'election',
+    mimics: 'what a peer said once is forgotten when it gets another id, and it does not say it again',
+    edits: [{ file: 'engine/votes.ts', find: 'this.#told.get(link) ?? noCookie', put: 'noCookie' }],
+    killedBy: [{ check: 'unit', file: 'test/engine/votes.test.ts' }],
+  },
 ];

@@ -197,7 +197,10 @@ export const learning: readonly Mutant[] = [
         put: 'found.configuration !== null && this.#context.configuration!.number === 0;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/membership.test.ts' }],
+    killedBy: [
+      { check: 'turmoil', seeds: 400 },
+      { check: 'unit', file: 'test/protocol/membership.test.ts' },
+    ],
   },
   {
     name: 'new-disk-gets-the-old-number',
@@ -278,5 +281,18 @@ export const learning: readonly Mutant[] = [
       { check: 'unit', file: 'test/protocol/learner.test.ts' },
       { check: 'unit', file: 'test/simulation/seeds.test.ts', name: 'candidate-asks-who-is-out-of-reach' },
     ],
+  },
+  {
+    name: 'two-that-are-behind-ask-each-other-for-ever',
+    fault: 'learning',
+    mimics: 'the next source for a snapshot is always the same neighbour',
+    edits: [
+      {
+        file: 'protocol/learner.ts',
+        find: 'this.#lastOther === 0 ? peer : this.#lastOther;\n    let first',
+        put: 'peer;\n    let first',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/protocol/learner.test.ts' }],
   },
 ];

@@ -331,4 +331,39 @@ export const log: readonly Mutant[] = [
     edits: [{ file: 'storage/pmem/pmem-medium.ts', find: '        this.#giveUpGone();\n', put: '' }],
     killedBy: [{ check: 'unit', file: 'test/storage/pmem.test.ts', name: 'gives its space back' }],
   },
+  {
+    name: 'mark-in-the-sector-that-it-tells-of',
+    fault: 'log',
+    mimics:
+      'a damaged sector takes an entry together with the commit record that tells damage from a torn write',
+    edits: [
+      {
+        file: 'engine/log-writer.ts',
+        find: 'const sector = batchEnd(this.#tail, BLOCK_BYTES_MAX);',
+        put: 'const sector = batchEnd(this.#tail, this.blockBytes);',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/log-keeper.test.ts' }],
+  },
+  {
+    name: 'no-room-kept-for-a-promise',
+    fault: 'storage',
+    mimics:
+      'the log is filled to the brim with entries, and the vote that must be written next stops the server',
+    edits: [
+      {
+        file: 'engine/log-writer.ts',
+        find: 'return 3 * (RECORD_HEADER_BYTES',
+        put: 'return 0 * (RECORD_HEADER_BYTES',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/late-segment.test.ts' }],
+  },
+  {
+    name: 'cookie-not-counted-in-the-log',
+    fault: 'storage',
+    mimics: 'room is asked for less than is written',
+    edits: [{ file: 'protocol/decree.ts', find: ' + (configuration.cookie?.length ?? 0)', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/engine/late-segment.test.ts' }],
+  },
 ];

@@ -36,7 +36,7 @@ export const membership: readonly Mutant[] = [
         put: 'if (ballot <= this.promised) return;\n    this.#raise(ballot);\n    // Nor does',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/unrecorded-promise.test.ts' }],
+    killedBy: [turmoil(100), { check: 'unit', file: 'test/protocol/unrecorded-promise.test.ts' }],
   },
   {
     name: 'primary-leads-on-over-a-checkpoint',
@@ -104,6 +104,7 @@ export const membership: readonly Mutant[] = [
     ],
     killedBy: [
       { check: 'simulation', seeds: 200 },
+      turmoil(50),
       { check: 'unit', file: 'test/protocol/old-acceptances.test.ts' },
     ],
   },
@@ -112,7 +113,7 @@ export const membership: readonly Mutant[] = [
     fault: 'ballots',
     mimics: 'a snapshot is installed without the term in which its members were decided',
     edits: [{ file: PROGRESS, find: 'if (isNewer) this.#acceptor.promiseAtLeast(promised);', put: '' }],
-    killedBy: [{ check: 'unit', file: 'test/protocol/old-acceptances.test.ts' }],
+    killedBy: [turmoil(100), { check: 'unit', file: 'test/protocol/old-acceptances.test.ts' }],
   },
   {
     name: 'who-was-taken-out-goes-on-voting',
@@ -252,7 +253,7 @@ export const membership: readonly Mutant[] = [
         put: '',
       },
     ],
-    killedBy: [unit],
+    killedBy: [turmoil(50), unit],
   },
   {
     name: 'newcomers-get-numbers-that-were-given-out',
@@ -278,6 +279,6 @@ export const membership: readonly Mutant[] = [
         put: 'if (isNewer) this.configure(configuration);\n    else this.#goOn(null);',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/learner.test.ts' }],
+    killedBy: [turmoil(400), { check: 'unit', file: 'test/protocol/learner.test.ts' }],
   },
 ];

@@ -226,7 +226,10 @@ export const proposing: readonly Mutant[] = [
       },
       { file: PROPOSER, find: 'return count;', put: 'return count + this.#repeated;' },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/proposer.test.ts' }],
+    killedBy: [
+      { check: 'turmoil', seeds: 250 },
+      { check: 'unit', file: 'test/protocol/proposer.test.ts' },
+    ],
   },
   {
     name: 'promises-of-older-ballots-counted',
@@ -239,7 +242,10 @@ export const proposing: readonly Mutant[] = [
         put: 'onPromised(from: MemberNumber, message: Promised): void {',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/proposer.test.ts' }],
+    killedBy: [
+      { check: 'turmoil', seeds: 100 },
+      { check: 'unit', file: 'test/protocol/proposer.test.ts' },
+    ],
   },
   {
     name: 'leads-before-it-has-learned-what-is-chosen',

@@ -21,7 +21,10 @@ export const reads: readonly Mutant[] = [
         put: 'ballot <= this.#acceptor.promised) return false;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/lease-after-a-restart.test.ts' }],
+    killedBy: [
+      { check: 'turmoil', seeds: 600 },
+      { check: 'unit', file: 'test/protocol/lease-after-a-restart.test.ts' },
+    ],
   },
   {
     name: 'read-answered-without-a-round',
@@ -140,7 +143,10 @@ export const reads: readonly Mutant[] = [
         put: 'this.#context.now',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
+    killedBy: [
+      { check: 'turmoil', seeds: 1200 },
+      { check: 'unit', file: 'test/protocol/lease.test.ts' },
+    ],
   },
   {
     name: 'clocks-are-taken-for-equal',
@@ -166,7 +172,10 @@ export const reads: readonly Mutant[] = [
         put: 'if (isBound) return false;',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
+    killedBy: [
+      { check: 'turmoil', seeds: 50 },
+      { check: 'unit', file: 'test/protocol/lease.test.ts' },
+    ],
   },
   {
     name: 'lease-forgotten-in-a-restart',
@@ -179,7 +188,10 @@ export const reads: readonly Mutant[] = [
         put: 'lease == null ? NEVER : context.now',
       },
     ],
-    killedBy: [{ check: 'unit', file: 'test/protocol/lease.test.ts' }],
+    killedBy: [
+      { check: 'turmoil', seeds: 50 },
+      { check: 'unit', file: 'test/protocol/lease.test.ts' },
+    ],
   },
   {
     name: 'held-back-stand-deposes-who-was-elected',

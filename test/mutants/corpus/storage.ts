@@ -261,4 +261,12 @@ export const storage: readonly Mutant[] = [
     edits: [{ file: 'application/memory-map.ts', find: 'this.#files.unmap(memory.bytes);', put: '' }],
     killedBy: [{ check: 'unit', file: 'test/application/memory-map.test.ts' }],
   },
+  {
+    name: 'parts-of-a-sector-written-again',
+    fault: 'storage',
+    mimics:
+      'a 512e disk: a power cut in the middle of a read-modify-write takes the neighbours of what is written',
+    edits: [{ file: 'storage/uring/direct-io.ts', find: 'sector ?? PAGE_BYTES', put: 'wanted' }],
+    killedBy: [{ check: 'unit', file: 'test/storage/sector-size.test.ts' }],
+  },
 ];

@@ -1,0 +1,68 @@
+/** Aim: of a checkpoint that the disk does not give any more a tool says as much as of a damaged one, and goes on with the one before it. */
+
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import path from 'node:path';
+import { afterEach, expect, it, vi } from 'vitest';
+import { replay } from '../../src/tools/replay.js';
+import { bytesOf } from '../application/support.js';
+import { Counter } from './counter.mjs';
+import { cleanUp, command, makeRoot, openStored } from './support.js';
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+  await cleanUp();
+});
+
+/** A closed replica with two checkpoints, and commands behind each. */
+async function twoCheckpoints() {
+  const [stored] = await openStored(makeRoot(), ['a', 'b', 'c']);
+  const { replica, dir, machine } = stored!;
+  const slots: number[] = [];
+  for (const text of ['one', 'two']) {
+    await replica.replicate(bytesOf(text));
+    slots.push(await replica.checkpoint());
+  }
+  await replica.replicate(bytesOf('three'));
+  const digest = machine.digest();
+  await replica.close();
+  const names = fs.readdirSync(path.join(dir, 'checkpoints')).sort();
+  const [older, newest] = names.map((name) => path.join(dir, 'checkpoints', name));
+  return { dir, digest, slots, older: older!, newest: newest! };
+}
+
+/** Its first page can be read, and what is behind that cannot. */
+function losesSectors(file: string): void {
+  const { readSync } = fs;
+  vi.spyOn(fs, 'readSync').mockImplementation(((fd: number, ...rest: unknown[]) => {
+    if (Number(rest[3]) > 0 && fs.readlinkSync(`/proc/self/fd/${fd}`) === fs.realpathSync(file))
+      throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+    return (readSync as (...args: unknown[]) => number)(fd, ...rest);
+  }) as never);
+  syncBuiltinESMExports();
+}
+
+it('the newest checkpoint is called damaged where the disk does not give it, and the one before it is the latest', async () => {
+  const { dir, digest, slots, newest } = await twoCheckpoints();
+  losesSectors(newest);
+  const verified = await command('checkpoint', 'verify', '--dir', dir);
+  expect(verified.code).toBe(1);
+  expect(verified.lines).toEqual([expect.stringMatching(/^damaged .*EIO/), expect.stringMatching(/^sound/)]);
+  expect((await command('checkpoint', 'latest', '--dir', dir, '--json')).json().slot).toBe(slots[0]);
+  expect(await replay(new Counter(), { dataDir: dir })).toMatchObject({ from: slots[0], digest });
+  expect((await command('recover', '--dir', dir, '--json')).json()).toMatchObject({ replica: 'a', holes: 0 });
+});
+
+it('a recovery refuses a checkpoint of another cluster', async () => {
+  const { dir, newest } = await twoCheckpoints();
+  const [other] = await openStored(makeRoot(), ['a'], ['a'], { cluster: 'other' });
+  while ((await other!.replica.replicate(bytesOf('command')))! < 9);
+  const slot = await other!.replica.checkpoint();
+  const name = `${slot.toString(16).padStart(16, '0')}.checkpoint`;
+  fs.copyFileSync(path.join(other!.dir, 'checkpoints', name), path.join(path.dirname(newest), name));
+  const refused = await command('recover', '--dir', dir, '--accept-data-loss');
+  expect(refused.code).toBe(1);
+  expect(refused.errors[0]).toMatch(/of cluster "other".*ERR_SYNOD_DATA_DIRECTORY/);
+  expect(fs.existsSync(path.join(dir, 'recoveries.jsonl'))).toBe(false);
+});
