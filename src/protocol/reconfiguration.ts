@@ -116,9 +116,10 @@ export class Reconfiguration {
       change.request > 0 && (isRaise(change) || change.members.length >= 1),
       'configuration-not-empty',
     );
-    if (this.#waiting !== null || this.#proposed !== null) this.#refuse(change.request, 'in-flight', []);
-    // Who prepares among new members was primary a moment ago, or will be soon.
-    else if (role !== 'primary' && role !== 'preparing') this.#refuse(change.request, 'not-primary', []);
+    // Who prepares among new members was primary a moment ago, or will be soon. Who was succeeded may have proposed what nobody ever decides
+    // while nothing else is to be chosen: the primary can.
+    if (role !== 'primary' && role !== 'preparing') this.#refuse(change.request, 'not-primary', []);
+    else if (this.#waiting !== null || this.#proposed !== null) this.#refuse(change.request, 'in-flight', []);
     else this.#waiting = { change, until: now + PATIENCE * options.electionTimeoutMs };
   }
 

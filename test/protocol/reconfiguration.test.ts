@@ -224,7 +224,7 @@ describe('what became of a change', () => {
   it('is that it was superseded where its slot decided something else', () => {
     const scene = overtaken();
     scene.receive(2, { kind: 'accept', ballot: b(2, 2), slot: 1, chosen: 0, decree: decree('x') });
-    expect(answers(scene.feed(change('abc', { request: 2 })))).toEqual(['change 2: in-flight']);
+    expect(answers(scene.feed(change('abc', { request: 2 }))), 'b can').toEqual(['change 2: not-primary']);
     expect(answers(scene.receive(2, { kind: 'heartbeat', ballot: b(2, 2), chosen: 1, round: 0 }))).toEqual([
       'change 1: superseded',
     ]);
