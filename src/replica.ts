@@ -529,7 +529,11 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     };
     const handler = { onEvent: (event: EngineEvent) => this.#onEvent(event), onWake: () => this.#side.run() };
     const open = engine === 'worker' ? openWorker : openInline;
-    this.#link = await open(host, this.#bridge, logger, handler);
+    try {
+      this.#link = await open(host, this.#bridge, logger, handler);
+    } catch (error) {
+      throw checkpoints === null ? error : checkpoints.explain(error);
+    }
     this.#side.open(this.#link);
     this.#alerts?.check();
     this.#addresses?.open((answer) => this.#link!.onAddress(answer));

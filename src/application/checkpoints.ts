@@ -100,6 +100,8 @@ export class ApplicationCheckpoints {
    * for a moment, and they are sound.
    */
   #damaged: readonly StoredCheckpoint[] = [];
+  /** Of the newest checkpoint, where an older one was restored because it could not be read. */
+  #unread: SynodError | null = null;
   /** The state machine holds a part of some checkpoint: neither the state before it nor that of the checkpoint. */
   #isSpoilt = false;
   #configuration: Uint8Array | null = null;
@@ -170,6 +172,7 @@ export class ApplicationCheckpoints {
           { error, slot: one.slot },
           isUnread ? 'checkpoint cannot be read' : 'checkpoint is damaged',
         );
+        if (isUnread) this.#unread ??= error;
         const isFatal = isUnread || this.#isSpoilt;
         this.#restoreFirst(older, [...damaged, one], failure ?? (isFatal ? error : null), callback);
         return;
@@ -185,6 +188,15 @@ export class ApplicationCheckpoints {
         notice: this.#notice(facts!),
       });
     });
+  }
+
+  /**
+   * What the start fails by where `error` came of opening the log. It may lack what lies between the checkpoint that was restored and a newer
+   * one, which could not be read: the log is not damaged then, and the disk must not be given up for what may pass.
+   */
+  explain(error: unknown): unknown {
+    const isGap = SynodError.is(error) && error.code === 'ERR_SYNOD_LOG_CORRUPT';
+    return isGap && this.#unread !== null ? this.#unread : error;
   }
 
   /** The state machine is being given another state. */

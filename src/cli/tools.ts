@@ -55,7 +55,7 @@ async function runCheckpoint(command: CheckpointCommand, output: Output): Promis
     const report = readCheckpoint(file);
     if (slot !== undefined && report.slot !== slot) continue;
     shown += 1;
-    if (report.verdict === 'damaged') code = 1;
+    if (report.verdict !== 'sound') code = 1;
     if (action === 'show' || json) show(report);
     else
       output.line(

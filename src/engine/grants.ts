@@ -17,8 +17,11 @@ export interface OwnBatch extends BatchBlock {
   submitted: number;
 }
 
-/** Room for records, and padding, that is never lent where there is no other segment to go to. */
-const RESERVE_BYTES = 4 * 4096;
+/**
+ * Never lent where there is no other segment to go to: all that `LogWriter.hasRoom` asks for beside a decree. Else nothing would have room as
+ * long as it is lent, and not even the frames of peers would be read.
+ */
+const RESERVE_BYTES = 6 * 4096;
 
 export class Grants {
   /** In the order of their commands. */

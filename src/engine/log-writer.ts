@@ -11,7 +11,7 @@ import type { LogIndex } from '../log/log-index.js';
 import { type ByteView, batchEnd, byteView, recordSpan, writeRecordHeader } from '../log/record.js';
 import { writeSegmentHeader } from '../log/segment.js';
 import type { SegmentSlots } from '../log/segment-slots.js';
-import type { DecreeReference } from '../protocol/decree.js';
+import { type DecreeReference, RECORD_BYTES } from '../protocol/decree.js';
 import type { LogMedium, SegmentMemory } from '../storage/log-medium.js';
 import { HeapPlace, isFrame, LogPlace, TailPlace } from './places.js';
 import type { StageTimes } from './stage-times.js';
@@ -109,7 +109,7 @@ export class LogWriter {
   #durable: number;
   /** Sequence of the last record that tells something: neither a mark nor a pad. */
   #tellingSequence = 0;
-  /** The highest sequence that a header which was written claims to be durable. */
+  /** The highest sequence that a header which was written claims to be durable. Not that of a pad: it may lie in the sector that it tells of. */
   #claimed = 0;
   #write = 0;
   #ticket = 0;
@@ -202,9 +202,10 @@ export class LogWriter {
     return Math.max(begun, standby) - roomFor(0, RECORDS_SPARE) - reserveOf(this.blockBytes);
   }
 
-  /** The greatest payload that a record can have. */
+  /** The greatest payload that a record can have. Who accepts it must be able to adopt it, so it leaves of `room` what the protocol counts beside it. */
   get payloadBytesMax(): number {
-    return this.segmentBytes - SEGMENT_HEADER_BYTES - roomFor(0, RECORDS_SPARE) - reserveOf(this.blockBytes);
+    const standby = this.segmentBytes - SEGMENT_HEADER_BYTES - roomFor(0, RECORDS_SPARE);
+    return standby - reserveOf(this.blockBytes) - 2 * RECORD_BYTES;
   }
 
   /** Whether `bytes` more fit into the segment that is written to. */
@@ -342,7 +343,8 @@ export class LogWriter {
    */
   appendMark(write: number): void {
     const sector = batchEnd(this.#tail, BLOCK_BYTES_MAX);
-    if (this.#memory !== null && sector > this.#tail) this.skipTo(sector);
+    // At the very end of a segment no pad fits: the mark begins the next one.
+    if (this.#memory !== null && sector > this.#tail && sector <= this.segmentBytes) this.skipTo(sector);
     this.append(RecordKind.mark, write, 0, this.chosen, null);
   }
 
@@ -418,7 +420,7 @@ export class LogWriter {
       this.#crc32c,
     );
     this.chosenRecorded = this.chosen;
-    this.#claimed = this.#durable;
+    if (kind !== RecordKind.pad) this.#claimed = this.#durable;
     if (kind !== RecordKind.mark && kind !== RecordKind.pad) this.#tellingSequence = this.#sequence;
     // A record that nobody waits for has write 0: the report of the one before it must not get lost.
     if (write > 0) this.#write = write;

@@ -28,7 +28,8 @@ export interface CheckpointVisitor {
 export interface CheckpointReport {
   readonly file: string;
   readonly bytes: number;
-  readonly verdict: 'sound' | 'damaged';
+  /** `unread`: the disk does not give it, now at least. */
+  readonly verdict: 'sound' | 'damaged' | 'unread';
   /** What is wrong, and where; null where it is sound. */
   readonly detail: string | null;
   readonly slot: number | null;
@@ -60,10 +61,7 @@ export function findCheckpoints(dataDir: string): readonly string[] {
   return found.map(({ name }) => path.join(directory, name));
 }
 
-/**
- * Reads one checkpoint to its end. Throws `ERR_SYNOD_DATA_DIRECTORY` where the file cannot be opened; what a disk has lost of it makes it a
- * damaged one.
- */
+/** Reads one checkpoint to its end. Throws `ERR_SYNOD_DATA_DIRECTORY` where the file cannot be opened. */
 export function readCheckpoint(file: string, visitor: CheckpointVisitor = {}): CheckpointReport {
   let fd = -1;
   try {
@@ -72,7 +70,8 @@ export function readCheckpoint(file: string, visitor: CheckpointVisitor = {}): C
   } catch (cause) {
     if (SynodError.is(cause)) throw cause;
     // A sector that cannot be read any more is no less than one with other bytes in it: the checkpoint before this one may be sound.
-    if (systemCode(cause) === 'EIO') return damagedReport(file, 0, (cause as Error).message, nothing);
+    if (systemCode(cause) === 'EIO')
+      return { ...damagedReport(file, 0, (cause as Error).message, nothing), verdict: 'unread' };
     throw new SynodError('ERR_SYNOD_DATA_DIRECTORY', `cannot read ${file}: ${(cause as Error).message}`, {
       cause,
       path: file,

@@ -133,6 +133,17 @@ function restoredFrom(
     return null;
   }
   const latest = latestCheckpoint(dataDir);
+  for (const newer of findCheckpoints(dataDir)) {
+    if (newer === latest?.file) break;
+    const { verdict, detail } = readCheckpoint(newer);
+    // The disk may give it again at the next start: then it would be restored over what is decided here without it.
+    if (verdict === 'unread')
+      throw new SynodError(
+        'ERR_SYNOD_STORAGE_FAILED',
+        `${newer} cannot be read (${detail}): move it away to recover without it`,
+        { path: newer },
+      );
+  }
   if (latest === null) return null;
   const { file } = latest;
   if (latest.cluster !== cluster)

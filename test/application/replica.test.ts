@@ -282,7 +282,7 @@ describe.each(['inline', 'worker'] as const)('a replica that is alone, engine %s
 describe('the engine of a thread of its own', () => {
   it('is heard in the middle of a call only of memory: listeners, and what they call, come in a later turn, in order', async () => {
     // No decree fits behind the first records of a segment: what is lent lies in the next one, of which the application must hear first.
-    const limits = { decreeBytesMax: 1024 * 1024 - 12 * 1024, commandBytesMax: 64 * 1024 };
+    const limits = { decreeBytesMax: 1024 * 1024 - 24 * 1024, commandBytesMax: 64 * 1024 };
     const dataDir = mkdtempSync(path.join(tmpdir(), 'synod-heard-'));
     onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
     const storage = { kind: 'file', segmentBytes: 1024 * 1024 } as const;

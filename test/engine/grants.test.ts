@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest';
 import { BlockState, Bridge } from '../../src/engine/bridge.js';
 import { Grants } from '../../src/engine/grants.js';
+import { RECORD_BYTES } from '../../src/protocol/decree.js';
 import { LogRig } from './log-rig.js';
 
 const BLOCK_BYTES = 64;
@@ -25,7 +26,7 @@ test.each([
   [BLOCK_BYTES, 0],
   [2 * BLOCK_BYTES, 2 * BLOCK_BYTES],
   [4096, 4096],
-  [40_000, 4096 + 3 * BLOCK_BYTES],
+  [32_000, 4096 + 3 * BLOCK_BYTES],
 ])('is taken back in the middle of a burst with %d bytes of it left: %d are passed over', (left, passed) => {
   const { rig, grants, bridge } = burstAtTheEnd(left);
   const { tail, lentEnd } = rig.log;
@@ -35,3 +36,23 @@ test.each([
   expect(bridge.blockState(0)).toBe(BlockState.revoked);
   expect(rig.log.tail - tail).toBe(passed);
 });
+
+// Else a primary whose disk is full, or late with the next segment, would read no frames, not even votes, as long as it lends.
+test.each([1, 79, 80, 3392, 3616, 4095])(
+  'what is not lent has room for a decree, where there is no other segment: of 5 blocks and %i bytes',
+  (more) => {
+    for (const blockBytes of [64, 512, 4096]) {
+      const decreeBytesMax = 5 * 4096 + more;
+      const rig = new LogRig({ blockBytes, segmentBytes: 256 * 1024 });
+      rig.log.roll();
+      rig.log.flush();
+      const grants = new Grants(new Bridge(), rig.log, decreeBytesMax);
+      grants.lend();
+      expect(grants.isOpen).toBe(true);
+      expect(rig.log.hasStandby).toBe(false);
+      // As FrameIntake asks.
+      expect(rig.log.hasRoom(decreeBytesMax, 3)).toBe(true);
+      expect(rig.log.room).toBeGreaterThanOrEqual(decreeBytesMax + 2 * RECORD_BYTES);
+    }
+  },
+);

@@ -241,4 +241,18 @@ describe.each([64, 512, 4096])('with blocks of %i bytes', (blockBytes) => {
     expect(isEnded()).toBe(true);
     expect(() => reopenWithoutSector(log.rig, end)).toThrow(/record/);
   });
+
+  it('at the very end of a segment it begins the next one', () => {
+    const log = new KeptLog(new LogRig({ blockBytes }));
+    log.idleUntil(1000);
+    log.rig.log.prepareStandby();
+    log.promise(BALLOT);
+    const { segment, segmentBytes } = log.rig.log;
+    // Nor does a header fit behind what was given up of a grant.
+    log.rig.log.skipTo(segmentBytes - (blockBytes === 64 ? 64 : 0));
+    log.rig.log.flush();
+    log.rig.settle();
+    expect(log.idleUntil(1200)).toBe(1);
+    expect(log.rig.log.segment).toBe(segment + 1);
+  });
 });

@@ -53,6 +53,7 @@ describe('blocks of uring', () => {
     ['what the file system wants, where sectors are no larger', 512, 512, 512],
     ['whole sectors of a disk that takes parts of them', 512, 4096, 4096],
     ['a page where sectors are not known', 512, null, 4096],
+    ['a page where sectors are no power of two', 512, 3584, 4096],
     ['a page where sectors are larger than any block', 512, 65_536, 4096],
     ['what the file system wants, where that is more', 2048, 512, 2048],
   ])('are %s', (_, wanted, sector, blocks) => {

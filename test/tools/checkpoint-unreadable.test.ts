@@ -43,14 +43,26 @@ function losesSectors(file: string): void {
   syncBuiltinESMExports();
 }
 
-it('the newest checkpoint is called damaged where the disk does not give it, and the one before it is the latest', async () => {
+it('the newest checkpoint is called unread where the disk does not give it, and the one before it is the latest', async () => {
   const { dir, digest, slots, newest } = await twoCheckpoints();
   losesSectors(newest);
   const verified = await command('checkpoint', 'verify', '--dir', dir);
   expect(verified.code).toBe(1);
-  expect(verified.lines).toEqual([expect.stringMatching(/^damaged .*EIO/), expect.stringMatching(/^sound/)]);
+  expect(verified.lines).toEqual([expect.stringMatching(/^unread .*EIO/), expect.stringMatching(/^sound/)]);
   expect((await command('checkpoint', 'latest', '--dir', dir, '--json')).json().slot).toBe(slots[0]);
   expect(await replay(new Counter(), { dataDir: dir })).toMatchObject({ from: slots[0], digest });
+});
+
+it('a recovery does not go on without a checkpoint that the disk may give again', async () => {
+  const { dir, newest } = await twoCheckpoints();
+  losesSectors(newest);
+  const refused = await command('recover', '--dir', dir, '--accept-data-loss');
+  expect(refused.code).toBe(1);
+  expect(refused.errors[0]).toMatch(/cannot be read .*move it away.*ERR_SYNOD_STORAGE_FAILED/);
+  expect(fs.existsSync(path.join(dir, 'recoveries.jsonl'))).toBe(false);
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+  fs.renameSync(newest, path.join(dir, 'away'));
   expect((await command('recover', '--dir', dir, '--json')).json()).toMatchObject({ replica: 'a', holes: 0 });
 });
 

@@ -60,7 +60,9 @@ export function probeDirectIo(directory: string): DirectIo {
  * acknowledged records that lie in it with the one that is written. So each sector is written once. `sector`: null where it is not known.
  */
 export function blockBytesFor(wanted: number, sector: number | null): number {
-  return Math.max(wanted, Math.min(sector ?? PAGE_BYTES, PAGE_BYTES));
+  // A disk may tell of a unit that is no power of two.
+  const isPower = sector !== null && (sector & (sector - 1)) === 0;
+  return Math.max(wanted, isPower ? Math.min(sector, PAGE_BYTES) : PAGE_BYTES);
 }
 
 function nearestExisting(directory: string): string {

@@ -450,4 +450,17 @@ export const checkpoints: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/application/checkpoint-damage.test.ts' }],
   },
+  {
+    name: 'gap-behind-an-older-checkpoint-called-damage',
+    fault: 'storage',
+    mimics: 'a read error that passes ends in the advice to delete the data',
+    edits: [
+      {
+        file: 'application/checkpoints.ts',
+        find: 'return isGap && this.#unread !== null ? this.#unread : error;',
+        put: 'return error;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/checkpoint-unread.test.ts' }],
+  },
 ];

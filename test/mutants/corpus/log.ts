@@ -366,4 +366,38 @@ export const log: readonly Mutant[] = [
     edits: [{ file: 'protocol/decree.ts', find: ' + (configuration.cookie?.length ?? 0)', put: '' }],
     killedBy: [{ check: 'unit', file: 'test/engine/late-segment.test.ts' }],
   },
+  {
+    name: 'mark-behind-the-end-of-its-segment',
+    fault: 'log',
+    mimics: 'padding is computed past the end of the file, and a clean stop becomes a crash',
+    edits: [{ file: 'engine/log-writer.ts', find: ' && sector <= this.segmentBytes', put: '' }],
+    killedBy: [{ check: 'unit', file: 'test/engine/log-keeper.test.ts' }],
+  },
+  {
+    name: 'pad-taken-for-a-mark',
+    fault: 'log',
+    mimics: 'what fills up a page counts as the word that the page is durable',
+    edits: [
+      {
+        file: 'engine/log-writer.ts',
+        find: 'if (kind !== RecordKind.pad) this.#claimed = this.#durable;',
+        put: 'this.#claimed = this.#durable;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/log-keeper.test.ts' }],
+  },
+  {
+    name: 'lent-down-to-what-frames-need',
+    fault: 'back-pressure',
+    mimics:
+      'memory for clients is given out down to the last page, and the messages of other servers find none',
+    edits: [
+      {
+        file: 'engine/grants.ts',
+        find: 'const RESERVE_BYTES = 6 * 4096;',
+        put: 'const RESERVE_BYTES = 4 * 4096;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/grants.test.ts' }],
+  },
 ];

@@ -266,7 +266,13 @@ export const storage: readonly Mutant[] = [
     fault: 'storage',
     mimics:
       'a 512e disk: a power cut in the middle of a read-modify-write takes the neighbours of what is written',
-    edits: [{ file: 'storage/uring/direct-io.ts', find: 'sector ?? PAGE_BYTES', put: 'wanted' }],
+    edits: [
+      {
+        file: 'storage/uring/direct-io.ts',
+        find: 'isPower ? Math.min(sector, PAGE_BYTES) : PAGE_BYTES',
+        put: 'wanted',
+      },
+    ],
     killedBy: [{ check: 'unit', file: 'test/storage/sector-size.test.ts' }],
   },
 ];

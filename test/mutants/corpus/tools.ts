@@ -175,4 +175,17 @@ export const tools: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/tools/checkpoint-unreadable.test.ts' }],
   },
+  {
+    name: 'recovery-without-a-checkpoint-that-may-be-read-later',
+    fault: 'tools',
+    mimics: 'what could not be read during a repair is read again after it, and undoes the repair',
+    edits: [
+      {
+        file: 'tools/recover.ts',
+        find: "if (verdict === 'unread')",
+        put: "if (verdict === ('none' as string))",
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/tools/checkpoint-unreadable.test.ts' }],
+  },
 ];
