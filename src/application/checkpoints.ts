@@ -207,6 +207,8 @@ export class ApplicationCheckpoints {
   onFirstConfiguration(bytes: Uint8Array): void {
     this.#firstConfiguration ??= bytes;
     this.#configuration ??= bytes;
+    // Without it nothing could begin, and there may be no decree for long.
+    if (this.#waiting.length > 0) this.#options.resume();
   }
 
   onConfiguration(bytes: Uint8Array): void {

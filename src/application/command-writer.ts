@@ -269,7 +269,11 @@ export class CommandWriter {
       (chunk) => chunk !== this.#chunk && chunk.last <= released && chunk.memory.bytes.length >= bytes,
     );
     if (used !== undefined) return used;
-    const buffer = new SharedArrayBuffer(Math.max(this.#options.chunkBytes, bytes));
+    // Of few sizes: of commands that grow little by little each would find the chunks before it too small, and those stay for good.
+    const { chunkBytes } = this.#options;
+    const buffer = new SharedArrayBuffer(
+      chunkBytes * 2 ** Math.ceil(Math.log2(Math.max(1, bytes / chunkBytes))),
+    );
     const chunk: Chunk = { id: this.#chunkCount, memory: memoryOf(new Uint8Array(buffer)), last: 0 };
     this.#chunkCount += 1;
     this.#chunks.push(chunk);

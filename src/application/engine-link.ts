@@ -12,6 +12,7 @@ import { type EngineEvent, type EngineStatus, isOfMemory } from '../engine/engin
 import type { BootstrapOrder } from '../engine/first-configuration.js';
 import type { MemberHealth } from '../engine/health.js';
 import { type EngineHost, type HostOptions, openEngine } from '../engine/host.js';
+import { Mailbox } from '../engine/mailbox.js';
 import {
   errorFromData,
   errorToData,
@@ -21,7 +22,13 @@ import {
 } from '../engine/messages.js';
 import { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import { createEventIfAny, loadAddon, type NativeEvent, type NativeEventSender } from '../native/addon.js';
+import {
+  createEventIfAny,
+  loadAddon,
+  type NativeAddon,
+  type NativeEvent,
+  type NativeEventSender,
+} from '../native/addon.js';
 import type { MemberChange, VersionRaise } from '../protocol/reconfiguration.js';
 import type { TlsMaterial } from '../transport/tls.js';
 
@@ -125,8 +132,7 @@ class WorkerLink implements EngineLink {
     new Map();
   #settleOpen: { resolve: (link: EngineLink) => void; reject: (error: SynodError) => void };
   readonly #exited: Promise<void>;
-  /** Heard in the middle of a call, and told in a later turn. */
-  readonly #deferred: FromWorker[] = [];
+  readonly #mailbox: Mailbox<FromWorker>;
   #gone = false;
 
   constructor(options: HostOptions, bridge: Bridge, logger: Logger, handler: EngineLinkHandler) {
@@ -137,6 +143,12 @@ class WorkerLink implements EngineLink {
     this.#event = createEventIfAny(addon, () => handler.onWake());
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
+    this.#mailbox = new Mailbox({
+      receive: () => receiveMessageOnPort(port1),
+      isOfMemory: (message) => message.kind === 'event' && isOfMemory(message.event),
+      take: (message) => this.#onMessage(message),
+      later: (call) => void setImmediate(call),
+    });
     const settings: WorkerSettings = { options, bridge: bridge.buffer, wakeFd: this.#event?.fd ?? -1 };
     this.#worker = new Worker(workerFile(), {
       workerData: { settings, port: port2 },
@@ -149,21 +161,18 @@ class WorkerLink implements EngineLink {
     });
     this.#exited = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
-        this.#tellDeferred();
+        this.#mailbox.takeAll();
         this.#onGone(new SynodError('ERR_SYNOD_FENCED', `the engine's thread ended with code ${code}`));
         resolve();
       });
     });
     this.#worker.once('error', (error) => {
-      this.#tellDeferred();
+      this.#mailbox.takeAll();
       this.#onGone(
         new SynodError('ERR_SYNOD_FENCED', `the engine's thread failed: ${String(error)}`, { cause: error }),
       );
     });
-    port1.on('message', (message: FromWorker) => {
-      this.#deferred.push(message);
-      this.#tellDeferred();
-    });
+    port1.on('message', (message: FromWorker) => this.#mailbox.onMessage(message));
   }
 
   wakeEngine(): void {
@@ -176,27 +185,7 @@ class WorkerLink implements EngineLink {
   }
 
   hear(): void {
-    for (
-      let next = receiveMessageOnPort(this.#port);
-      next !== undefined;
-      next = receiveMessageOnPort(this.#port)
-    ) {
-      const message = next.message as FromWorker;
-      if (message.kind === 'event' && isOfMemory(message.event)) this.#handler.onEvent(message.event);
-      else this.#defer(message);
-    }
-  }
-
-  /** The caller is in the middle of writing a command or executing a decree: a listener that wrote another one there would break it. */
-  #defer(message: FromWorker): void {
-    this.#deferred.push(message);
-    if (this.#deferred.length === 1) setImmediate(() => this.#tellDeferred());
-  }
-
-  /** Before anything that came later. What is told may have more deferred, which comes behind all that there is. */
-  #tellDeferred(): void {
-    for (let next = this.#deferred.shift(); next !== undefined; next = this.#deferred.shift())
-      this.#onMessage(next);
+    this.#mailbox.hear();
   }
 
   status(): Promise<EngineStatus> {
@@ -256,6 +245,16 @@ class WorkerLink implements EngineLink {
     await this.#exited;
   }
 
+  /** Null where no descriptor is left, say: the engine is woken by messages then. Thrown here, it would end the process. */
+  #openSender(addon: NativeAddon, wakeFd: number): NativeEventSender | null {
+    try {
+      return addon.openEventSender(wakeFd);
+    } catch (error) {
+      this.#logger.warn({ error }, 'no event to wake the engine by');
+      return null;
+    }
+  }
+
   #post(message: ToWorker): void {
     if (!this.#gone) this.#port.postMessage(message);
   }
@@ -265,7 +264,7 @@ class WorkerLink implements EngineLink {
       case 'opened': {
         this.blockBytes = message.blockBytes;
         const { addon } = loadAddon();
-        if (addon !== null && message.wakeFd >= 0) this.#sender = addon.openEventSender(message.wakeFd);
+        if (addon !== null && message.wakeFd >= 0) this.#sender = this.#openSender(addon, message.wakeFd);
         this.#settleOpen.resolve(this);
         break;
       }

@@ -127,6 +127,8 @@ export class Engine {
       this.#takeDurable();
       // Before the start number is durable, it must not be told to anyone: the next opening could have the same.
       if (this.#startWritten) intake.read();
+      // By what was read: a disk that was set back, say. What is under way must not be sent any more.
+      if (this.#fenced !== null) return;
       reads.take((input) => core.step(input, now()));
       leadership.turn(now());
       effects.carryOut(core.takeEffects(log.room));
@@ -140,6 +142,7 @@ export class Engine {
         this.#submit(now());
       }
       bridge.promised = core.promised;
+      if (this.#fenced !== null) return;
       // Before the application is told: the peers wait for this, and it waits for them.
       transport.flush();
       if (deliveries.advance(core.chosen)) wake.onDelivered();

@@ -107,7 +107,12 @@ export class Submitter {
       if (this.#submitted < grants.batches.length) {
         if (!grants.reclaim(false)) grants.revoke();
         this.#proposeCopy(this.#ownGroups());
-      } else if (this.forwarded.length > 0 && this.#reclaimTail(now - this.forwarded[0]!.at)) {
+      } else if (
+        this.forwarded.length > 0 &&
+        this.#reclaimTail(now - this.forwarded[0]!.at) &&
+        // A peer with other limits may have sent a greater one than any of this replica's own. Only now: what is lent counts as used.
+        log.hasRoom(GROUP_HEADER_BYTES + this.forwarded[0]!.bytes)
+      ) {
         this.#proposeCopy(this.#forwardedGroups());
       } else if (grants.hasReady) {
         const batch = this.#take(now);

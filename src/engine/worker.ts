@@ -6,6 +6,7 @@ import { createEventIfAny, loadAddon } from '../native/addon.js';
 import { Bridge } from './bridge.js';
 import type { EngineHost } from './host.js';
 import { openEngine } from './host.js';
+import { Mailbox } from './mailbox.js';
 import {
   errorFromData,
   errorToData,
@@ -101,12 +102,12 @@ async function close(): Promise<void> {
   port.close();
 }
 
-/** Messages that wait behind the present call. */
-function hear(): void {
-  for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-    onMessage(next.message as ToWorker);
-  }
-}
+const mailbox = new Mailbox<ToWorker>({
+  receive: () => receiveMessageOnPort(port),
+  isOfMemory: ({ kind }) => kind === 'outbox',
+  take: onMessage,
+  later: (call) => void setImmediate(call),
+});
 
 const event = sender === null ? null : createEventIfAny(addon, () => host?.wake());
 
@@ -124,7 +125,7 @@ async function open(): Promise<void> {
         else post({ kind: 'wake' });
       },
       outbox: (chunk) => {
-        if (!outbox.has(chunk)) hear();
+        if (!outbox.has(chunk)) mailbox.hear();
         return outbox.get(chunk)!;
       },
     });
@@ -139,5 +140,5 @@ async function open(): Promise<void> {
   if (isClosing) await close();
 }
 
-port.on('message', onMessage);
+port.on('message', (message: ToWorker) => mailbox.onMessage(message));
 void open();

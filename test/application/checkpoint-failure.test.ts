@@ -52,7 +52,12 @@ function execute(bytes: number): void {
 beforeEach(() => {
   [now, slot, loop, asked, made, fault, wants] = [0, 1, [], 0, [], 'none', true];
   executor = { bytesExecuted: 0, isPaused: false, slotAtWork: 0, sessions: [] };
-  checkpoints = new ApplicationCheckpoints({
+  checkpoints = make();
+  checkpoints.onFirstConfiguration(Buffer.from('{}'));
+});
+
+function make(): ApplicationCheckpoints {
+  return new ApplicationCheckpoints({
     store: {
       create: (_slot: number, _writer: string, callback: (error: null, file: CheckpointFile) => void) =>
         void loop.push(() => callback(null, file)),
@@ -85,7 +90,20 @@ beforeEach(() => {
       throw error;
     },
   });
+}
+
+it('one that was asked for before the first configuration was told begins when it is', () => {
+  checkpoints = make();
+  let done = 0;
+  checkpoints.request(slot, () => {
+    done += 1;
+  });
+  checkpoints.afterDecrees(slot);
+  work();
+  expect([asked, done]).toEqual([0, 0]);
   checkpoints.onFirstConfiguration(Buffer.from('{}'));
+  work();
+  expect([asked, done]).toEqual([1, 1]);
 });
 
 describe.each(['disk', 'machine'] as const)('where the %s fails, a checkpoint', (which) => {

@@ -87,6 +87,22 @@ describe('Submitter, on the primary', () => {
     expect(sides.executed).toEqual([command(50), command(50, 2)]);
   });
 
+  it('asks for the room that the commands of a peer need, which may have other limits', () => {
+    const { log } = sides.rig;
+    expect(sides.grants.reclaim(true)).toBe(true);
+    log.roll();
+    expect(log.hasStandby).toBe(false);
+    for (const first of [1, 2]) sides.addForwarded({ first }, command(30_000));
+    // The next segment is not there yet.
+    sides.submitter.propose(sides.now);
+    expect(origins()).toEqual([PEER]);
+    expect(sides.submitter.hasWork, 'the segment wakes the engine').toBe(false);
+    log.prepareStandby();
+    sides.rig.settle();
+    sides.turn();
+    expect(origins()).toEqual([PEER, PEER]);
+  });
+
   it('keeps the memory of a burst that it took back until the application has moved it', () => {
     const segment = sides.rig.log.segment;
     sides.write(command(50, 5));
@@ -268,4 +284,18 @@ describe('Submitter, on a secondary', () => {
     sides.execute();
     expect(sides.executed).toEqual(sides.written);
   });
+});
+
+it('commands that grow little by little do not each keep memory of their own', () => {
+  const sides = new TwoSides({ chunkBytes: 1024 });
+  for (let bytes = 1000; bytes < 7000; bytes += 50) {
+    expect(sides.write(command(bytes))).toBe(true);
+    sides.endBurst();
+    sides.turn();
+    sides.choose(1);
+    sides.execute();
+    sides.turn();
+  }
+  expect(sides.executed).toHaveLength(120);
+  expect(sides.chunks).toBeLessThanOrEqual(8);
 });

@@ -92,6 +92,7 @@ export interface TwoSidesOptions {
   readonly batchBytesTarget?: number;
   readonly batchCommandsMax?: number;
   readonly decreeCommandsMax?: number;
+  readonly chunkBytes?: number;
 }
 
 export class TwoSides {
@@ -139,7 +140,7 @@ export class TwoSides {
       blockBytes,
       batchBytesTarget: options.batchBytesTarget ?? 2048,
       batchCommandsMax: options.batchCommandsMax ?? 50,
-      chunkBytes: 1024 * 1024,
+      chunkBytes: options.chunkBytes ?? 1024 * 1024,
       memory: (segment) => memoryOf(rig.log.resident.get(segment)!.bytes),
       onChunk: (chunk, buffer) => void this.#outbox.set(chunk, new Uint8Array(buffer)),
       wakeEngine: () => {
@@ -186,6 +187,11 @@ export class TwoSides {
     this.written.push(command);
     if (sequence !== this.written.length) throw new Error(`sequence ${sequence} of ${this.written.length}`);
     return true;
+  }
+
+  /** Memory that the application has sent the engine. */
+  get chunks(): number {
+    return this.#outbox.size;
   }
 
   get inBurst(): boolean {

@@ -36,3 +36,14 @@ test('a replica whose engine has a thread of its own opens and replicates withou
   const replies = await Promise.all(['x', 'y'].map((text) => alone!.replica.replicate(bytesOf(text))));
   expect(replies).toEqual(['1:x', '2:y']);
 });
+
+test('so does one that finds no descriptor left to wake its engine by', async () => {
+  const { addon } = loadAddon();
+  if (addon !== null) {
+    vi.spyOn(addon, 'openEventSender').mockImplementation(() => {
+      throw Object.assign(new Error('EMFILE: fcntl'), { code: 'EMFILE' });
+    });
+  }
+  const [alone] = await openCluster(1, { engine: 'worker' });
+  expect(await alone!.replica.replicate(bytesOf('x'))).toBe('1:x');
+});

@@ -463,4 +463,17 @@ export const checkpoints: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/application/checkpoint-unread.test.ts' }],
   },
+  {
+    name: 'request-for-a-checkpoint-forgotten-at-the-start',
+    fault: 'execution',
+    mimics: 'a snapshot that was asked for too early waits for the next write',
+    edits: [
+      {
+        file: 'application/checkpoints.ts',
+        find: 'if (this.#waiting.length > 0) this.#options.resume();',
+        put: '',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/checkpoint-failure.test.ts' }],
+  },
 ];

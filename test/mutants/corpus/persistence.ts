@@ -236,4 +236,17 @@ export const persistence: readonly Mutant[] = [
       { check: 'unit', file: 'test/protocol/membership.test.ts' },
     ],
   },
+  {
+    name: 'fenced-engine-sends-what-was-under-way',
+    fault: 'persistence',
+    mimics: 'a server that found out that it lost data answers once more',
+    edits: [
+      {
+        file: 'engine/engine.ts',
+        find: '      if (this.#fenced !== null) return;\n      // Before the application',
+        put: '      // Before the application',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/fenced-in-a-turn.test.ts' }],
+  },
 ];

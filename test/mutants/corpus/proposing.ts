@@ -365,4 +365,31 @@ export const proposing: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/protocol/proposer.test.ts' }],
   },
+  {
+    name: 'forwarded-commands-without-asking-for-their-room',
+    fault: 'back-pressure',
+    mimics:
+      'what another server with greater limits sends is taken by the bound of this one, and does not fit',
+    edits: [
+      {
+        file: 'engine/submitter.ts',
+        find: 'log.hasRoom(GROUP_HEADER_BYTES + this.forwarded[0]!.bytes)',
+        put: 'log.hasRoom(0)',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/submitter.test.ts' }],
+  },
+  {
+    name: 'memory-for-each-size-of-command',
+    fault: 'memory',
+    mimics: 'a pool of buffers whose sizes never fit the next, a little greater request',
+    edits: [
+      {
+        file: 'application/command-writer.ts',
+        find: 'chunkBytes * 2 ** Math.ceil(Math.log2(Math.max(1, bytes / chunkBytes)))',
+        put: 'Math.max(chunkBytes, bytes)',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/submitter.test.ts' }],
+  },
 ];

@@ -81,4 +81,17 @@ export const waking: readonly Mutant[] = [
     ],
     killedBy: [pace],
   },
+  {
+    name: 'orders-taken-in-the-middle-of-a-turn',
+    fault: 'execution',
+    mimics: 'a message loop that is entered again from within: it closes what the caller goes on with',
+    edits: [
+      {
+        file: 'engine/mailbox.ts',
+        find: 'this.#waiting = this.#waiting.filter((message) => !isOfMemory(message));',
+        put: 'for (const message of this.#waiting.splice(0)) if (!isOfMemory(message)) take(message);',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/mailbox.test.ts' }],
+  },
 ];
