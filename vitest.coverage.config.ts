@@ -6,6 +6,8 @@
 
 import { defineConfig } from 'vitest/config';
 
+const enough = { lines: 98, branches: 98, statements: 98 };
+
 export default defineConfig({
   test: {
     name: 'coverage',
@@ -21,7 +23,7 @@ export default defineConfig({
       reporter: ['text', 'json-summary'],
       reportsDirectory: 'coverage',
       // Not of functions: the text of a broken contract's detail is one, and most are made by nobody.
-      thresholds: { lines: 98, branches: 98, statements: 98 },
+      thresholds: { 'src/protocol/**': enough, 'src/log/**': enough, 'src/wire/**': enough },
     },
   },
 });

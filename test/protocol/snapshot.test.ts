@@ -1,7 +1,7 @@
 /** Snapshots: equal after the same inputs, and another one after any input that changes what the replica will do. */
 
 import { describe, expect, it } from 'vitest';
-import { b, configurationOf, decree, Scene, statusReply } from './harness.js';
+import { b, configurationOf, decree, incarnationOf, Scene, statusReply } from './harness.js';
 import { holding, leasing } from './lease-scenes.js';
 
 const accept = { kind: 'accept', ballot: b(5, 2), slot: 1, chosen: 0, decree: decree('x') } as const;
@@ -101,6 +101,67 @@ const states: readonly (readonly [name: string, make: () => Scene])[] = [
     () => {
       const scene = holding();
       scene.feed({ kind: 'relinquish', request: 1, to: 0 });
+      return scene;
+    },
+  ],
+  [
+    'that has granted a lease, and was told to stand since',
+    () => {
+      const scene = granting();
+      scene.feed({ kind: 'promote', request: 7, evenIfBehind: true });
+      return scene;
+    },
+  ],
+  [
+    'secondary that asked the primary about a read',
+    () => {
+      const scene = new Scene().toSecondaryOf(2);
+      scene.feed({ kind: 'read', read: 1 });
+      return scene;
+    },
+  ],
+  [
+    'primary with two reads, of which a round goes on',
+    () => {
+      const scene = new Scene({ size: 5 }).toPrimary();
+      for (const read of [1, 2]) scene.feed({ kind: 'read', read });
+      return scene;
+    },
+  ],
+  [
+    'primary with reads, whose round two have echoed',
+    () => {
+      const scene = new Scene({ size: 7 }).toPrimary();
+      scene.feed({ kind: 'read', read: 1 });
+      for (const read of [4, 5]) scene.receive(5, { kind: 'read-query', life: 1, read });
+      const { ballot } = scene.replica;
+      for (const member of [3, 2])
+        scene.receive(member, {
+          kind: 'heartbeat-reply',
+          ballot,
+          round: 1,
+          from: 1,
+          through: 0,
+          chosen: 0,
+          standing: 0,
+        });
+      return scene;
+    },
+  ],
+  [
+    'primary whose change of members waits for a newcomer, of two that are linked',
+    () => {
+      const scene = new Scene().toPrimary();
+      for (const [peer, id] of [
+        [65_541, 'e'],
+        [65_540, 'd'],
+      ] as const) {
+        scene.feed({ kind: 'peer-up', peer });
+        scene.receive(peer, { kind: 'join', id, incarnation: incarnationOf(id), chosen: 0, former: 0 }, 1);
+      }
+      const members = ['a', 'b', 'f'].map((id) => ({ id, address: `${id}:1` }));
+      const change = { request: 1, members, cookie: '', force: false, ifNumber: 0 };
+      scene.feed({ kind: 'change', change });
       return scene;
     },
   ],
