@@ -78,8 +78,9 @@ describe.each(['tcp', 'auto'] as const)('over %s, an outsider', (kind) => {
     peer.socket.pause();
     for (let round = 0; round < 100; round += 1) {
       peer.send(fetch(peer, MIB));
-      // A turn, or two.
+      // A turn, or two; and time, or many of them come in one piece and are answered as one.
       await replica.replicate(bytesOf('y'));
+      await new Promise((resolve) => setTimeout(resolve, 2));
     }
     peer.socket.resume();
     // Of 100 MiB: 4 MiB, a fetch, and what the kernel holds.

@@ -102,11 +102,7 @@ export const membership: readonly Mutant[] = [
         put: '',
       },
     ],
-    killedBy: [
-      { check: 'simulation', seeds: 200 },
-      turmoil(50),
-      { check: 'unit', file: 'test/protocol/old-acceptances.test.ts' },
-    ],
+    killedBy: [turmoil(50), { check: 'unit', file: 'test/protocol/old-acceptances.test.ts' }],
   },
   {
     name: 'checkpoint-brings-a-configuration-without-its-ballots',
