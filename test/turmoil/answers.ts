@@ -3,19 +3,13 @@
  * and only now the first answers arrive (docs/protocol.md, rules 3 and 4).
  */
 
-import type { Plot } from './plots.js';
-import type { World } from './world.js';
+import { Plot } from './plot.js';
 
-export class Answers implements Plot {
+export class Answers extends Plot {
   readonly name = 'answers';
-  readonly #world: World;
-
-  constructor(world: World) {
-    this.#world = world;
-  }
 
   begin(): number {
-    const world = this.#world;
+    const world = this.world;
     const { random, members } = world;
     if (members.length < 3) return 0;
     const [asks, second, ...others] = random.shuffled(members);

@@ -4,19 +4,13 @@
  */
 
 import type { Node } from './node.js';
-import type { Plot } from './plots.js';
-import type { World } from './world.js';
+import { Plot } from './plot.js';
 
-export class Borrowed implements Plot {
+export class Borrowed extends Plot {
   readonly name = 'borrowed';
-  readonly #world: World;
-
-  constructor(world: World) {
-    this.#world = world;
-  }
 
   begin(): number {
-    const world = this.#world;
+    const world = this.world;
     const { random, members } = world;
     const first = members.find((node) => node.isPrimary);
     if (first === undefined || members.length < 3) return 0;
@@ -41,7 +35,7 @@ export class Borrowed implements Plot {
   }
 
   #lend(first: Node, late: Node, third: Node): void {
-    const world = this.#world;
+    const world = this.world;
     const { random } = world;
     const stands = (): boolean => third.replica?.role === 'preparing' && first.isPrimary;
     // With three members the first gives up before long where it hears of nobody.
@@ -62,11 +56,11 @@ export class Borrowed implements Plot {
   /** Only `by` is linked to it, and has no decrees to give. */
   #let(late: Node, by: Node): void {
     by.makeCheckpoint(true);
-    this.#world.setCut(late, by, false);
+    this.world.setCut(late, by, false);
   }
 
   #copy(third: Node, late: Node): void {
-    const world = this.#world;
+    const world = this.world;
     const { random } = world;
     this.#let(late, third);
     const { checkpoint } = third.disk;

@@ -3,22 +3,16 @@
  * something, and decides (docs/protocol.md, "Leases").
  */
 
-import type { Plot } from './plots.js';
-import type { World } from './world.js';
+import { Plot } from './plot.js';
 
 /** A little more than a lease by the slowest clock. */
 const LEASE_MS = 330;
 
-export class Expiry implements Plot {
+export class Expiry extends Plot {
   readonly name = 'expiry';
-  readonly #world: World;
-
-  constructor(world: World) {
-    this.#world = world;
-  }
 
   begin(): number {
-    const world = this.#world;
+    const world = this.world;
     const { random, members } = world;
     const first = members.find((node) => node.isPrimary);
     if (first === undefined || members.length < 3) return 0;

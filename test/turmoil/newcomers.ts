@@ -3,19 +3,13 @@
  * switched off, the newcomers decide something, and the one that stayed votes for whoever leads next (docs/protocol.md, rule 7).
  */
 
-import type { Plot } from './plots.js';
-import type { World } from './world.js';
+import { Plot } from './plot.js';
 
-export class Newcomers implements Plot {
+export class Newcomers extends Plot {
   readonly name = 'newcomers';
-  readonly #world: World;
-
-  constructor(world: World) {
-    this.#world = world;
-  }
 
   begin(): number {
-    const world = this.#world;
+    const world = this.world;
     const { random, members } = world;
     const first = members.find((node) => node.isPrimary);
     const outsiders = world.running.filter((node) => !members.includes(node));

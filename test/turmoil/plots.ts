@@ -7,18 +7,12 @@ import { Answers } from './answers.js';
 import { Borrowed } from './borrowed.js';
 import { Expiry } from './expiry.js';
 import { Newcomers } from './newcomers.js';
+import type { Plot } from './plot.js';
 import { Returns } from './returns.js';
 import { Rivals } from './rivals.js';
 import { Successions } from './successions.js';
 import { Unrecorded } from './unrecorded.js';
-import type { Counts, World } from './world.js';
-
-export interface Plot {
-  /** Under this it is counted. */
-  readonly name: keyof Counts;
-  /** Milliseconds until it is over; 0 where it cannot be begun as things are. */
-  begin(): number;
-}
+import type { World } from './world.js';
 
 const CHANCE_TO_BEGIN = 0.08;
 const CHANCE_OF_THE_FAVOURITE = 0.75;

@@ -4,21 +4,15 @@
  */
 
 import type { Node } from './node.js';
-import type { Plot } from './plots.js';
-import type { World } from './world.js';
+import { Plot } from './plot.js';
 
 const STEP_MS = 110;
 
-export class Returns implements Plot {
+export class Returns extends Plot {
   readonly name = 'returns';
-  readonly #world: World;
-
-  constructor(world: World) {
-    this.#world = world;
-  }
 
   begin(): number {
-    const world = this.#world;
+    const world = this.world;
     const { random, members } = world;
     const first = members.find((node) => node.isPrimary);
     if (first === undefined || members.length < (world.mayWipe ? 4 : 3)) return 0;
@@ -47,14 +41,14 @@ export class Returns implements Plot {
 
   /** Or frees them. */
   #stallSome(subject: Node): void {
-    const { random, lines } = this.#world;
+    const { random, lines } = this.world;
     const isStalled = random.chance(0.6);
     for (const line of lines)
       if ((line.from === subject || line.to === subject) && random.chance(0.5)) line.isStalled = isStalled;
   }
 
   #trouble(subject: Node): void {
-    const world = this.#world;
+    const world = this.world;
     const { random } = world;
     const drawn = random.real();
     if (drawn < 0.25) world.restart(subject);

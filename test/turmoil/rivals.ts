@@ -4,22 +4,16 @@
  */
 
 import type { Node } from './node.js';
-import type { Plot } from './plots.js';
-import type { World } from './world.js';
+import { Plot } from './plot.js';
 
 const CHANCE_TO_BE_SHUT_IN = 0.3;
 const SUCCESSIONS = 4;
 
-export class Rivals implements Plot {
+export class Rivals extends Plot {
   readonly name = 'rivals';
-  readonly #world: World;
-
-  constructor(world: World) {
-    this.#world = world;
-  }
 
   begin(): number {
-    const world = this.#world;
+    const world = this.world;
     const { random } = world;
     const [first] = world.primaries;
     if (first === undefined) return 0;
@@ -50,7 +44,7 @@ export class Rivals implements Plot {
   }
 
   #goOn(first: Node, second: Node): void {
-    const world = this.#world;
+    const world = this.world;
     const { random } = world;
     if (second.isPrimary) {
       world.propose(second);
@@ -65,7 +59,7 @@ export class Rivals implements Plot {
   }
 
   #copyInside(first: Node, inside: readonly Node[], outside: readonly Node[]): void {
-    const world = this.#world;
+    const world = this.world;
     const { random } = world;
     for (const { disk } of outside) {
       if (disk.checkpoint === null) continue;

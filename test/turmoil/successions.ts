@@ -4,19 +4,13 @@
  */
 
 import type { Node } from './node.js';
-import type { Plot } from './plots.js';
-import type { World } from './world.js';
+import { Plot } from './plot.js';
 
-export class Successions implements Plot {
+export class Successions extends Plot {
   readonly name = 'successions';
-  readonly #world: World;
-
-  constructor(world: World) {
-    this.#world = world;
-  }
 
   begin(): number {
-    const world = this.#world;
+    const world = this.world;
     const { random, members } = world;
     if (members.length < 3) return 0;
     const rounds = 3 + random.below(4);
@@ -38,7 +32,7 @@ export class Successions implements Plot {
 
   /** Between a quorum, most often, and the rest. */
   #divide(): void {
-    const world = this.#world;
+    const world = this.world;
     const { random, members } = world;
     world.endStalls();
     const chance = random.pick([0.3, 0.5, 0.7]);
@@ -50,13 +44,13 @@ export class Successions implements Plot {
   }
 
   #promoteSomebody(): void {
-    const { random, members } = this.#world;
+    const { random, members } = this.world;
     const fit = members.filter((node) => !node.isPrimary);
-    if (fit.length > 0) this.#world.promote(random.pick(fit));
+    if (fit.length > 0) this.world.promote(random.pick(fit));
   }
 
   #demand(withChanges: boolean): void {
-    const world = this.#world;
+    const world = this.world;
     for (const primary of world.primaries) {
       if (world.random.chance(0.8)) world.propose(primary);
       if (withChanges && world.random.chance(0.4)) this.#change(primary);
@@ -64,7 +58,7 @@ export class Successions implements Plot {
   }
 
   #change(primary: Node): void {
-    const world = this.#world;
+    const world = this.world;
     const { random, nodes } = world;
     const least = world.mayWipe ? 3 : 2;
     const size = Math.min(nodes.length, least + random.below(4));

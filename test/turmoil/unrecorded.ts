@@ -4,19 +4,13 @@
  */
 
 import type { Node } from './node.js';
-import type { Plot } from './plots.js';
-import type { World } from './world.js';
+import { Plot } from './plot.js';
 
-export class Unrecorded implements Plot {
+export class Unrecorded extends Plot {
   readonly name = 'unrecorded';
-  readonly #world: World;
-
-  constructor(world: World) {
-    this.#world = world;
-  }
 
   begin(): number {
-    const world = this.#world;
+    const world = this.world;
     const { random, members } = world;
     const first = members.find((node) => node.isPrimary);
     if (first === undefined || members.length < 3) return 0;
@@ -39,7 +33,7 @@ export class Unrecorded implements Plot {
   }
 
   #succeed(ahead: Node, second: Node, others: readonly Node[]): void {
-    const world = this.#world;
+    const world = this.world;
     const { random } = world;
     const ballotOf = (): number => second.replica?.promised ?? 0;
     const isPreparing = (): boolean => second.replica?.role === 'preparing';
