@@ -68,8 +68,8 @@ export type ErrorCode =
   /** The replica met a fault it must not continue from; `cause` is the fault. Open it again after repair. */
   | 'ERR_SYNOD_FENCED'
   /**
-   * The state machine threw from `apply`, `beforeDecree` or `afterDecree`, or did not restore a checkpoint; `cause` is what it threw. The
-   * replica is fenced, or not opened. Of `read`, `checkpoint` and `copyCheckpoint`: the state machine lacks what the call needs, or made no
+   * The state machine threw from `apply`, `beforeDecree` or `afterDecree`, returned a promise, or did not restore a checkpoint, or cannot;
+   * `cause` is what it threw. The replica is fenced, or not opened. Of `read`, `checkpoint` and `copyCheckpoint`: the state machine lacks what the call needs, or made no
    * checkpoint; the replica goes on.
    */
   | 'ERR_SYNOD_STATE_MACHINE'
@@ -88,7 +88,7 @@ export type ErrorCode =
    * segment, the slot of the checkpoint or a file, `offset` the byte in it, where they are known.
    */
   | 'ERR_SYNOD_LOG_CORRUPT'
-  /** The data directory belongs to another cluster, replica or format version, cannot be used, or is in use. */
+  /** The data directory belongs to another cluster, replica or format version, or has a log where none is kept, cannot be used, or is in use. */
   | 'ERR_SYNOD_DATA_DIRECTORY'
   /** The storage kind asked for by name cannot be had here; the message says what blocks it. */
   | 'ERR_SYNOD_STORAGE_UNAVAILABLE'
@@ -98,7 +98,7 @@ export type ErrorCode =
   | 'ERR_SYNOD_LISTEN'
   /**
    * `Client.connect` reached no server within `timeoutMs`; the message has what the last one said. Of a peer's address that a replica cannot
-   * reach it is in the log alone, with the system error as `cause`, and the address is asked again later.
+   * reach it is in the log alone, at level `debug`, and the address is asked again later.
    */
   | 'ERR_SYNOD_CONNECT'
   /** A client lost the server that it had given the command to, for good, before the result came. Outcome `unknown`. */

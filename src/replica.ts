@@ -43,7 +43,8 @@ import type {
 } from './application/replica-calls.js';
 import type { ReplicaEvents } from './application/replica-events.js';
 import type { ReplicaRole, ReplicaStatus } from './application/replica-status.js';
-import { storedCheckpoints } from './application/stored-checkpoints.js';
+import { checkStateMachine } from './application/state-machine-check.js';
+import { refuseStored, storedCheckpoints } from './application/stored-checkpoints.js';
 import { mappedFiles, startTimer } from './application/surroundings.js';
 import type { CommandBatch } from './command-batch.js';
 import { Bridge } from './engine/bridge.js';
@@ -109,13 +110,13 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     this.#options = options;
     this.#stateMachine = stateMachine;
     this.#bootstraps = new BootstrapCalls(options.replica);
-    const { resolve, logger, leadership, dataDir, alerts: bounds } = options;
+    const { resolve, logger, leadership, dataDir, storage, alerts: bounds } = options;
     this.#alerts =
       dataDir === null
         ? null
         : new DiskAlerts({
             ...{ bounds, startTimer, logger },
-            measure: (callback) => measureDisk(dataDir, callback),
+            measure: (callback) => measureDisk(dataDir, storage.kind, callback),
             onAlert: (alert) => this.#tell('alert', alert),
           });
     this.#copies = new CheckpointCopies({
@@ -171,9 +172,9 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
 
   /**
    * Opens the replica: recovers its log, listens, and joins its peers. Resolves before there is a primary; commands
-   * given earlier wait. Rejects with `ERR_SYNOD_OPTION`, `ERR_SYNOD_ARGUMENT` (no state machine), `ERR_SYNOD_DATA_DIRECTORY`,
+   * given earlier wait. Rejects with `ERR_SYNOD_OPTION`, `ERR_SYNOD_ARGUMENT` (what is given is no state machine), `ERR_SYNOD_DATA_DIRECTORY`,
    * `ERR_SYNOD_LOG_CORRUPT`, `ERR_SYNOD_STORAGE_UNAVAILABLE`, `ERR_SYNOD_TRANSPORT_UNAVAILABLE`, `ERR_SYNOD_NATIVE_UNAVAILABLE`,
-   * `ERR_SYNOD_LISTEN`, `ERR_SYNOD_STORAGE_FULL`, `ERR_SYNOD_STORAGE_FAILED`, `ERR_SYNOD_STATE_MACHINE` (it did not restore a checkpoint) or
+   * `ERR_SYNOD_LISTEN`, `ERR_SYNOD_STORAGE_FULL`, `ERR_SYNOD_STORAGE_FAILED`, `ERR_SYNOD_STATE_MACHINE` (it did not restore a checkpoint, or has no `restore` and there is one) or
    * `ERR_SYNOD_VERSION`.
    *
    * The cluster begins its life when all members have met once; from then on any majority of them suffices.
@@ -184,8 +185,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
   ): Promise<Replica<Result, Query, Answer>> {
     const checked = validateOptions(options);
     const resolved = { ...checked, logger: unthrowing(checked.logger) };
-    if (typeof stateMachine?.apply !== 'function')
-      throw new SynodError('ERR_SYNOD_ARGUMENT', 'stateMachine: expected an object with `apply`');
+    checkStateMachine(stateMachine);
     const replica = new Replica<Result, Query, Answer>(resolved, stateMachine);
     await replica.#open();
     return replica;
@@ -525,7 +525,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       ...options,
       isLocked: this.#unlock !== null,
       keepsCheckpoints: checkpoints !== null,
-      checkpoint: checkpoints === null ? null : await checkpoints.restored(),
+      checkpoint: checkpoints === null ? await refuseStored(this.#options) : await checkpoints.restored(),
     };
     const handler = { onEvent: (event: EngineEvent) => this.#onEvent(event), onWake: () => this.#side.run() };
     const open = engine === 'worker' ? openWorker : openInline;

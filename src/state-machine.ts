@@ -48,7 +48,7 @@ export interface StateMachine<Result = unknown, Query = unknown, Answer = unknow
   /**
    * Executes the commands of one decree, in order, synchronously. Each command is applied exactly once on each
    * replica. If it throws, the replica is fenced (`ERR_SYNOD_STATE_MACHINE`): there is no state that would be
-   * the same everywhere to go on from.
+   * the same everywhere to go on from. Returning a promise (an `async` method) is taken for throwing.
    */
   apply(decree: Decree<Result>): void;
   /**

@@ -171,15 +171,24 @@ export class Executor<Result> {
     }
     ensures(resolved >= bridge.resolved, 'outcomes-in-order');
     if (decree.count > 0) {
-      stateMachine.beforeDecree?.(decree);
-      stateMachine.apply(decree);
-      stateMachine.afterDecree?.(decree);
+      refusePromise('beforeDecree', stateMachine.beforeDecree?.(decree));
+      refusePromise('apply', stateMachine.apply(decree));
+      refusePromise('afterDecree', stateMachine.afterDecree?.(decree));
     }
     bridge.resolved = resolved;
     if (!isLast) return;
     bridge.lastDecree = slot;
     this.#wakesEngine = true;
   }
+}
+
+/** Of a method that is `async`: what it leaves for later would be executed at another moment on each replica. */
+function refusePromise(method: string, returned: unknown): void {
+  const { then } = (returned ?? {}) as Partial<PromiseLike<unknown>>;
+  if (typeof then !== 'function') return;
+  // Were it to reject, with nobody there to hear it, the process would end.
+  then.call(returned, undefined, () => {});
+  throw new TypeError(`${method} returned a promise: a decree is executed when it returns`);
 }
 
 /** It is chosen, and every replica has the same: the bytes came so from whoever proposed it. */

@@ -3,12 +3,12 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import path from 'node:path';
 import { crc32c as portableCrc32c } from '../checksum.js';
 import type { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { loadAddon } from '../native/addon.js';
 import { FileCheckpointStore } from '../storage/checkpoint-store.js';
+import { checkpointDirectory, logDirectory } from '../storage/folders.js';
 import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
 import { openMedium } from '../storage/open-medium.js';
 import { formatAddress } from '../transport/address.js';
@@ -25,15 +25,6 @@ import type { EngineEvent, EngineOptions } from './engine-types.js';
 import { handshakeTimeoutMs } from './links.js';
 import { type RecoveredLog, type RestoredCheckpoint, recoverLog } from './recover.js';
 import { versionsOf } from './versions.js';
-
-/** Where a replica with that data directory keeps its checkpoints. */
-export function checkpointDirectory(dataDir: string): string {
-  return path.join(dataDir, 'checkpoints');
-}
-
-export function logDirectory(dataDir: string): string {
-  return path.join(dataDir, 'log');
-}
 
 /** Plain data: it is sent to the worker. */
 export interface HostOptions extends EngineOptions {
@@ -232,7 +223,7 @@ async function run(
       options.dataDir === null || !options.keepsCheckpoints
         ? null
         : {
-            store: new FileCheckpointStore(checkpointDirectory(options.dataDir)),
+            store: new FileCheckpointStore(checkpointDirectory(options.dataDir, options.storage.kind)),
             notice: options.checkpoint?.notice ?? null,
           },
     crc32c: addon?.crc32c ?? portableCrc32c,

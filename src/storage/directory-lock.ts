@@ -17,7 +17,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { SynodError } from '../errors.js';
 import { loadAddon, type NativeFileLock } from '../native/addon.js';
-import { systemCode } from './storage-error.js';
+import { storageError, systemCode } from './storage-error.js';
 
 const LOCK_NAME = 'LOCK';
 const CLAIM_SUFFIX = '.owner';
@@ -49,7 +49,7 @@ export interface DirectoryLock {
 }
 
 /**
- * Locks `directory`, which exists, or yields `ERR_SYNOD_DATA_DIRECTORY` if somebody has it. The owner's death, by
+ * Locks `directory`, which exists, or yields `ERR_SYNOD_DATA_DIRECTORY` if somebody has it, `ERR_SYNOD_STORAGE_FULL` if there is no space. The owner's death, by
  * kill -9 too, frees it. Without the addon, a directory shared between containers stays locked after
  * the owner's death if its namespace cannot be looked into, and one shared between machines if the owner was on another
  * one; the error says which file to delete.
@@ -65,8 +65,7 @@ export function lockDirectory(
     try {
       outcome = tryLock(directory);
     } catch (error) {
-      const message = `cannot lock the data directory ${directory}: ${(error as Error).message}`;
-      callback(new SynodError('ERR_SYNOD_DATA_DIRECTORY', message, { cause: error, path: directory }));
+      callback(storageError(error, `cannot lock ${directory}`, directory, 'ERR_SYNOD_DATA_DIRECTORY'));
       return;
     }
     if (typeof outcome !== 'string') {
@@ -74,7 +73,7 @@ export function lockDirectory(
       return;
     }
     if (attempts < ATTEMPTS_MAX) return void setTimeout(attempt, ATTEMPT_DELAY_MS * (0.5 + Math.random()));
-    const message = `the data directory ${directory} is in use: ${outcome}`;
+    const message = `the log in ${directory} is in use: ${outcome}`;
     callback(new SynodError('ERR_SYNOD_DATA_DIRECTORY', message, { path: directory }));
   };
   setImmediate(attempt);

@@ -3,7 +3,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseCheckpointName } from './checkpoint-store.js';
-import type { Callback } from './log-medium.js';
+import { checkpointDirectory, logDirectory } from './folders.js';
+import type { Callback, StorageKind } from './log-medium.js';
 import { storageError } from './storage-error.js';
 
 export interface DiskUsage {
@@ -22,11 +23,12 @@ type Done = (error: NodeJS.ErrnoException | null, bytes: number) => void;
 /** Yields `ERR_SYNOD_STORAGE_FAILED` where the disk does not answer. */
 export function measureDisk(
   dataDir: string,
+  kind: 'auto' | StorageKind,
   callback: Callback<DiskUsage>,
   fileSystem: DiskQuestions = fs,
 ): void {
-  const log = path.join(dataDir, 'log');
-  const checkpoints = path.join(dataDir, 'checkpoints');
+  const log = logDirectory(dataDir);
+  const checkpoints = checkpointDirectory(dataDir, kind);
   const fail = (error: NodeJS.ErrnoException): void =>
     callback(storageError(error, 'the size of the data directory cannot be told', dataDir));
   names(fileSystem, log, (logError, files) => {

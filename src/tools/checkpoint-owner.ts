@@ -2,8 +2,8 @@
 
 import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
-import { checkpointDirectory, logDirectory } from '../engine/host.js';
 import { lockDirectory } from '../storage/directory-lock.js';
+import { checkpointDirectory, logDirectory } from '../storage/folders.js';
 import { systemCode } from '../storage/storage-error.js';
 
 /**

@@ -11,6 +11,7 @@ import { loadAddon } from '../native/addon.js';
 import { formatBallot } from '../protocol/ballot.js';
 import type { Configuration } from '../protocol/configuration.js';
 import { parseCheckpointName } from '../storage/checkpoint-store.js';
+import { checkpointDirectory } from '../storage/folders.js';
 import { systemCode } from '../storage/storage-error.js';
 import { decodeConfiguration, withCookie } from '../wire/configuration-codec.js';
 
@@ -46,7 +47,7 @@ export interface CheckpointReport {
 
 /** The files of the data directory's checkpoints, newest first. Throws `ERR_SYNOD_DATA_DIRECTORY` where there are none. */
 export function findCheckpoints(dataDir: string): readonly string[] {
-  const directory = path.join(dataDir, 'checkpoints');
+  const directory = checkpointDirectory(dataDir);
   let names: readonly string[] = [];
   try {
     names = readdirSync(directory);

@@ -15,6 +15,7 @@ import { readSegmentHeader } from '../log/segment.js';
 import { RecordColumns, type SegmentScan, scanSegment } from '../log/segment-scan.js';
 import { loadAddon } from '../native/addon.js';
 import { parseSegmentName } from '../storage/directory.js';
+import { logDirectory } from '../storage/folders.js';
 
 /**
  * A segment is read while a running replica writes to it: what is read last may tell of records that were not there yet
@@ -65,7 +66,7 @@ interface ReadSegment {
 /** Judges the log below the data directory `dataDir`. Throws `ERR_SYNOD_DATA_DIRECTORY` where there is none. */
 export function surveyLog(dataDir: string): LogSurvey {
   for (let attempt = 1; ; attempt += 1) {
-    const survey = surveyOnce(path.join(dataDir, 'log'));
+    const survey = surveyOnce(logDirectory(dataDir));
     if (survey.verdict.kind !== 'corrupt' || attempt === ATTEMPTS_MAX) return survey;
   }
 }

@@ -4,7 +4,6 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import path from 'node:path';
 import { crc32c as portableCrc32c } from '../checksum.js';
 import { beginLog, endLog } from '../engine/log-ending.js';
 import { LogWriter, segmentBytesFor } from '../engine/log-writer.js';
@@ -17,6 +16,7 @@ import { loadAddon } from '../native/addon.js';
 import { type Ballot, noBallot } from '../protocol/ballot.js';
 import { type Configuration, memberById } from '../protocol/configuration.js';
 import { DecreeKind, type DecreeReference, noopDecree } from '../protocol/decree.js';
+import { logDirectory } from '../storage/folders.js';
 import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
 import { openMedium } from '../storage/open-medium.js';
 import { decodeConfiguration, encodeConfiguration } from '../wire/configuration-codec.js';
@@ -57,7 +57,7 @@ export async function openRecovery(dataDir: string): Promise<Recovery> {
   const { cluster, replica } = header;
   const medium = openMedium({
     kind: 'file',
-    directory: path.join(dataDir, 'log'),
+    directory: logDirectory(dataDir),
     segmentBytes: segmentBytesWithRoom(survey),
   });
   const events = { onPersisted: (_ticket: number): void => {}, onFailure: (_error: SynodError): void => {} };

@@ -24,6 +24,7 @@ import { DecreeKind } from '../protocol/decree.js';
 import type { StateMachine } from '../state-machine.js';
 import { type CheckpointFile, FileCheckpointStore } from '../storage/checkpoint-store.js';
 import { segmentName } from '../storage/directory.js';
+import { checkpointDirectory } from '../storage/folders.js';
 import type { Callback } from '../storage/log-medium.js';
 import { encodeConfiguration } from '../wire/configuration-codec.js';
 import { lockOwner } from './checkpoint-owner.js';
@@ -115,7 +116,7 @@ async function replayLog(stateMachine: StateMachine<unknown>, options: ReplayOpt
   let first: Uint8Array | null = null;
   let promised = survey.state.promised;
   if (restored !== null) {
-    const store = new FileCheckpointStore(path.join(dataDir, 'checkpoints'));
+    const store = new FileCheckpointStore(checkpointDirectory(dataDir));
     const reading = new CheckpointReading(store, restored, cluster, crc32c);
     const {
       header,

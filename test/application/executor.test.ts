@@ -10,7 +10,7 @@ import { memoryOf } from '../../src/application/memory-map.js';
 import { Bridge, GROUP_HEADER_BYTES } from '../../src/engine/bridge.js';
 import { writeGroupHeader } from '../../src/engine/group.js';
 import { DecreeKind } from '../../src/protocol/decree.js';
-import type { CommandView } from '../../src/state-machine.js';
+import type { CommandView, StateMachine } from '../../src/state-machine.js';
 import { Recorder } from './support.js';
 
 const SELF = 2;
@@ -296,6 +296,18 @@ describe('the brackets of a decree', () => {
     deliver([own(1, 'a')]);
     expect(() => run('apply')).toThrow('poisoned');
     expect(told).toEqual(['before 1: 1', 'apply 1']);
+  });
+});
+
+describe('a method that leaves a promise', () => {
+  it.each(['beforeDecree', 'apply', 'afterDecree'] as const)('is a fault: %s', async (method) => {
+    (stateMachine as StateMachine<string>)[method] = (() =>
+      Promise.reject(new Error('unheard'))) as unknown as () => void;
+    deliver([own(1, 'a')]);
+    // What the promise comes to is nobody's any more: as an unhandled rejection it would end the process, and fail this test.
+    expect(() => executor.run()).toThrow(`${method} returned a promise`);
+    expect(bridge.applied).toBe(0);
+    await new Promise((resolve) => setImmediate(resolve));
   });
 });
 

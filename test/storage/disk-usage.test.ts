@@ -10,7 +10,12 @@ import { type DiskQuestions, type DiskUsage, measureDisk } from '../../src/stora
 let root = '';
 const measure = (fileSystem?: DiskQuestions): Promise<DiskUsage> =>
   new Promise((resolve, reject) =>
-    measureDisk(root, (error, usage) => (error === null ? resolve(usage!) : reject(error)), fileSystem),
+    measureDisk(
+      root,
+      'auto',
+      (error, usage) => (error === null ? resolve(usage!) : reject(error)),
+      fileSystem,
+    ),
   );
 
 beforeEach(() => {
