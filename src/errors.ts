@@ -98,7 +98,7 @@ export type ErrorCode =
   | 'ERR_SYNOD_LISTEN'
   /**
    * `Client.connect` reached no server within `timeoutMs`; the message has what the last one said. Of a peer's address that a replica cannot
-   * reach it is in the log alone, at level `debug`, and the address is asked again later.
+   * reach it is in the log alone (`no link to peer`, after ten seconds), and the address is asked again later.
    */
   | 'ERR_SYNOD_CONNECT'
   /** A client lost the server that it had given the command to, for good, before the result came. Outcome `unknown`. */

@@ -6,6 +6,7 @@
 import type { Crc32c } from '../checksum.js';
 import type { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import { formatAddress } from '../transport/address.js';
 import type { Address, Connection, DialledConnection, Transport } from '../transport/transport.js';
 import { checkFrame, FrameWriter, joinPayload } from '../wire/codec.js';
 import type { Frame } from '../wire/frame.js';
@@ -63,6 +64,8 @@ const SLOW_READER_MS = 10_000;
 const REVERSE_DIAL_MS = 2000;
 /** What one tick adds to a link's silence at most: where this thread stood still itself, what came meanwhile is read only after the tick. */
 const SILENT_TICK_MS_MAX = 100;
+/** A peer that was not linked for so long is told of, once until it is: a restart is over by then, and a wrong address or a firewall is not. */
+const MISSED_MS = 10_000;
 /** Connections that have not said who they are. */
 const STRANGERS_MAX = 64;
 /** Linked replicas that are no peers: those that were members once, or may become some. */
@@ -114,6 +117,10 @@ interface Dial {
   at: number;
   retryMs: number;
   lastReason: string;
+  /** Since when there is no link. */
+  missedSince: number;
+  /** It was said that there is none. */
+  isMissed: boolean;
 }
 
 export class Links {
@@ -152,7 +159,10 @@ export class Links {
       const at = this.#now + (this.#isForThisToDial(peer) ? 0 : REVERSE_DIAL_MS);
       const token = this.#tokens;
       this.#tokens += 1;
-      this.#dials.set(peer.id, { token, peer, state: 'idle', at, retryMs: RETRY_MS_MIN, lastReason: '' });
+      this.#dials.set(peer.id, {
+        ...{ token, peer, state: 'idle', at, retryMs: RETRY_MS_MIN, lastReason: '' },
+        ...{ missedSince: this.#now, isMissed: false },
+      });
     }
     for (const [id, { reader }] of this.up) reader.setLending(this.#dials.has(id));
   }
@@ -174,13 +184,22 @@ export class Links {
     for (const link of this.up.values()) link.silentMs += passedMs;
     this.#now = now;
     for (const dial of this.#dials.values()) {
-      if (dial.state !== 'idle' || now < dial.at || this.up.has(dial.peer.id)) continue;
+      if (this.up.has(dial.peer.id)) continue;
+      if (!dial.isMissed && now - dial.missedSince >= MISSED_MS) this.#tellMissed(dial);
+      if (dial.state !== 'idle' || now < dial.at) continue;
       dial.state = 'dialling';
       this.#dial(dial);
     }
     for (const link of this.#strangers) {
       if (now - link.since > this.#options.handshakeTimeoutMs) link.connection.close('no handshake in time');
     }
+  }
+
+  #tellMissed(dial: Dial): void {
+    const { id, address } = dial.peer;
+    dial.isMissed = true;
+    const fields = { peer: id, address: formatAddress(address), reason: dial.lastReason };
+    this.#options.logger.warn(fields, 'no link to peer');
   }
 
   #dial(dial: Dial): void {
@@ -255,6 +274,7 @@ export class Links {
     if (id !== undefined && this.up.get(id) === link) {
       this.up.delete(id);
       const dial = this.#dials.get(id);
+      if (dial !== undefined) dial.missedSince = this.#now;
       if (dial?.state === 'idle') this.#wait(dial, RETRY_MS_MIN);
       this.#forget(link.peer!);
       this.#options.logger.info({ peer: id, reason }, 'peer down');
@@ -378,6 +398,8 @@ export class Links {
       const dial = this.#dials.get(hello.id);
       if (dial !== undefined) dial.retryMs = RETRY_MS_MIN;
     }
+    const missed = this.#dials.get(hello.id);
+    if (missed !== undefined) missed.isMissed = false;
     this.up.set(hello.id, link);
     this.#options.logger.info({ peer: hello.id, remote: link.connection.remote }, 'peer up');
     this.#options.onUp(link);

@@ -81,6 +81,34 @@ describe('links', () => {
     expect(a.said(/cut off/)).toBe(false);
   });
 
+  it('that are missing for ten seconds are told of as a warning, once until they are there, and again when they are gone for as long', () => {
+    const b = node('b');
+    const warnings = (): unknown[] =>
+      b.logged.filter(({ level }) => level === 'warn').map(({ event, fields }) => ({ event, ...fields }));
+    const missing = (id: string): unknown => ({
+      event: 'no link to peer',
+      peer: id,
+      address: `h:${portOf(id)}`,
+      reason: expect.stringContaining('nothing listens there'),
+    });
+    pass(9900, [b]);
+    expect(warnings()).toEqual([]);
+    pass(300, [b]);
+    expect(warnings()).toEqual([missing('a'), missing('c')]);
+    pass(60_000, [b]);
+    expect(warnings()).toHaveLength(2);
+
+    const a = node('a');
+    pass(3000, [a, b]);
+    expect(b.up).toEqual(['a']);
+    a.close();
+    pass(9000, [b]);
+    expect(warnings()).toHaveLength(2);
+    pass(2000, [b]);
+    expect(warnings().slice(2)).toEqual([missing('a')]);
+    expect(warnings()).toHaveLength(3);
+  });
+
   it('are dialled again ever less often while nobody is there', () => {
     const b = node('b');
     let dials = 0;
