@@ -296,7 +296,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    */
   replicateBatch(
     commands: readonly Uint8Array[] | CommandBatch,
-    options?: Omit<ReplicateOptions, 'exclusive' | 'last'>,
+    options?: Omit<ReplicateOptions, 'exclusive' | 'last' | 'context'>,
   ): Promise<readonly (Result | undefined)[]> {
     return new Promise((resolve, reject) =>
       this.#side.submitBatch(commands, options, {

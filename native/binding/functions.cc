@@ -1,8 +1,9 @@
 #include "binding/functions.h"
 
+#include <uv.h>
+
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <system_error>
 
@@ -69,45 +70,9 @@ std::string ReadString(const Napi::Value& value, const char* name) {
 }
 
 Napi::Error SystemError(Napi::Env env, int error_number, const char* system_call, const std::string& path) {
-  char buffer[32];
-  const char* code = nullptr;
-  switch (error_number) {
-#define SYNOD_ERROR_NAME(name) \
-  case name:                   \
-    code = #name;              \
-    break
-    SYNOD_ERROR_NAME(EPERM);
-    SYNOD_ERROR_NAME(ENOENT);
-    SYNOD_ERROR_NAME(EIO);
-    SYNOD_ERROR_NAME(EBADF);
-    SYNOD_ERROR_NAME(EAGAIN);
-    SYNOD_ERROR_NAME(ENOMEM);
-    SYNOD_ERROR_NAME(EACCES);
-    SYNOD_ERROR_NAME(EFAULT);
-    SYNOD_ERROR_NAME(EBUSY);
-    SYNOD_ERROR_NAME(EEXIST);
-    SYNOD_ERROR_NAME(ENODEV);
-    SYNOD_ERROR_NAME(ENOTDIR);
-    SYNOD_ERROR_NAME(EISDIR);
-    SYNOD_ERROR_NAME(EINVAL);
-    SYNOD_ERROR_NAME(ENFILE);
-    SYNOD_ERROR_NAME(EMFILE);
-    SYNOD_ERROR_NAME(EFBIG);
-    SYNOD_ERROR_NAME(ENOSPC);
-    SYNOD_ERROR_NAME(EROFS);
-    SYNOD_ERROR_NAME(ENOSYS);
-    SYNOD_ERROR_NAME(EOPNOTSUPP);
-#ifdef EDQUOT
-    SYNOD_ERROR_NAME(EDQUOT);
-#endif
-#undef SYNOD_ERROR_NAME
-    default:
-      break;
-  }
-  if (code == nullptr) {
-    std::snprintf(buffer, sizeof(buffer), "ERRNO_%d", error_number);
-    code = buffer;
-  }
+  // The names that Node.js gives them.
+  char code[32];
+  uv_err_name_r(-error_number, code, sizeof(code));
   std::string message = std::string(code) + ": " + std::generic_category().message(error_number) + ", " + system_call;
   if (!path.empty()) message += " '" + path + "'";
   Napi::Error error = Napi::Error::New(env, message);

@@ -34,7 +34,7 @@ CopyArguments ReadCopyArguments(const Napi::CallbackInfo& info) {
 }
 
 // Raised with each change of what the addon exports, or of what an argument or a result means; src/native/build-check.ts has the same.
-constexpr int kInterfaceVersion = 1;
+constexpr int kInterfaceVersion = 2;
 
 // copy(target, targetStart, source, start, end)
 void Copy(const Napi::CallbackInfo& info) {

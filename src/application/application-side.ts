@@ -22,7 +22,14 @@ import {
 } from './batch.js';
 import { type CallOptions, limitWait, refusalOf, TIMEOUT_MS_MAX } from './call-options.js';
 import { ApplicationCheckpoints, type ApplicationCheckpointsOptions } from './checkpoints.js';
-import { batchFlagsRefusal, type FlagOptions, flagsOf, flagsRefusal } from './command-flags.js';
+import {
+  batchFlagsRefusal,
+  batchOptions,
+  commandOptions,
+  type FlagOptions,
+  flagsOf,
+  flagsRefusal,
+} from './command-flags.js';
 import { CommandWriter } from './command-writer.js';
 import { Executor } from './executor.js';
 import { fencedError } from './fenced-error.js';
@@ -270,7 +277,7 @@ export class ApplicationSide<Result> {
       this.#stateRefusal() ??
       batchRefusal(commands, this.#options.limits, this.#writer!) ??
       batchFlagsRefusal(options) ??
-      refusalOf(options);
+      refusalOf(options, batchOptions);
     if (refusal !== null) {
       caller.reject(refusal);
       return;
@@ -465,7 +472,7 @@ export class ApplicationSide<Result> {
     const outstandingBytes = this.#outstandingBytes + command.length + COMMAND_OVERHEAD_BYTES;
     // One command is always taken, also where the bound is just its size.
     if (outstandingBytes > outstandingBytesMax && this.#outstandingBytes > 0) return this.#overloaded();
-    return refusalOf(options);
+    return refusalOf(options, commandOptions);
   }
 
   #overloaded(outcome: Outcome = 'not-applied'): SynodError {

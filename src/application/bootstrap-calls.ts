@@ -37,7 +37,7 @@ export class BootstrapCalls {
     members: readonly ConfigurationMember[],
     options: BootstrapOptions,
   ): Promise<BootstrapResult> {
-    checkOptions(options);
+    checkOptions(options, ['timeoutMs']);
     const { timeoutMs = TIMEOUT_MS } = options;
     const checked = checkMembers(members);
     if (!checked.some(({ id }) => id === this.#replica))

@@ -11,10 +11,12 @@ export interface CallOptions {
 
 export const TIMEOUT_MS_MAX = 0x7fff_ffff;
 
-/** Why a call with these options is refused before it begins, or null. */
-export function refusalOf(options: CallOptions | undefined): SynodError | null {
+export const waitOptions = ['signal', 'timeoutMs'] as const;
+
+/** Why a call with these options is refused before it begins, or null. It takes those of `keys`, `waitOptions` among them. */
+export function refusalOf(options: CallOptions | undefined, keys: readonly string[]): SynodError | null {
   if (options === undefined) return null;
-  const refusal = optionsRefusal(options);
+  const refusal = optionsRefusal(options, keys);
   if (refusal !== null) return refusal;
   const { timeoutMs, signal } = options;
   if (signal !== undefined && typeof signal?.addEventListener !== 'function')

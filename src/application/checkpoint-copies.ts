@@ -4,7 +4,7 @@ import type { CopyOrder, CopyOutcome, CopyRefusal } from '../engine/checkpoint-d
 import type { EngineEvent } from '../engine/engine-types.js';
 import { SynodError } from '../errors.js';
 import { badArgument } from './bad-argument.js';
-import { limitWait, refusalOf } from './call-options.js';
+import { limitWait, refusalOf, waitOptions } from './call-options.js';
 import type { ApplicationCheckpoints } from './checkpoints.js';
 import type { CopyOptions } from './replica-calls.js';
 
@@ -41,6 +41,8 @@ const reasons: Readonly<Record<CopyRefusal, string>> = {
   behind: 'its checkpoint is of a slot that this replica does not know to be chosen',
   replaced: 'it exchanged its checkpoint for a later one',
 };
+
+const copyOptions: readonly string[] = [...waitOptions, 'from'];
 
 export class CheckpointCopies {
   readonly #options: CheckpointCopiesOptions;
@@ -86,7 +88,7 @@ export class CheckpointCopies {
 
   #refusal(options: CopyOptions): SynodError | null {
     const { replica, checkpoints } = this.#options;
-    const refusal = refusalOf(options);
+    const refusal = refusalOf(options, copyOptions);
     if (refusal !== null) return refusal;
     const { from } = options;
     if (from !== undefined && typeof from !== 'string')

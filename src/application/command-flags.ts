@@ -3,11 +3,17 @@
 import { GroupFlag } from '../engine/group.js';
 import type { SynodError } from '../errors.js';
 import { badArgument } from './bad-argument.js';
+import { waitOptions } from './call-options.js';
 
 export interface FlagOptions {
   readonly exclusive?: boolean | undefined;
   readonly last?: boolean | undefined;
 }
+
+/** Of one command. */
+export const commandOptions: readonly string[] = [...waitOptions, 'exclusive', 'last', 'context'];
+/** Of a batch, the flags with an answer of their own. */
+export const batchOptions: readonly string[] = [...waitOptions, 'exclusive', 'last'];
 
 export function flagsRefusal(options: FlagOptions | undefined): SynodError | null {
   if (options === undefined) return null;

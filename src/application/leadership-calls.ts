@@ -29,7 +29,7 @@ interface Call {
 }
 
 const reasons: Readonly<Record<OrderRefusal, string>> = {
-  'not-primary': 'this replica is not primary',
+  'not-primary': 'this replica is not the primary',
   'not-member': 'this replica is no member',
   unable: 'this replica cannot write to its log, or its disk stalls',
   'not-caught-up': 'this replica has more to learn or to execute first',
@@ -104,8 +104,13 @@ export class LeadershipCalls {
     const call = this.#calls.get(request);
     if (call === undefined) return;
     this.#calls.delete(request);
-    if (refusal === null) call.resolve(this.#primary);
-    else call.reject(new SynodError(codeOf(call.order, refusal), reasons[refusal]));
+    if (refusal === null) {
+      call.resolve(this.#primary);
+      return;
+    }
+    const isElsewhere = refusal === 'not-primary' && this.#primary !== null;
+    const message = isElsewhere ? `the primary is "${this.#primary}"` : reasons[refusal];
+    call.reject(new SynodError(codeOf(call.order, refusal), message));
   }
 
   /** Stopped for good: whoever sends commands to the primary must not be sent here, nor told to follow what this replica believed. */

@@ -9,7 +9,7 @@ import type { PromoteOptions, RelinquishOptions } from './replica-calls.js';
 type Order<Kind extends LeadershipOrder['kind']> = Extract<LeadershipOrder, { kind: Kind }>;
 
 export function promoteOrder(options: PromoteOptions): Omit<Order<'promote'>, 'request'> {
-  checkOptions(options);
+  checkOptions(options, ['evenIfBehind']);
   const { evenIfBehind = false } = options;
   if (typeof evenIfBehind !== 'boolean') throw wrong('evenIfBehind: expected true or false');
   return { kind: 'promote', evenIfBehind };
@@ -20,7 +20,7 @@ export function relinquishOrder(
   options: RelinquishOptions,
   replica: string,
 ): Omit<Order<'relinquish'>, 'request'> {
-  checkOptions(options);
+  checkOptions(options, ['to']);
   const { to } = options;
   if (to !== undefined && typeof to !== 'string') throw wrong('to: expected the id of a member');
   if (to === replica) throw wrong(`to: "${to}" is this replica itself`);

@@ -117,7 +117,7 @@ export class Membership {
 
   /** Throws `ERR_SYNOD_ARGUMENT`. */
   raise(options: RaiseOptions, asked: AskedChange): void {
-    checkOptions(options);
+    checkOptions(options, ['version']);
     const { version } = options;
     if (version !== undefined && !(Number.isSafeInteger(version) && version >= 1))
       throw badArgument(`version: expected a whole number from 1 on, got ${shown(version)}`);
@@ -220,7 +220,7 @@ function checkChange(
   options: ChangeOptions,
   decreeBytesMax: number,
 ): Omit<MemberChange, 'request'> {
-  checkOptions(options);
+  checkOptions(options, ['cookie', 'force', 'ifNumber']);
   const { cookie, force, ifNumber } = options;
   if (cookie !== undefined && !(cookie instanceof Uint8Array))
     throw badArgument(`cookie: expected a Uint8Array, got ${typeof cookie}`);

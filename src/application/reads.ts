@@ -11,7 +11,7 @@ import type { Slot } from '../protocol/decree.js';
 import type { StateMachine } from '../state-machine.js';
 import { formatToken, parseToken, type Token } from '../token.js';
 import { badArgument } from './bad-argument.js';
-import { type CallOptions, limitWait, refusalOf } from './call-options.js';
+import { type CallOptions, limitWait, refusalOf, waitOptions } from './call-options.js';
 
 /** What a read must see; see `Replica.read`. */
 export type Consistency =
@@ -53,6 +53,7 @@ export interface ApplicationReadsOptions {
   readonly runSoon: () => void;
 }
 
+const readOptions: readonly string[] = [...waitOptions, 'consistency'];
 /** Reads that wait, at most. */
 export const READS_WAITING_MAX = 65_536;
 /** Questions to the engine that are not answered; what comes then waits for the next. */
@@ -103,7 +104,7 @@ export class ApplicationReads {
   /** Takes a read. `caller` hears of it exactly once; at once where it is refused. */
   submit(query: unknown, options: ReadCallOptions | undefined, caller: Reader<unknown>): void {
     const { stateMachine } = this.#options;
-    let refusal = refusalOf(options);
+    let refusal = refusalOf(options, readOptions);
     if (stateMachine.read === undefined)
       refusal = new SynodError('ERR_SYNOD_STATE_MACHINE', 'the state machine has no read', NOT_APPLIED);
     else if (this.#live.size >= READS_WAITING_MAX)

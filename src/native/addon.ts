@@ -64,7 +64,7 @@ export interface NativeAddon extends UringAddon {
 
   /**
    * Maps the first `bytes` bytes of a file, which must be that long. `sync` tells whether a flushed cache line is
-   * durable (MAP_SYNC on DAX); with `requireSync`, EOPNOTSUPP where it would not be. Unmapped when collected. `region` names
+   * durable (MAP_SYNC on DAX); with `requireSync`, ENOTSUP where it would not be. Unmapped when collected. `region` names
    * the mapping in all threads of this process.
    */
   mapSegment(

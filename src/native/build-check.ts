@@ -6,7 +6,7 @@
 import * as format from '../log/format.js';
 
 /** Raised with each change of what the addon exports, or of what an argument or a result means; native/binding/log_binding.cc has the same. */
-export const INTERFACE_VERSION = 1;
+export const INTERFACE_VERSION = 2;
 
 const own: Readonly<Record<string, number>> = {
   INTERFACE_VERSION,

@@ -89,7 +89,7 @@ function explain(error: NodeJS.ErrnoException): string {
     case 'EMFILE':
     case 'ENFILE':
       return `${what}: no file descriptors left (see ulimit -n)`;
-    case 'EOPNOTSUPP':
+    case 'ENOTSUP':
     case 'EINVAL':
       return `${what}: the io_uring of Linux ${release()} is too old`;
     default:

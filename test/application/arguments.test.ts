@@ -55,6 +55,35 @@ describe('options that are null, or a number,', () => {
   });
 });
 
+it('an option that a call does not have is refused, by its name, and nothing comes of the call', async () => {
+  const [{ replica }] = (await openCluster(1)) as [Member];
+  const members = [{ id: 'a', address: '127.0.0.1:1' }];
+  const calls: [string, (options: object) => Promise<unknown>, object][] = [
+    [
+      'timeout: no such option, there is signal, timeoutMs',
+      (o) => replica.replicate(bytesOf('a'), o),
+      { timeout: 5 },
+    ],
+    ['context: no such option', (o) => replica.replicateBatch([bytesOf('a')], o), { context: 1 }],
+    ['maxAgeMs: no such option', (o) => replica.read('count', o), { maxAgeMs: 5 }],
+    ['signal: no such option, there is timeoutMs', (o) => replica.bootstrap(members, o), { signal: null }],
+    ['forec: no such option', (o) => replica.changeConfiguration(members, o), { forec: true }],
+    ['force: no such option, there is evenIfBehind', (o) => replica.promote(o), { force: true }],
+    ['id: no such option, there is to', (o) => replica.relinquish(o), { id: 'a' }],
+    ['peer: no such option', (o) => replica.copyCheckpoint(o), { peer: 'b' }],
+    ['number: no such option, there is version', (o) => replica.raiseProtocolVersion(o), { number: 2 }],
+    ['"a\\nb": no such option', (o) => replica.promote(o), { 'a\nb': 1 }],
+  ];
+  for (const [message, call, options] of calls)
+    await expect(call(options), message).rejects.toMatchObject({
+      code: 'ERR_SYNOD_ARGUMENT',
+      outcome: 'not-applied',
+      message: expect.stringContaining(message),
+    });
+  await replica.replicate(bytesOf('b'));
+  expect(replica.configuration?.number).toBe(1);
+});
+
 it.each([Symbol('none'), Object.create(null)])(
   'a timeoutMs that has no text is refused',
   async (timeoutMs) => {

@@ -47,6 +47,11 @@ describe.each(['inline', 'worker'] as const)('three replicas, engine %s', (engin
     await until('one primary', () => new Set(members.map(({ replica }) => replica.primary)).size === 1);
     const primary = members.find(({ replica }) => replica.role === 'primary')!;
     const others = members.filter((member) => member !== primary);
+    const [{ replica: secondary }] = others as [Member];
+    await expect(secondary.relinquish()).rejects.toMatchObject({
+      code: 'ERR_SYNOD_NOT_PRIMARY',
+      message: `the primary is "${secondary.primary}"`,
+    });
     const pending = others.flatMap(({ replica }, at) =>
       Array.from({ length: 50 }, (_, index) => replica.replicate(bytesOf(`${at}-${index}`))),
     );

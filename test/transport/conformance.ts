@@ -95,7 +95,10 @@ export function describeTransport(name: string, makePair: () => Pair): void {
       const third = new Endpoint(makePair().near);
       const other = near.transport.kind === 'memory' ? null : third;
       if (other !== null) {
-        await expect(other.listen(far.address)).rejects.toMatchObject({ code: 'ERR_SYNOD_LISTEN' });
+        await expect(other.listen(far.address)).rejects.toMatchObject({
+          code: 'ERR_SYNOD_LISTEN',
+          cause: { code: 'EADDRINUSE' },
+        });
         await other.close();
       }
     });

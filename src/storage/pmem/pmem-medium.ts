@@ -89,7 +89,7 @@ function probeDax(addon: NativeAddon, directory: string): string | null {
     addon.unmapSegment(mapped.bytes);
     return null;
   } catch (error) {
-    if (systemCode(error) === 'EOPNOTSUPP') return `${directory} is not on a DAX file system (no MAP_SYNC)`;
+    if (systemCode(error) === 'ENOTSUP') return `${directory} is not on a DAX file system (no MAP_SYNC)`;
     return `${directory} cannot be mapped: ${(error as Error).message}`;
   } finally {
     try {

@@ -34,7 +34,7 @@ export function probeDirectIo(directory: string): DirectIo {
     fd = fs.openSync(place, fs.constants.O_RDWR | O_TMPFILE | fs.constants.O_DIRECT, 0o600);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // O_DIRECT is what EINVAL is about; a file system without O_TMPFILE says EOPNOTSUPP or EISDIR.
+    // O_DIRECT is what EINVAL is about; a file system without O_TMPFILE says ENOTSUP or EISDIR.
     if (code === 'EINVAL') return buffered('the file system refuses O_DIRECT');
     return { direct: true, blockBytes: PAGE_BYTES, description: 'O_DIRECT where the file system takes it' };
   }
