@@ -139,7 +139,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
       now: () => performance.now(),
       startTimer,
       onFenced: (fault) => {
-        this.#leadership.fence(fencedError(fault, 'unknown'));
+        this.#leadership.stop(fencedError(fault, 'unknown'));
         this.#bootstraps.rejectAll(fencedError(fault, 'unknown'));
         this.#copies.rejectAll(fencedError(fault));
         // It may come before whoever opens this replica can listen.
@@ -545,7 +545,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     const isIdle = new Promise<void>((resolve) => this.#side.beginClose(resolve));
     await this.#link?.close();
     const closed = new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed', { outcome: 'unknown' });
-    this.#leadership.rejectAll(closed);
+    this.#leadership.stop(closed);
     this.#bootstraps.rejectAll(closed);
     this.#copies.rejectAll(new SynodError('ERR_SYNOD_CLOSED', 'the replica was closed'));
     // Whoever opens the folder next must not meet a writer.

@@ -47,7 +47,7 @@ export class LeadershipCalls {
   #role: Role = 'inactive';
   #primary: string | null = null;
   #ballot = '';
-  #isFenced = false;
+  #isStopped = false;
   /** Executed up to this slot it has recovered; 0 where there is nothing to recover from. */
   #openThrough = 0;
   #applied = 0;
@@ -79,8 +79,8 @@ export class LeadershipCalls {
   }
 
   onRole({ role, primary, ballot, openThrough }: Omit<Extract<EngineEvent, { kind: 'role' }>, 'kind'>): void {
-    // The engine told it before it heard of the fault.
-    if (this.#isFenced) return;
+    // The engine told it before it heard of the end.
+    if (this.#isStopped) return;
     const led = this.#role === 'primary';
     this.#role = role;
     this.#primary = primary;
@@ -113,12 +113,12 @@ export class LeadershipCalls {
     call.reject(new SynodError(codeOf(call.order, refusal), message));
   }
 
-  /** Stopped for good: whoever sends commands to the primary must not be sent here, nor told to follow what this replica believed. */
-  fence(error: SynodError): void {
+  /** Fenced or closed: whoever sends commands to the primary must not be sent here, nor told to follow what this replica believed. */
+  stop(error: SynodError): void {
     this.rejectAll(error);
     if (this.#role !== 'inactive' || this.#primary !== null)
       this.onRole({ role: 'inactive', primary: null, ballot: this.#ballot, openThrough: 0 });
-    this.#isFenced = true;
+    this.#isStopped = true;
   }
 
   /** Nothing will be answered any more. */

@@ -225,6 +225,7 @@ describe.each(['inline', 'worker'] as const)('a replica that is alone, engine %s
     await replica[Symbol.asyncDispose]();
     const codes = new Set(await Promise.all(pending));
     for (const code of codes) expect(['resolved', 'ERR_SYNOD_CLOSED unknown']).toContain(code);
+    expect([replica.role, replica.primary]).toEqual(['inactive', null]);
     expect(await codeOf(replica.status())).toBe('ERR_SYNOD_CLOSED');
     expect(await codeOf(replica.replicate(bytesOf('later')))).toBe('ERR_SYNOD_CLOSED not-applied');
   });
