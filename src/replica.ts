@@ -10,7 +10,7 @@ import {
 } from './application/bootstrap-calls.js';
 import { CheckpointCopies, type CheckpointCopy } from './application/checkpoint-copies.js';
 import { lockDataDirectory } from './application/data-directory.js';
-import { DiskAlerts } from './application/disk-alerts.js';
+import { type DiskAlerts, diskAlertsOf } from './application/disk-alerts.js';
 import { type EngineLink, openInline, openWorker } from './application/engine-link.js';
 import { fencedError } from './application/fenced-error.js';
 import { hostOptions } from './application/host-options.js';
@@ -58,7 +58,6 @@ import type { ReplicaOptions, ResolvedOptions } from './options.js';
 import { validateOptions } from './options.js';
 import type { StateMachine } from './state-machine.js';
 import type { Statistics } from './statistics.js';
-import { measureDisk } from './storage/disk-usage.js';
 import { formatToken, type Token } from './token.js';
 import { loadTls, type TlsOptions } from './transport/tls.js';
 
@@ -110,15 +109,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     this.#options = options;
     this.#stateMachine = stateMachine;
     this.#bootstraps = new BootstrapCalls(options.replica);
-    const { resolve, logger, leadership, dataDir, storage, alerts: bounds } = options;
-    this.#alerts =
-      dataDir === null
-        ? null
-        : new DiskAlerts({
-            ...{ bounds, startTimer, logger },
-            measure: (callback) => measureDisk(dataDir, storage.kind, callback),
-            onAlert: (alert) => this.#tell('alert', alert),
-          });
+    const { resolve, logger, leadership } = options;
+    this.#alerts = diskAlertsOf(options, startTimer, (alert) => this.#tell('alert', alert));
     this.#copies = new CheckpointCopies({
       replica: options.replica,
       checkpoints: () => this.#side.checkpoints,
@@ -189,6 +181,16 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     const replica = new Replica<Result, Query, Answer>(resolved, stateMachine);
     await replica.#open();
     return replica;
+  }
+
+  /** Name of its cluster. */
+  get cluster(): string {
+    return this.#options.cluster;
+  }
+
+  /** Bytes of the longest command that it takes, as `limits` of the options has it. */
+  get commandBytesMax(): number {
+    return this.#options.limits.commandBytesMax;
   }
 
   get role(): ReplicaRole {

@@ -3,7 +3,7 @@
 import type { SynodError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { ResolvedOptions } from '../options.js';
-import type { DiskUsage } from '../storage/disk-usage.js';
+import { type DiskUsage, measureDisk } from '../storage/disk-usage.js';
 import type { Callback } from '../storage/log-medium.js';
 
 /** What is beyond its bound: the newest checkpoint or the log is too large, or the file system has too little space left. */
@@ -25,6 +25,17 @@ export interface DiskAlertsOptions {
   readonly startTimer: (timeoutMs: number, call: () => void) => () => void;
   readonly logger: Logger;
   readonly onAlert: (alert: DiskAlert) => void;
+}
+
+/** Of the data directory in the options; null where there is none. */
+export function diskAlertsOf(
+  { dataDir, storage, alerts: bounds, logger }: ResolvedOptions,
+  startTimer: DiskAlertsOptions['startTimer'],
+  onAlert: DiskAlertsOptions['onAlert'],
+): DiskAlerts | null {
+  if (dataDir === null) return null;
+  const measure = (callback: Callback<DiskUsage>): void => measureDisk(dataDir, storage.kind, callback);
+  return new DiskAlerts({ bounds, logger, startTimer, measure, onAlert });
 }
 
 /** An alert is over when the bound is kept by so large a part of it: a value that trembles at its bound tells nothing new. */

@@ -1,7 +1,7 @@
 /** Commands that a client sends in one frame, and who waits for them. */
 
 import type { CommandBatch } from '../command-batch.js';
-import { SynodError } from '../errors.js';
+import { SynodError, textOf } from '../errors.js';
 import {
   ANSWER_BYTES_MAX,
   type ClientFrame,
@@ -36,8 +36,10 @@ export class ResultBatch {
   end(index: number): number {
     return this.#ends[this.#first + index + 1]!;
   }
-  /** Result `index` as a view. Allocates one object: use `start` and `end` where that counts. */
+  /** Result `index` as a view. Allocates one object: use `start` and `end` where that counts. Throws `ERR_SYNOD_ARGUMENT` where there is none. */
   result(index: number): Uint8Array {
+    if (!(index >= 0 && index < this.count))
+      throw new SynodError('ERR_SYNOD_ARGUMENT', `index: ${textOf(index)}, there are ${this.count} results`);
     return this.bytes.subarray(this.start(index), this.end(index));
   }
 }

@@ -119,6 +119,8 @@ export function checkServiceOptions<Result>(
 function encodeBytes(result: unknown, bytes: Uint8Array, _view: DataView, at: number): number {
   if (!(result instanceof Uint8Array))
     throw new TypeError('a result that is no Uint8Array needs encodeResult');
+  if (result.length > bytes.length - at)
+    throw new RangeError(`a result of ${result.length} bytes, there is room for ${bytes.length - at}`);
   bytes.set(result, at);
   return at + result.length;
 }

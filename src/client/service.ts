@@ -29,7 +29,7 @@ import { Session } from './session.js';
 /** What the service needs of a replica. */
 export type ServedReplica<Result> = Pick<
   Replica<Result>,
-  'replicateBatch' | 'primary' | 'role' | 'on' | 'off'
+  'cluster' | 'commandBytesMax' | 'replicateBatch' | 'primary' | 'role' | 'on' | 'off'
 >;
 
 /** As for the replica: what an outstanding command costs beside its bytes. */
@@ -46,13 +46,23 @@ export interface ClientServiceStatistics {
 
 /**
  * Serves clients of `synod/client`: their commands go through `replica`, in order, and its results back to them. Every replica of
- * a cluster may have one. Resolves once it listens. Rejects with `ERR_SYNOD_OPTION` or `ERR_SYNOD_LISTEN`.
+ * a cluster may have one. Resolves once it listens. Rejects with `ERR_SYNOD_OPTION` (of another cluster than the replica, too),
+ * `ERR_SYNOD_ARGUMENT` (no replica) or `ERR_SYNOD_LISTEN`.
  */
 export async function serveClients<Result>(
   replica: ServedReplica<Result>,
   options: ClientServiceOptions<Result>,
 ): Promise<ClientService<Result>> {
-  const service = new ClientService<Result>(replica, checkServiceOptions(options));
+  const checked = checkServiceOptions(options);
+  if (typeof replica?.replicateBatch !== 'function')
+    throw new SynodError('ERR_SYNOD_ARGUMENT', 'replica: expected a Replica');
+  if (checked.cluster !== replica.cluster)
+    throw new SynodError(
+      'ERR_SYNOD_OPTION',
+      `cluster: "${checked.cluster}", the replica is of "${replica.cluster}"`,
+      { path: 'cluster' },
+    );
+  const service = new ClientService<Result>(replica, checked);
   await service.listen();
   return service;
 }
@@ -210,7 +220,7 @@ export class ClientService<Result> implements AsyncDisposable {
     setImmediate(() => {
       this.#isDismissing = false;
       for (const connection of [...this.#connections])
-        if (!connection.isOver) this.#refuse(connection, reason);
+        if (!connection.isOver) this.#refuse(connection, this.#retired ?? reason);
     });
   }
 
@@ -238,7 +248,8 @@ export class ClientService<Result> implements AsyncDisposable {
     const body = encodeWelcome({
       life: this.#life,
       received: session!.received,
-      commandBytesMax,
+      // Were a longer one sent, the replica would refuse the whole frame, and with it the commands beside it.
+      commandBytesMax: Math.min(commandBytesMax, this.#replica.commandBytesMax),
       frameBytesMax,
       primary: this.#replica.primary,
     });

@@ -37,7 +37,7 @@ describe('a client', () => {
 
   it('encodes results as the service says, and has empty ones for none', async () => {
     const replica = {
-      primary: null,
+      ...{ cluster: 'here', commandBytesMax: 1024, primary: null },
       on() {},
       off() {},
       replicateBatch: async (batch: CommandBatch) =>
@@ -142,7 +142,9 @@ describe('a client', () => {
       code: 'ERR_SYNOD_CONNECT',
       message: expect.stringContaining('its port is closed'),
     });
-    const service = await serve(new FakeReplica().served, { cluster: 'there' });
+    const elsewhere = new FakeReplica();
+    elsewhere.cluster = 'there';
+    const service = await serve(elsewhere.served, { cluster: 'there' });
     await expect(Client.connect({ ...options, servers: [at(service.port)] })).rejects.toMatchObject({
       code: 'ERR_SYNOD_CONNECT',
       message: expect.stringContaining('this is cluster there'),

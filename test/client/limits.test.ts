@@ -38,6 +38,17 @@ describe('a frame of commands', () => {
     expect(events).toEqual([]);
   });
 
+  it('has no command that the replica would refuse, whatever the service takes', async () => {
+    const replica = new FakeReplica();
+    replica.commandBytesMax = 1000;
+    const { port } = await serve(replica.served, { commandBytesMax: 4096 });
+    const client = await openClient({ cluster: 'here', servers: [at(port)] });
+    const lengths = [10, 1001, 1000];
+    const calls = lengths.map((length) => codeOf(client.replicate(new Uint8Array(length))));
+    expect(await Promise.all(calls)).toEqual(['resolved', 'ERR_SYNOD_ARGUMENT not-applied', 'resolved']);
+    expect(replica.executed).toHaveLength(2);
+  });
+
   it('nor than batchBytesMax says', async () => {
     const service = await serve(new FakeReplica().served);
     const options = { cluster: 'here', servers: [at(service.port)], batchBytesMax: 4096 };

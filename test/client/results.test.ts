@@ -45,6 +45,31 @@ function replicaOf(bytesOfResult: (number: number) => number): ServedReplica<Uin
 const isResult = (bytes: Uint8Array, number: number, length: number): boolean =>
   bytes.length === length && bytes[0] === number % 256 && bytes[length - 1] === number % 256;
 
+describe('the results of a batch', () => {
+  it('are those that there are, and no other bytes of the frame', async () => {
+    const { port } = await serve(new FakeReplica().served);
+    const client = await openClient({ cluster: 'here', servers: [at(port)] });
+    const results = await client.replicateBatch([bytesOf('a'), bytesOf('b')]);
+    expect([0, 1].map((index) => textOf(results.result(index)))).toEqual(['1:a', '2:b']);
+    for (const index of [-1, 2, 9, Number.NaN])
+      expect(() => results.result(index)).toThrow(
+        expect.objectContaining({
+          code: 'ERR_SYNOD_ARGUMENT',
+          message: expect.stringContaining('2 results'),
+        }),
+      );
+  });
+});
+
+it.each([
+  ['no replica', null, { cluster: 'here' }, 'ERR_SYNOD_ARGUMENT', undefined],
+  ['nothing of one', {}, { cluster: 'here' }, 'ERR_SYNOD_ARGUMENT', undefined],
+  ['one of another cluster', new FakeReplica(), { cluster: 'there' }, 'ERR_SYNOD_OPTION', 'cluster'],
+])('a service of %s is refused', async (_what, replica, options, code, path) => {
+  const serving = serve(replica as unknown as ServedReplica<Uint8Array>, options);
+  await expect(serving).rejects.toMatchObject({ code, path });
+});
+
 describe('a result that cannot be encoded', () => {
   it('is lost alone: the others of its frame come', async () => {
     const reasons: string[] = [];

@@ -46,6 +46,16 @@ describe('a replica that is fenced', () => {
     });
   });
 
+  it('tells those that are there that it is fenced, and not that it is no member', async () => {
+    const replica = new FakeReplica();
+    const reasons: string[] = [];
+    const service = await serve(replica.served, { onEvent: ({ reason }) => reasons.push(reason) });
+    await openClient({ cluster: 'here', servers: [at(service.port)] });
+    replica.fence();
+    await until('it is sent away', () => reasons.length > 0);
+    expect(reasons[0]).toContain('fenced');
+  });
+
   it.each(['ERR_SYNOD_FENCED', 'ERR_SYNOD_CLOSED'] as const)(
     'is left at an answer %s too, for good',
     async (code) => {

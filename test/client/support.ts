@@ -57,6 +57,8 @@ export async function serve<Result>(
 /** Executes nothing before `go`, then everything in order; replies with position and text. */
 export class FakeReplica extends EventEmitter {
   readonly executed: string[] = [];
+  cluster = 'here';
+  commandBytesMax = 16 * 1024 * 1024;
   primary: string | null = 'a';
   role: ServedReplica<Uint8Array>['role'] = 'secondary';
   isHeld = false;
@@ -117,6 +119,7 @@ export class FakeReplica extends EventEmitter {
     const error = new SynodError('ERR_SYNOD_FENCED', 'a fault', { outcome: 'unknown' });
     this.refusal = new SynodError('ERR_SYNOD_FENCED', 'a fault', { outcome: 'not-applied' });
     for (const { reject } of this.#held.splice(0)) reject(error);
+    this.become('inactive');
     this.emit('fenced', error);
   }
 

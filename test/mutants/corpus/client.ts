@@ -216,4 +216,17 @@ export const clients: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/client/slow-reader.test.ts', name: 'it is cut off' }],
   },
+  {
+    name: 'clients-told-more-than-the-replica-takes',
+    fault: 'back-pressure',
+    mimics: 'a front end with bounds of its own: one call that is too long fails its neighbours',
+    edits: [
+      {
+        file: 'client/service.ts',
+        find: 'Math.min(commandBytesMax, this.#replica.commandBytesMax)',
+        put: 'commandBytesMax',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/client/limits.test.ts' }],
+  },
 ];

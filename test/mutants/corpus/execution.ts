@@ -248,4 +248,18 @@ export const execution: readonly Mutant[] = [
       { check: 'unit', file: 'test/application/reads.test.ts', name: 'engine inline.*promise that throws' },
     ],
   },
+  {
+    name: 'commands-executed-when-they-like',
+    fault: 'execution',
+    mimics:
+      'an asynchronous handler is taken for a synchronous one: what stands behind its first wait is in no order',
+    edits: [
+      {
+        file: 'application/executor.ts',
+        find: "if (typeof then !== 'function') return;",
+        put: 'if (then !== null) return;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/executor.test.ts' }],
+  },
 ];

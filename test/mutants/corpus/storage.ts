@@ -275,4 +275,30 @@ export const storage: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/storage/sector-size.test.ts' }],
   },
+  {
+    name: 'memory-takes-a-folder-that-has-a-log',
+    fault: 'storage',
+    mimics: 'a server in its volatile mode that is started by mistake on the data of one that keeps them',
+    edits: [
+      {
+        file: 'application/data-directory.ts',
+        find: 'names.some((name) => parseSegmentName(name) !== null)',
+        put: 'names.some((name) => parseSegmentName(name) === -1)',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/data-directory.test.ts' }],
+  },
+  {
+    name: 'checkpoints-of-memory-beside-those-that-are-kept',
+    fault: 'storage',
+    mimics: 'a snapshot of another history is restored, and the log behind it is executed',
+    edits: [
+      {
+        file: 'storage/folders.ts',
+        find: "kind === 'memory' ? 'memory-checkpoints' : 'checkpoints'",
+        put: "'checkpoints'",
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/application/data-directory.test.ts' }],
+  },
 ];

@@ -65,7 +65,7 @@ export const tools: readonly Mutant[] = [
     edits: [
       {
         file: 'application/data-directory.ts',
-        find: 'if (unfinished === null) return',
+        find: 'if (refusal === null) return',
         put: 'return',
       },
     ],
