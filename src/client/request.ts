@@ -57,7 +57,10 @@ interface BatchWaiter {
 }
 export type RequestWaiter = SingleWaiter | BatchWaiter;
 
-const BYTES_FIRST = 4096;
+/** Little: of requests with one command each there may be as many under way as commands. */
+const BYTES_FIRST = 256;
+/** Below this, memory grows faster. */
+const SMALL_BYTES_MAX = 4096;
 
 export class Request {
   first = 0;
@@ -192,7 +195,8 @@ export class Request {
     const at = this.#end;
     const end = at + bytes;
     if (end > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(end, 2 * this.#bytes.length));
+      const { length } = this.#bytes;
+      const grown = new Uint8Array(Math.max(end, (length < SMALL_BYTES_MAX ? 4 : 2) * length));
       grown.set(this.#bytes.subarray(0, at));
       this.#bytes = grown;
       this.#view = new DataView(grown.buffer);

@@ -35,11 +35,14 @@ export interface ClientServiceOptions<Result> {
    * Default 1 MiB.
    */
   readonly outputPauseBytes?: number;
-  /** Bytes of results that wait for a slow reader: with more, it is cut off before it is sent another answer. Default 512 MiB. */
+  /**
+   * Bytes of results that wait for a slow reader: with more, it is cut off before it is sent another answer. As much as `outputPauseBytes` and
+   * `keptBytesMax` may wait always. Default 512 MiB.
+   */
   readonly outputBytesMax?: number;
   /** Bytes of results kept for one client until it has acknowledged them. Without them it cannot resume. Default 8 MiB. */
   readonly keptBytesMax?: number;
-  /** Connections, and sessions without one, at once. Default 1000. */
+  /** Sessions at once, with a connection and without one, and about as many connections. Default 1000. */
   readonly sessionsMax?: number;
   /** How long a session waits for its client to come back, in ms. Default 10,000. */
   readonly sessionTimeoutMs?: number;

@@ -35,6 +35,8 @@ export type ServedReplica<Result> = Pick<
 /** As for the replica: what an outstanding command costs beside its bytes. */
 const COMMAND_OVERHEAD_BYTES = 64;
 const INACTIVE = 'its replica is no member of the cluster, or not yet';
+/** Connections of which nobody knows yet whose they are, beside two for each session: a client may come back before its old one is missed. */
+const STRANGERS_MAX = 64;
 
 export interface ClientServiceStatistics {
   readonly connections: number;
@@ -197,7 +199,8 @@ export class ClientService<Result> implements AsyncDisposable {
       onClosed: () => this.#onClosed(connection),
     });
     this.#connections.add(connection);
-    if (this.#connections.size > sessionsMax) this.#refuse(connection, 'too many clients');
+    if (this.#connections.size > 2 * sessionsMax + STRANGERS_MAX)
+      this.#refuse(connection, 'too many clients');
   }
 
   #refuse(connection: ServiceConnection, reason: string): void {
@@ -350,7 +353,9 @@ export class ClientService<Result> implements AsyncDisposable {
   }
 
   #deliver(session: Session): void {
-    const { outputBytesMax, keptBytesMax } = this.options;
+    const { outputPauseBytes, keptBytesMax } = this.options;
+    // So much may come at once, as it was expected, or because its client has come back: whoever reads has had no time to.
+    const outputBytesMax = Math.max(this.options.outputBytesMax, outputPauseBytes, keptBytesMax);
     const connection = this.#attached.get(session);
     if (connection !== undefined) {
       for (const answer of session.takeSendable()) {
@@ -365,7 +370,7 @@ export class ClientService<Result> implements AsyncDisposable {
       connection.update();
     }
     // For a client that does not come back, or behind an answer that is missing.
-    if (session.keptBytes > Math.max(outputBytesMax, keptBytesMax)) this.#cutOff(session);
+    if (session.keptBytes > outputBytesMax) this.#cutOff(session);
   }
 
   /** Its client does not read: what is under way becomes unknown to it. */

@@ -89,6 +89,8 @@ export class Connection {
   /** Of the batches under way, those that go through the log, and those that do not. */
   #writesUnderWay = 0;
   #readsUnderWay = 0;
+  /** Of those that do not, the ones that the state could not answer, and that go through the log after all. */
+  #readsInLog = 0;
   /** Replies of `replyLater` and `replyBehind` that are not made. */
   #laterUnderWay = 0;
   /** The batch that is being gathered only reads. */
@@ -116,7 +118,7 @@ export class Connection {
     this.remoteHost = socket.remoteAddress ?? '';
     this.remote = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
     this.createdMs = host.options.nowMs();
-    // A request is longer than what the codec makes of it, but for the command's header, so what is read fits.
+    // Of bulk strings a request is longer than what the codec makes of it, but for the command's header, so what is read fits.
     const requestBytesMax =
       host.options.commandBytesMax - COMMAND_HEADER_BYTES - TRANSACTION_HEADER_BYTES_MAX;
     this.#parser = new RespParser({ bulkBytesMax: requestBytesMax, requestBytesMax });
@@ -269,7 +271,7 @@ export class Connection {
       }
     }
     if (command.operation === null) return runLocalCommand(this, this.#host, command, parser);
-    const encoder = this.#batchWithRoom(parser.requestBytes);
+    const encoder = this.#batchWithRoom(parser.encodedBytesMax);
     if (!answersFromState(command.operation)) this.#onlyReads = false;
     encoder.operation(command.operation, parser.bytes, parser.starts, parser.ends, 1, parser.argumentCount);
     this.#closeFullBatch();
@@ -291,8 +293,13 @@ export class Connection {
 
   /** An error reply that also spoils the transaction which is being queued. */
   refuse(text: string): void {
-    this.#host.statistics.requestsRefused++;
     this.transaction.spoil();
+    this.refuseAlone(text);
+  }
+
+  /** An error reply to a request without which the transaction is as good. */
+  refuseAlone(text: string): void {
+    this.#host.statistics.requestsRefused++;
     this.reply().error(text);
   }
 
@@ -420,7 +427,7 @@ export class Connection {
     const transaction = this.transaction;
     const room = this.#host.options.commandBytesMax - COMMAND_HEADER_BYTES - TRANSACTION_HEADER_BYTES_MAX;
     if (
-      transaction.operations.length + parser.requestBytes > room ||
+      transaction.operations.length + parser.encodedBytesMax > room ||
       transaction.argumentCount + parser.argumentCount > ARGUMENTS_QUEUED_MAX
     ) {
       return this.refuse('ERR the transaction is too large');
@@ -462,7 +469,8 @@ export class Connection {
     this.#outstandingOperations += operations;
     host.outstandingBytes += bytes;
     // Behind commands that are under way it goes the same way: it must see what they do.
-    const isRead = this.#onlyReads && this.#writesUnderWay === 0 && host.replica.read !== undefined;
+    const isRead =
+      this.#onlyReads && this.#writesUnderWay + this.#readsInLog === 0 && host.replica.read !== undefined;
     if (isRead) this.#readsUnderWay++;
     else this.#writesUnderWay++;
     if (!isRead) host.statistics.batchesReplicated++;
@@ -496,7 +504,14 @@ export class Connection {
     const { replica, replicateOptions } = this.#host;
     const { consistency } = this;
     const { value } = await replica.read!(query, { ...replicateOptions, consistency });
-    return value ?? replica.replicate(query, replicateOptions);
+    // Behind one that goes through the log it goes the same way: it would tell of a time before that.
+    if (value !== null && this.#readsInLog === 0) return value;
+    this.#readsInLog++;
+    try {
+      return await replica.replicate(query, replicateOptions);
+    } finally {
+      this.#readsInLog--;
+    }
   }
 
   #settle(pending: PendingReply, bytes: number, replies: Uint8Array, operations: number): void {

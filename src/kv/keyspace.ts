@@ -14,6 +14,9 @@ import { DeadlineQueue } from './deadline-queue.js';
 
 const CAPACITY_MIN = 64;
 const END_OF_CHAIN = -1;
+/** A value that is appended to is put together when it has grown by such a part of itself, and by so many bytes at least. */
+const JOINED_PARTS_MAX = 16;
+const JOINED_BYTES_MIN = 1024;
 /** Free slots form a list in `#next`, as -3 minus the next free slot; -2 ends it. */
 const END_OF_FREE = -2;
 
@@ -35,7 +38,8 @@ interface Snapshot {
 export class Keyspace {
   readonly #deadlines: DeadlineQueue = new DeadlineQueue();
   /** Chance decides where a key hangs in the table, and nothing else, lest clients can make all keys collide. */
-  readonly #seed: number;
+  readonly #seedLow: number;
+  readonly #seedHigh: number;
 
   #size = 0;
   #keys: string[] = [];
@@ -61,8 +65,10 @@ export class Keyspace {
   /** What a snapshot that is being read needs of entries that were changed since it began. */
   #snapshot: Snapshot | null = null;
 
+  /** `seed`: an integer, the more bits the better. */
   constructor(seed: number) {
-    this.#seed = seed | 0;
+    this.#seedLow = seed | 0;
+    this.#seedHigh = Math.floor(seed / 2 ** 32) | 0;
   }
 
   get size(): number {
@@ -79,23 +85,47 @@ export class Keyspace {
     return this.#slots;
   }
 
-  /** Hash of a key, for `find` and `insert`. */
+  /**
+   * Hash of a key, for `find` and `insert`: HalfSipHash-1-3. With a faster one (Murmur3 for instance) keys can be made that collide whatever
+   * the seed is, and each command on such keys would search through all of them, on every replica.
+   */
   hash(bytes: Uint8Array, start: number, end: number): number {
-    let hash = this.#seed ^ (end - start);
+    let v0 = this.#seedLow;
+    let v1 = this.#seedHigh;
+    let v2 = 0x6c796765 ^ v0;
+    let v3 = 0x74656462 ^ v1;
+    const words = (end - start) >> 2;
     let index = start;
-    for (; index + 4 <= end; index += 4) {
-      let word =
-        (bytes[index] as number) |
-        ((bytes[index + 1] as number) << 8) |
-        ((bytes[index + 2] as number) << 16) |
-        ((bytes[index + 3] as number) << 24);
-      word = Math.imul(word, 0xcc9e2d51);
-      word = (word << 15) | (word >>> 17);
-      hash ^= Math.imul(word, 0x1b873593);
-      hash = Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64;
+    // One round for each word, one for the rest and the length, and three at the end.
+    for (let round = 0; round < words + 4; round++) {
+      let word = 0;
+      if (round < words) {
+        word =
+          (bytes[index] as number) |
+          ((bytes[index + 1] as number) << 8) |
+          ((bytes[index + 2] as number) << 16) |
+          ((bytes[index + 3] as number) << 24);
+        index += 4;
+      } else if (round === words) {
+        word = (end - start) << 24;
+        for (let shift = 0; index < end; index++, shift += 8) word |= (bytes[index] as number) << shift;
+      } else if (round === words + 1) {
+        v2 ^= 0xff;
+      }
+      v3 ^= word;
+      v0 = (v0 + v1) | 0;
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+      v0 = (v0 << 16) | (v0 >>> 16);
+      v2 = (v2 + v3) | 0;
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+      v0 = (v0 + v3) | 0;
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+      v2 = (v2 + v1) | 0;
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+      v2 = (v2 << 16) | (v2 >>> 16);
+      v0 ^= word;
     }
-    for (; index < end; index++) hash = Math.imul(hash ^ (bytes[index] as number), 0x01000193);
-    return avalanche(hash);
+    return v1 ^ v3;
   }
 
   /** Slot of the key that bytes [start, end) spell, or -1. */
@@ -165,6 +195,15 @@ export class Keyspace {
     this.#note(slot);
   }
 
+  /** Puts `text` behind the value. */
+  appendValue(slot: number, text: string): void {
+    const before = this.#values[slot] as string;
+    const value = before + text;
+    const step = Math.max(JOINED_BYTES_MIN, 2 ** (31 - Math.clz32(value.length)) / JOINED_PARTS_MAX);
+    if (Math.trunc(before.length / step) < Math.trunc(value.length / step)) joinText(value);
+    this.setValue(slot, value);
+  }
+
   /** In ms; 0 where the key does not expire. */
   deadline(slot: number): number {
     return this.#deadlines.deadline(slot);
@@ -198,16 +237,20 @@ export class Keyspace {
   }
 
   *#readSnapshot(snapshot: Snapshot): Generator<Entry, void, void> {
-    while (snapshot.next < snapshot.end && this.#snapshot === snapshot) {
-      const slot = snapshot.next;
-      const preserved = snapshot.preserved.get(slot);
-      const entry = preserved === undefined ? this.#entry(slot) : preserved;
-      snapshot.preserved.delete(slot);
-      // From here on the slot may change.
-      snapshot.next += 1;
-      if (entry !== null) yield entry;
+    try {
+      while (snapshot.next < snapshot.end && this.#snapshot === snapshot) {
+        const slot = snapshot.next;
+        const preserved = snapshot.preserved.get(slot);
+        const entry = preserved === undefined ? this.#entry(slot) : preserved;
+        snapshot.preserved.delete(slot);
+        // From here on the slot may change.
+        snapshot.next += 1;
+        if (entry !== null) yield entry;
+      }
+    } finally {
+      // Also where it is given up, or whatever is written from here on would be kept beside what was there.
+      if (this.#snapshot === snapshot) this.#snapshot = null;
     }
-    if (this.#snapshot === snapshot) this.#snapshot = null;
   }
 
   #entry(slot: number): Entry | null {
@@ -309,6 +352,16 @@ export class Keyspace {
     for (let slot = 0; slot < this.#slots; slot++) this.#link(slot, this.#hashes[slot] as number);
   }
 }
+
+/**
+ * `+` makes of long texts a node that holds both until somebody reads them: a value of small pieces would take up to 32 bytes for each of
+ * them. To be written somewhere it is put together, for good.
+ */
+function joinText(text: string): void {
+  oneByte.write(text, 0, 1, 'latin1');
+}
+
+const oneByte: Buffer = Buffer.alloc(1);
 
 function equals(key: string, bytes: Uint8Array, start: number, end: number): boolean {
   const length = key.length;

@@ -56,7 +56,7 @@ export function runLocalCommand(
       connection.reply().ok();
       return connection.quit();
     case 'multi':
-      if (connection.transaction.active) return connection.refuse('ERR MULTI calls can not be nested');
+      if (connection.transaction.active) return connection.refuseAlone('ERR MULTI calls can not be nested');
       connection.transaction.begin();
       return connection.reply().ok();
     case 'exec':
@@ -66,7 +66,8 @@ export function runLocalCommand(
       connection.transaction.end();
       return connection.reply().ok();
     case 'watch':
-      if (connection.transaction.active) return connection.refuse('ERR WATCH inside MULTI is not allowed');
+      if (connection.transaction.active)
+        return connection.refuseAlone('ERR WATCH inside MULTI is not allowed');
       return connection.refuse('ERR WATCH is not supported: use MULTI and EXEC without it');
     case 'unwatch':
       return connection.reply().ok();

@@ -52,6 +52,7 @@ export class RespParser {
   argumentCount = 0;
   /** Bytes of the current request with its framing, at most. */
   requestBytes = 0;
+  #isInline = false;
 
   readonly #bulkBytesMax: number;
   readonly #requestBytesMax: number;
@@ -85,6 +86,12 @@ export class RespParser {
   /** Bytes that the parser itself holds on to, beside the chunk it was given. */
   get heldBytes(): number {
     return this.#gather.length + this.starts.byteLength + this.ends.byteLength;
+  }
+
+  /** The arguments of the current request, each behind its length as a varint, have no more bytes. */
+  get encodedBytesMax(): number {
+    // Where an inline request has a blank, a length may have two bytes, or three.
+    return this.#isInline ? this.requestBytes + this.argumentCount : this.requestBytes;
   }
 
   /** True where the chunk was read to its end, so that `push` may be called. */
@@ -136,7 +143,11 @@ export class RespParser {
     if (this.#requestStart < chunk.length) this.#beginGathering(chunk);
     this.#chunk = EMPTY_BUFFER;
     this.#chunkPosition = 0;
-    if (this.#gathered === 0) this.#restart(0);
+    if (this.#gathered === 0) {
+      this.#restart(0);
+      // Nothing may follow for hours.
+      if (this.starts.length > ARGUMENTS_KEPT_MAX) this.#shrinkArguments();
+    }
     return false;
   }
 
@@ -164,6 +175,7 @@ export class RespParser {
   #finish(bytes: Buffer): void {
     this.bytes = bytes;
     this.requestBytes = this.#position - this.#requestStart;
+    this.#isInline = this.#expected < 0;
     this.#requestStart = this.#position;
     this.#lineScanned = this.#position;
     this.#expected = -1;

@@ -49,7 +49,10 @@ export interface SnapshotTarget {
 /** Reads a snapshot from pieces of any size. */
 export class SnapshotReader {
   readonly #target: SnapshotTarget;
-  #held: Buffer = Buffer.alloc(0);
+  /** The beginning of what is read next. Put together once all of it is there: a long value comes in many pieces. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #needed = HEADER_BYTES;
   #begun = false;
 
   constructor(target: SnapshotTarget) {
@@ -58,19 +61,26 @@ export class SnapshotReader {
 
   /** Throws where the bytes are of another version. */
   push(piece: Uint8Array): void {
-    const bytes = this.#held.length === 0 ? Buffer.from(piece) : Buffer.concat([this.#held, piece]);
+    this.#held.push(Buffer.from(piece));
+    this.#heldBytes += piece.length;
+    if (this.#heldBytes < this.#needed) return;
+    const bytes = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held, this.#heldBytes);
     let at = 0;
-    if (!this.#begun && bytes.length >= HEADER_BYTES) {
+    if (!this.#begun) {
       const version = bytes.readUInt32LE(0);
       if (version !== VERSION) throw new Error(`key-value snapshot of version ${version}`);
       this.#target.setClock(bytes.readDoubleLE(8));
       this.#begun = true;
       at = HEADER_BYTES;
     }
-    while (this.#begun && bytes.length - at >= ENTRY_HEADER_BYTES) {
+    for (;;) {
+      const left = bytes.length - at;
+      this.#needed = ENTRY_HEADER_BYTES;
+      if (left < this.#needed) break;
       const keyEnd = at + ENTRY_HEADER_BYTES + bytes.readUInt32LE(at);
       const valueEnd = keyEnd + bytes.readUInt32LE(at + 4);
-      if (valueEnd > bytes.length) break;
+      this.#needed = valueEnd - at;
+      if (left < this.#needed) break;
       this.#target.load({
         key: bytes.toString('latin1', at + ENTRY_HEADER_BYTES, keyEnd),
         value: bytes.toString('latin1', keyEnd, valueEnd),
@@ -78,11 +88,12 @@ export class SnapshotReader {
       });
       at = valueEnd;
     }
-    this.#held = bytes.subarray(at);
+    this.#held = at < bytes.length ? [bytes.subarray(at)] : [];
+    this.#heldBytes = bytes.length - at;
   }
 
   /** Throws where something is missing at the end. */
   end(): void {
-    if (!this.#begun || this.#held.length > 0) throw new Error('key-value snapshot that ends early');
+    if (!this.#begun || this.#heldBytes > 0) throw new Error('key-value snapshot that ends early');
   }
 }

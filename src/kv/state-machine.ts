@@ -114,7 +114,7 @@ export class KeyValueStateMachine implements StateMachine<Reply, Uint8Array, Rep
 }
 
 function makeStore(): Store {
-  return new Store(randomInt(2 ** 32) | 0);
+  return new Store(randomInt(2 ** 48 - 1));
 }
 
 /** The same memory as a `Buffer`, whose methods read text from it without a view for each argument. */

@@ -393,7 +393,7 @@ export class Store implements SnapshotTarget {
     const { starts, ends } = this.#arguments;
     const length = value.length + (ends[at + 1] as number) - (starts[at + 1] as number);
     if (length > VALUE_BYTES_MAX) return reply.error(TOO_LONG);
-    this.#keyspace.setValue(slot, value + this.#text(at + 1));
+    this.#keyspace.appendValue(slot, this.#text(at + 1));
     reply.integer(length);
   }
 
@@ -416,12 +416,12 @@ export class Store implements SnapshotTarget {
     command: string,
     reply: RespWriter,
   ): void {
-    const amount = this.#integer(at + 1);
-    if (amount === undefined) return reply.error(NOT_AN_INTEGER);
     const texts: string[] = [];
     for (let index = 2; index < count; index++) texts.push(this.#text(at + index));
     const condition: ExpireCondition | string = parseExpireCondition(texts);
     if (typeof condition === 'string') return reply.error(condition);
+    const amount = this.#integer(at + 1);
+    if (amount === undefined) return reply.error(NOT_AN_INTEGER);
     const deadline = Number(amount) * unitMs + (relative ? this.#clockMs : 0);
     if (Math.abs(deadline) > DEADLINE_MS_MAX) {
       return reply.error(`ERR invalid expire time in '${command}' command`);
@@ -444,7 +444,8 @@ export class Store implements SnapshotTarget {
     if (slot < 0) return reply.integer(-2);
     const deadline = this.#keyspace.deadline(slot);
     if (deadline === 0) return reply.integer(-1);
-    reply.integer(Math.floor((deadline - this.#clockMs + unitMs / 2) / unitMs));
+    // Half of a millisecond has no room behind the highest integers.
+    reply.integer(Math.floor((deadline - this.#clockMs + Math.trunc(unitMs / 2)) / unitMs));
   }
 
   #replyKeys(pattern: string, reply: RespWriter): void {

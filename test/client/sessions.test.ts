@@ -104,6 +104,33 @@ describe('a service with as many sessions as it may have', () => {
     const fourth = await greet(service, '4');
     expect(fourth.frames[0]!.kind).toBe(ClientFrameKind.welcome);
   });
+
+  it('lets a client come back whose lost connection it has not missed yet', async () => {
+    const replica = new FakeReplica();
+    const service = await serve(replica.served, { sessionsMax: 2 });
+    const first = await greet(service, '1');
+    const second = await greet(service, '2');
+    replica.isHeld = true;
+    first.send(ClientFrameKind.commands, oneCommand, 1, 1);
+    await until('it is there', () => service.statistics.outstandingBytes > 0);
+    // The old connection stands, as far as this side knows.
+    const again = await greet(service, '1', decodeWelcome(first.frames[0]!).life);
+    expect(again.frames[0]!.kind).toBe(ClientFrameKind.welcome);
+    expect(again.frames[0]!.count, 'resumed').toBe(1);
+    await until('the old one is closed', () => first.isClosed);
+    replica.go();
+    await until('its answer', () => again.frames.some(({ kind }) => kind === ClientFrameKind.results));
+    const third = await greet(service, '3');
+    expect(decodeFailure(third.frames[0]!).message).toBe('too many clients');
+    expect(second.isClosed).toBe(false);
+  });
+
+  it('and no more connections without a hello than a few', async () => {
+    const service = await serve(new FakeReplica().served, { sessionsMax: 1 });
+    const silent = Array.from({ length: 100 }, () => new RawClient(service.port));
+    await until('34 are refused', () => silent.filter(({ frames }) => frames.length > 0).length === 34);
+    await until('those are closed', () => service.statistics.connections === 66);
+  });
 });
 
 describe('close', () => {

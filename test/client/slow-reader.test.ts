@@ -7,7 +7,7 @@ import { afterEach, expect, it } from 'vitest';
 import { ClientFrameKind } from '../../src/client/format.js';
 import type { ClientService } from '../../src/client/index.js';
 import { bytesOf, codeOf, until } from '../application/support.js';
-import { at, closeClients, FakeReplica, openClient, RawClient, serve } from './support.js';
+import { at, closeClients, FakeReplica, openClient, RawClient, serve, TcpProxy } from './support.js';
 
 afterEach(closeClients);
 
@@ -126,6 +126,31 @@ it('one that is gone is forgotten with its results, where those are too much', a
   expect(service.statistics.sessions).toBe(1);
   replica.go();
   await until('it is forgotten', () => service.statistics.sessions === 0);
+});
+
+it.each([
+  ['has come back', 4096 * KIBIBYTE, true],
+  ['keeps its connection', 4096 * KIBIBYTE, false],
+  ['keeps its connection, and what it has not acknowledged is not kept', 0, false],
+])('one that reads, and %s, gets all that comes at once', async (_name, keptBytesMax, isCut) => {
+  const replica = new FakeReplica();
+  const service = await serve(replica.served, {
+    encodeResult: (_result, _bytes, _view, start) => start + 64 * KIBIBYTE,
+    ...{ outputBytesMax: 256 * KIBIBYTE, keptBytesMax },
+  });
+  const proxy = await TcpProxy.open(service.port);
+  const client = await openClient({ cluster: 'here', servers: [at(proxy.port)] });
+  replica.isHeld = true;
+  const calls: Promise<string>[] = [];
+  for (let count = 1; count <= 16; count += 1) {
+    calls.push(codeOf(client.replicate(bytesOf('x'))));
+    // In a frame of its own.
+    await until('it is there', () => service.statistics.commands === count);
+  }
+  if (isCut) proxy.cut();
+  await until('its connection is gone', () => !isCut || service.statistics.connections === 0);
+  replica.go();
+  expect(new Set(await Promise.all(calls))).toEqual(new Set(['resolved']));
 });
 
 it('one that reads gets results of any length, one frame after another', async () => {

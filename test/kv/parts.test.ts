@@ -133,7 +133,62 @@ describe('the deadline queue', () => {
   });
 });
 
+/**
+ * So many keys of 8 bytes for each doubling, any two of which a hash of Murmur's kind takes for equal, whatever its seed: what one word of a
+ * pair changes in the state, the other one changes back.
+ */
+function murmurTwins(doublings: number): Buffer[] {
+  const inverse = (odd: number): number => {
+    let value = odd;
+    for (let round = 0; round < 5; round += 1) value = Math.imul(value, 2 - Math.imul(odd, value));
+    return value;
+  };
+  const wordFor = (mixed: number): number => {
+    const turned = Math.imul(mixed, inverse(0x1b873593));
+    return Math.imul((turned >>> 15) | (turned << 17), inverse(0xcc9e2d51));
+  };
+  const pairs = [
+    [wordFor(1), wordFor(2)],
+    [wordFor(1 ^ (1 << 18)), wordFor(2 ^ 0x80000000)],
+  ] as const;
+  return Array.from({ length: 2 ** doublings }, (_, number) => {
+    const key = Buffer.alloc(8 * doublings);
+    for (let bit = 0; bit < doublings; bit += 1) {
+      const pair = pairs[(number >> bit) & 1]!;
+      key.writeInt32LE(pair[0], 8 * bit);
+      key.writeInt32LE(pair[1], 8 * bit + 4);
+    }
+    return key;
+  });
+}
+
 describe('the keyspace', () => {
+  it('has a hash that nobody can make keys collide under, and that the whole of the seed counts for', () => {
+    const keys = murmurTwins(12);
+    const seeds = [0, 1, 2 ** 32, 2 ** 47 + 12_345];
+    const hashes = seeds.map((seed) => {
+      const keyspace = new Keyspace(seed);
+      return keys.map((key) => keyspace.hash(key, 0, key.length));
+    });
+    for (const each of hashes) expect(new Set(each).size).toBeGreaterThan(keys.length - 10);
+    for (let one = 0; one < seeds.length; one += 1)
+      for (let other = 0; other < one; other += 1)
+        expect(hashes[one]!.filter((hash, index) => hash === hashes[other]![index]).length).toBeLessThan(3);
+  });
+
+  it('hashes short keys apart, wherever they lie', () => {
+    const keyspace = new Keyspace(7);
+    const hashes = new Set<number>();
+    const texts = Array.from({ length: 10_000 }, (_, index) => '\0'.repeat(index % 7) + index);
+    for (const text of texts) {
+      const bytes = Buffer.from(text);
+      const hash = keyspace.hash(bytes, 0, bytes.length);
+      hashes.add(hash);
+      expect(keyspace.hash(Buffer.from(`xyz${text}abc`), 3, 3 + bytes.length)).toBe(hash);
+    }
+    expect(hashes.size).toBeGreaterThan(texts.length - 10);
+  });
+
   it('finds keys although all of them hash alike', () => {
     const keyspace = new Keyspace(0);
     const slots = new Map<string, number>();

@@ -129,6 +129,33 @@ describe('what only reads', () => {
     expect([replica.readCount, replica.log.length]).toEqual([3, 3]);
   });
 
+  it('goes through the log behind one that does, asked before or after that is known: no key comes back', async () => {
+    let now = 1_000_000;
+    const { port, replica } = await serve(reading, { nowMs: () => now });
+    const client = await connect(port);
+    client.send(request('SET', 'a', '1', 'PX', '100'));
+    await client.replies(1);
+    replica.hold();
+    replica.holdsReads = true;
+    now += 100;
+    client.send(request('GET', 'a'));
+    await turns();
+    // A clock may be set back.
+    now -= 50;
+    client.send(request('GET', 'a'));
+    await turns();
+    replica.holdsReads = false;
+    for (const answer of replica.reads) answer();
+    await turns();
+    client.send(request('GET', 'a'));
+    await turns();
+    replica.release();
+    expect(await client.replies(3)).toEqual([null, null, null]);
+    client.send(request('GET', 'a'));
+    expect(await client.replies(1)).toEqual([null]);
+    expect([replica.readCount, replica.log.length]).toEqual([3, 4]);
+  });
+
   it('is refused with a reply for each request', async () => {
     const { port, replica } = await serve(reading);
     const client = await connect(port);

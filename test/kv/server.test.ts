@@ -58,6 +58,20 @@ describe('pipelines', () => {
     expect(replica.log.length).toBeGreaterThanOrEqual(50);
   });
 
+  it('never become a command of the log that is longer than it may be, in a transaction neither', async () => {
+    const { port, replica } = await serve(instant, { commandBytesMax: 2048 });
+    const client = await connect(port);
+    // An inline request has a blank where the log may have two bytes of a length.
+    const inline = `DEL${` ${'k'.repeat(128)}`.repeat(7)}\r\n`;
+    for (let length = 1100; length < 1150; length += 1) {
+      client.send(request('SET', 'a', 'x'.repeat(length)) + inline);
+      expect(await client.replies(2)).toEqual([OK, 0]);
+      client.send(request('MULTI') + request('SET', 'a', 'x'.repeat(length)) + inline + request('EXEC'));
+      await client.replies(4);
+    }
+    expect(Math.max(...replica.log.map((command) => command.length))).toBeLessThanOrEqual(2048);
+  });
+
   it('cut into single bytes are answered the same', async () => {
     const { port } = await serve(instant);
     const client = await connect(port);
@@ -352,8 +366,8 @@ describe('MULTI', () => {
       ['SELECT', '7'],
       ['INFO'],
       ['HELLO', '3'],
-      ['MULTI'],
-      ['WATCH', 'a'],
+      ['MULTI', 'a'],
+      ['WATCH'],
       ['PING', 'a', 'b'],
     ]) {
       await client.ask('MULTI');
@@ -372,6 +386,21 @@ describe('MULTI', () => {
     await client.ask('SET', 'a', '1');
     expect(await client.ask('DISCARD')).toEqual(OK);
     expect(await client.ask('GET', 'a')).toBe(null);
+  });
+
+  it('goes on behind a MULTI or WATCH inside it, as Redis does: they are refused, and nothing else', async () => {
+    const { port } = await serve(instant);
+    const client = await connect(port);
+    for (const [nested, text] of [
+      [['MULTI'], 'ERR MULTI calls can not be nested'],
+      [['WATCH', 'a'], 'ERR WATCH inside MULTI is not allowed'],
+    ] as const) {
+      await client.ask('MULTI');
+      await client.ask('SET', 'a', '1');
+      expect(await client.ask(...nested)).toEqual(error(text));
+      expect(await client.ask('GET', 'a')).toEqual({ simple: 'QUEUED' });
+      expect(await client.ask('EXEC')).toEqual([OK, '1']);
+    }
   });
 
   it('goes on after an error at execution, as Redis does', async () => {

@@ -3,11 +3,15 @@
  * store. Method: random commands before and while it is read, against a store that ran only those before.
  */
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Entry, Keyspace } from '../../src/kv/keyspace.js';
 import { encodeSnapshot, SnapshotReader } from '../../src/kv/snapshot.js';
-import { Store } from '../../src/kv/store.js';
+import { Store, VALUE_BYTES_MAX } from '../../src/kv/store.js';
+
+const memoryOf = (): number => process.memoryUsage().heapUsed + process.memoryUsage().external;
 
 type Change =
   | { readonly kind: 'set'; readonly key: string; readonly value: string }
@@ -81,6 +85,29 @@ describe('a snapshot of the keyspace', () => {
     expect([...keyspace.snapshot()].length).toBe(3);
     expect(first.next().done).toBe(true);
   });
+
+  it('that is given up keeps nothing of what changes behind it', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const keyspace = new Keyspace(1);
+    // Of different bytes each, lest they are one text.
+    const write = (round: number): void => {
+      for (let index = 0; index < 300; index += 1) {
+        const value = Buffer.alloc(100_000, `${round}:${index} `).toString('latin1');
+        apply(keyspace, { kind: 'set', key: `${index}`, value });
+      }
+    };
+    write(0);
+    const reading = encodeSnapshot(1, keyspace.snapshot());
+    reading.next();
+    reading.return();
+    collect();
+    const before = memoryOf();
+    write(1);
+    collect();
+    expect(memoryOf() - before).toBeLessThan(10_000_000);
+    expect(keyspace.size).toBe(300);
+  });
 });
 
 describe('as bytes', () => {
@@ -114,6 +141,23 @@ describe('as bytes', () => {
       ),
       { numRuns: 50 },
     );
+  });
+
+  it('is read in linear time, also where a value is much longer than the pieces', () => {
+    const pieceBytes = 64 * 1024;
+    const entry: Entry = { key: 'a', value: 'x'.repeat(VALUE_BYTES_MAX), deadline: 0 };
+    const bytes = Buffer.concat([...encodeSnapshot(1, [entry])]);
+    const lengths: number[] = [];
+    const reader = new SnapshotReader({
+      setClock() {},
+      load: ({ value }) => void lengths.push(value.length),
+    });
+    const began = performance.now();
+    for (let at = 0; at < bytes.length; at += pieceBytes) reader.push(bytes.subarray(at, at + pieceBytes));
+    reader.end();
+    expect(lengths).toEqual([VALUE_BYTES_MAX]);
+    // Some tenths of a second; copied anew with each piece, half a minute.
+    expect(performance.now() - began).toBeLessThan(5000);
   });
 
   it('that ends early, or is of another version, says so', () => {

@@ -178,8 +178,6 @@ export class StoreModel {
   }
 
   #expire(args: readonly string[], unit: bigint, relative: boolean, command: string): ReplyValue {
-    const amount = integer(args[1] as string);
-    if (amount === null) return notInteger;
     const given = new Set<string>();
     for (const option of args.slice(2)) {
       if (!['nx', 'xx', 'gt', 'lt'].includes(option.toLowerCase()))
@@ -192,6 +190,8 @@ export class StoreModel {
     if (given.has('gt') && given.has('lt')) {
       return error('ERR GT and LT options at the same time are not compatible');
     }
+    const amount = integer(args[1] as string);
+    if (amount === null) return notInteger;
     const deadline = amount * unit + (relative ? BigInt(this.clock) : 0n);
     const most = BigInt(Number.MAX_SAFE_INTEGER);
     if (deadline > most || deadline < -most) return error(`ERR invalid expire time in '${command}' command`);

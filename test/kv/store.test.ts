@@ -3,6 +3,8 @@
  * model does not make: KEYS, SCAN, bounds.
  */
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VALUE_BYTES_MAX } from '../../src/kv/store.js';
@@ -204,6 +206,25 @@ describe('expiry', () => {
     expect(driver.run(['dbsize'], 500)).toBe(0);
   });
 
+  it('is told to the millisecond, however far ahead', () => {
+    const driver = new StoreDriver();
+    driver.run(['set', 'a', '1', 'pxat', String(Number.MAX_SAFE_INTEGER)], 1000);
+    expect(driver.run(['pttl', 'a'])).toBe(Number.MAX_SAFE_INTEGER - 1000);
+    driver.run(['set', 'a', '1', 'px', '1500'], 1000);
+    expect([driver.run(['ttl', 'a']), driver.run(['ttl', 'a'], 1001)]).toEqual([2, 1]);
+  });
+
+  it('looks at the options of EXPIRE before the time, as Redis does', () => {
+    const driver = new StoreDriver();
+    expect(driver.run(['expire', 'a', 'x', 'no'])).toEqual(error('ERR Unsupported option no'));
+    expect(driver.run(['expire', 'a', 'x', 'gt', 'lt'])).toEqual(
+      error('ERR GT and LT options at the same time are not compatible'),
+    );
+    expect(driver.run(['expire', 'a', 'x', 'gt'])).toEqual(
+      error('ERR value is not an integer or out of range'),
+    );
+  });
+
   it('of many keys at once is seen at once, though their memory is freed bit by bit', () => {
     const driver = new StoreDriver();
     for (let index = 0; index < 1000; index++) driver.run(['set', `k${index}`, 'v', 'px', '10'], 0);
@@ -266,6 +287,24 @@ describe('KEYS and SCAN', () => {
 });
 
 describe('bounds', () => {
+  it('APPEND of many small pieces takes no more memory than a value may', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const driver = new StoreDriver();
+    const command = encode(
+      Array.from({ length: 1000 }, () => ['append', 'a', 'x']),
+      0,
+    );
+    driver.apply(command);
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let round = 0; round < 400; round += 1) driver.apply(command);
+    collect();
+    // As a chain of as many texts it would be 13 MB.
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(4_000_000);
+    expect(driver.run(['get', 'a'])).toBe('x'.repeat(401_000));
+  });
+
   it('APPEND does not make a value longer than it may be', () => {
     const driver = new StoreDriver();
     const part = 'x'.repeat(VALUE_BYTES_MAX / 8);
