@@ -260,4 +260,17 @@ export const reads: readonly Mutant[] = [
     ],
     killedBy: [{ check: 'unit', file: 'test/kv/reads.test.ts' }],
   },
+  {
+    name: 'read-behind-one-that-was-sent-to-the-log',
+    fault: 'reads',
+    mimics: 'a pipeline of which one request takes a longer way, and the next one is answered from before it',
+    edits: [
+      {
+        file: 'kv/connection.ts',
+        find: 'if (value !== null && this.#readsInLog === 0) return value;',
+        put: 'if (value !== null) return value;',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/kv/reads.test.ts' }],
+  },
 ];
