@@ -365,7 +365,7 @@ export class Client implements AsyncDisposable {
   #onDead(link: Link, error: SynodError): void {
     if (this.#isClosed) return;
     this.#lastError = error;
-    for (const request of link.inFlight.splice(0)) {
+    for (const request of link.inFlight.takeAll()) {
       request.reject(error);
       this.#release(request);
     }

@@ -23,6 +23,7 @@ import {
   sealFrame,
 } from './format.js';
 import { decodeFailure, decodeId, decodeWelcome, encodeHello, type Welcome } from './messages.js';
+import { Queue } from './queue.js';
 import type { Request } from './request.js';
 
 export interface LinkOptions {
@@ -63,7 +64,7 @@ export class Link {
   #acknowledged = 0;
   #unacknowledgedBytes = 0;
   /** Sent and not answered, oldest first. */
-  readonly inFlight: Request[] = [];
+  readonly inFlight: Queue<Request> = new Queue();
   /** Since when a connection is missed that is good for something; null before that, and once one was. */
   #brokenAt: number | null = null;
   #openedAt = 0;
@@ -177,7 +178,7 @@ export class Link {
     this.#socket = null;
     clearTimeout(this.#connectTimer);
     if (this.#isDead) return;
-    this.inFlight[0]?.dropParts();
+    this.inFlight.at(0)?.dropParts();
     const now = performance.now();
     // A server that cuts each connection as soon as it stands would be come back to for ever.
     if (this.#isOpen && now - this.#openedAt >= HEARTBEAT_MS) this.#brokenAt = null;
@@ -266,7 +267,7 @@ export class Link {
 
   #onAnswer(frame: ClientFrame): void {
     if (!this.#isOpen) throw new ClientFrameError('an answer before a welcome');
-    const request = this.inFlight[0];
+    const request = this.inFlight.at(0);
     // Sent again by a server that did not know that it was received.
     if (frame.first <= this.#acknowledged) return;
     if (request === undefined || request.next !== frame.first)
@@ -276,7 +277,7 @@ export class Link {
     this.#unacknowledgedBytes += frame.bytes.length;
     if (frame.kind === ClientFrameKind.failure) request.reject(decodeFailure(frame));
     else if (!request.take(frame)) return;
-    this.inFlight.shift();
+    this.inFlight.drop(1);
     this.#acknowledged = request.last;
     this.#options.onSettled(request);
     if (this.#unacknowledgedBytes > ACKNOWLEDGE_BYTES && this.#isOpen) {

@@ -3,6 +3,8 @@
  * again, and the results that the client has not acknowledged. Lives in the server's process, and no longer.
  */
 
+import { Queue } from './queue.js';
+
 /** With each answer, what is expected of a result falls by such a part at most: the next after a long one may be long too. */
 const DECAY = 4;
 
@@ -26,7 +28,7 @@ export class Session {
   /** What a result is expected to weigh. */
   #resultBytes: number;
   /** Oldest first. Those that are answered and not acknowledged stand before or between those that are not answered. */
-  #answers: Answer[] = [];
+  readonly #answers: Queue<Answer> = new Queue();
   /** Of `#answers`, those that were sent by the present connection. */
   #sent = 0;
   #keptBytes = 0;
@@ -69,13 +71,27 @@ export class Session {
 
   /** Commands from `first` on are answered by `frame`. */
   answer(first: number, frame: Uint8Array): void {
-    const answer = this.#answers.find((one) => one.first === first);
+    const answer = this.#find(first);
     if (answer === undefined) return;
     answer.frame = frame;
     this.#keptBytes += frame.length;
     const count = answer.last - first + 1;
     this.#underWay -= count;
     this.#resultBytes = Math.max(frame.length / count, this.#resultBytes - this.#resultBytes / DECAY);
+  }
+
+  /** By halves: many that are answered may stand before it. */
+  #find(first: number): Answer | undefined {
+    const answers = this.#answers;
+    let low = 0;
+    let high = answers.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (answers.at(middle)!.first < first) low = middle + 1;
+      else high = middle;
+    }
+    const found = answers.at(low);
+    return found?.first === first ? found : undefined;
   }
 
   /** The client has the answers to all commands up to this one. False where it cannot. */
@@ -90,10 +106,10 @@ export class Session {
   /** The next answers to be sent, in the order of the commands. */
   takeSendable(): Uint8Array[] {
     const frames: Uint8Array[] = [];
-    for (let frame = this.#answers[this.#sent]?.frame; frame != null; ) {
+    for (let frame = this.#answers.at(this.#sent)?.frame; frame != null; ) {
       frames.push(frame);
       this.#sent += 1;
-      frame = this.#answers[this.#sent]?.frame;
+      frame = this.#answers.at(this.#sent)?.frame;
     }
     // A client that acknowledges nothing makes nobody hold more than this. Without a connection all is kept that it may come back for.
     this.#dropWhile((answer) => {
@@ -119,7 +135,7 @@ export class Session {
       count += 1;
     }
     if (count === 0) return;
-    this.#answers.splice(0, count);
+    this.#answers.drop(count);
     this.#sent -= count;
   }
 }

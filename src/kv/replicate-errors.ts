@@ -1,6 +1,6 @@
 /**
  * What a client is told when its commands did not come back from the log. The first word says what became of
- * them: TRYAGAIN and CLUSTERDOWN, certainly not executed; UNKNOWN, perhaps executed, or still to be.
+ * them: TRYAGAIN and CLUSTERDOWN, certainly not executed; UNKNOWN, perhaps executed, or still to be; RESULTLOST, executed.
  */
 
 import { SynodError } from '../errors.js';
@@ -10,6 +10,7 @@ export function errorReplyOf(error: unknown): string {
     const message = error instanceof Error ? error.message : String(error);
     return `UNKNOWN the command may or may not have been executed: ${message}`;
   }
+  if (error.outcome === 'committed') return `RESULTLOST ${error.message} (${error.code})`;
   if (error.outcome !== 'not-applied' && error.code !== 'ERR_SYNOD_ARGUMENT') {
     return `UNKNOWN the command may or may not have been executed: ${error.message} (${error.code})`;
   }

@@ -1,7 +1,7 @@
 /** The server over sockets: order, batches, transactions, errors, options. */
 
 import { afterEach, describe, expect, it } from 'vitest';
-import { SynodError } from '../../src/errors.js';
+import { type ErrorCode, type Outcome, SynodError } from '../../src/errors.js';
 import { KeyValueServer } from '../../src/kv/server.js';
 import type { KeyValueServerOptions } from '../../src/kv/server-options.js';
 import { KeyValueStateMachine } from '../../src/kv/state-machine.js';
@@ -432,10 +432,8 @@ describe('MULTI', () => {
 });
 
 describe('errors of the replica', () => {
-  const failure = (
-    code: 'ERR_SYNOD_OVERLOADED' | 'ERR_SYNOD_TIMEOUT' | 'ERR_SYNOD_ARGUMENT',
-    outcome?: 'not-applied' | 'unknown',
-  ) => new SynodError(code, 'why', outcome === undefined ? {} : { outcome });
+  const failure = (code: ErrorCode, outcome?: Outcome) =>
+    new SynodError(code, 'why', outcome === undefined ? {} : { outcome });
   it.each([
     [
       failure('ERR_SYNOD_OVERLOADED', 'not-applied'),
@@ -450,6 +448,7 @@ describe('errors of the replica', () => {
       failure('ERR_SYNOD_TIMEOUT'),
       'UNKNOWN the command may or may not have been executed: why (ERR_SYNOD_TIMEOUT)',
     ],
+    [failure('ERR_SYNOD_RESULT_LOST', 'committed'), 'RESULTLOST why (ERR_SYNOD_RESULT_LOST)'],
     [failure('ERR_SYNOD_ARGUMENT'), 'ERR not executed: why (ERR_SYNOD_ARGUMENT)'],
     [new Error('a\nbug'), 'UNKNOWN the command may or may not have been executed: a bug'],
     ['thrown', 'UNKNOWN the command may or may not have been executed: thrown'],

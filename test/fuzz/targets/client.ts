@@ -370,7 +370,7 @@ export const clientLink: FuzzTarget = {
         },
         onDead: (error) => {
           // As the client does it.
-          for (const request of link.inFlight.splice(0)) request.reject(error);
+          for (const request of link.inFlight.takeAll()) request.reject(error);
           resolve();
         },
       });
