@@ -15,17 +15,24 @@ const addressWords = '"host:port" or "[ipv6]:port" with a port from 1 to 65535';
 /** What is no options at all may have any number of mistakes: a message that names them all helps nobody. */
 const MISTAKES_NAMED_MAX = 32;
 
-/** A value as it is shown in a message: one line, bounded, and never running code of the value. */
+/** A value as it is shown in a message: one line, bounded, and without what may be a private key, wherever it stands. */
 export function describeValue(value: unknown): string {
-  const text = inspect(value, {
-    depth: 1,
-    customInspect: false,
-    getters: false,
-    maxArrayLength: 8,
-    maxStringLength: 80,
-    breakLength: Number.POSITIVE_INFINITY,
-    compact: true,
-  }).replaceAll('\n', ' ');
+  let text: string;
+  try {
+    text = inspect(value, {
+      depth: 1,
+      customInspect: false,
+      getters: false,
+      maxArrayLength: 8,
+      maxStringLength: 80,
+      breakLength: Number.POSITIVE_INFINITY,
+      compact: true,
+    }).replaceAll('\n', ' ');
+  } catch {
+    // It asks the value for its Symbol.toStringTag all the same.
+    return 'what cannot be shown';
+  }
+  if (text.includes('-----BEGIN')) return '(not shown: PEM)';
   return text.length > 160 ? `${text.slice(0, 157)}...` : text;
 }
 

@@ -16,7 +16,7 @@ import {
   PEER_PORT_OFFSET,
   UsageError,
 } from './arguments.js';
-import { type ConfigFile, parseConfig } from './config-file.js';
+import { type ConfigFile, parseConfig, parseJson } from './config-file.js';
 
 const ids: readonly string[] = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const HOST = '127.0.0.1';
@@ -51,7 +51,7 @@ async function readExisting(path: string): Promise<ConfigObject | null> {
     throw error;
   }
   parseConfig(text, path);
-  const config = JSON.parse(text) as ConfigObject;
+  const config = parseJson(text) as ConfigObject;
   if (config.members === undefined)
     throw new UsageError(`${path} names no members: a cluster of this command has them`, 'cluster');
   return config;
@@ -163,4 +163,9 @@ export async function takenAddresses(plan: ClusterPlan): Promise<readonly string
 export function shortPath(path: string): string {
   const short = relative(process.cwd(), path);
   return short !== '' && short.length < path.length && !short.startsWith('../../..') ? short : path;
+}
+
+/** A word of a command line that is shown to be copied: a path may have blanks in it. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

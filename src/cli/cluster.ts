@@ -15,6 +15,7 @@ import {
   type ClusterPlan,
   type PlannedReplica,
   planCluster,
+  shellWord,
   shortPath,
   takenAddresses,
 } from './cluster-plan.js';
@@ -115,9 +116,7 @@ class LocalCluster {
       running.ended = how;
       this.#onEnd(running, how);
     };
-    child.on('exit', (code, signal) =>
-      onEnd(signal === null ? `exited with code ${code}` : `was ended by ${signal}`),
-    );
+    child.on('exit', (code, signal) => onEnd(howItEnded(code, signal)));
     child.on('error', (error) => onEnd(`could not be started: ${error.message}`));
     // It may end before it reads.
     child.stdin?.on('error', () => {});
@@ -217,18 +216,18 @@ class LocalCluster {
         ['status', `${main} status --port ${first.kv.port}`],
         ['kill the primary', `kill -9 ${leader.child?.pid ?? '-'}   (another one takes over)`],
         ['start it again', this.#startCommand(leader.replica)],
-        ['logs', replicas.map((replica) => shortPath(replica.logPath)).join(' ')],
+        ['logs', replicas.map((replica) => shellWord(shortPath(replica.logPath))).join(' ')],
       ]),
     );
     this.#output.line('\nCtrl-C closes the cluster.\n');
   }
 
   #mainCommand(): string {
-    return `node ${shortPath(this.#main)}`;
+    return `node ${shellWord(shortPath(this.#main))}`;
   }
 
   #startCommand(replica: PlannedReplica): string {
-    return `${this.#mainCommand()} serve --config ${shortPath(replica.configPath)}`;
+    return `${this.#mainCommand()} serve --config ${shellWord(shortPath(replica.configPath))}`;
   }
 
   #say(lines: readonly string[]): void {
@@ -263,10 +262,13 @@ class LocalCluster {
     const alive = this.#running.filter((running) => running.child !== null);
     if (alive.length > 0)
       this.#output.line(`closing ${alive.map((running) => running.replica.id).join(', ')}`);
-    const codes = await Promise.all(
+    const ends = await Promise.all(
       alive.map(async ({ replica, child }) => {
-        const exited = new Promise<number | null>((resolve) => {
-          child!.once('exit', (code) => resolve(code));
+        const exited = new Promise<string | null>((resolve) => {
+          child!.once('exit', (code, signal) =>
+            // SIGTERM ends it only where it does not listen for signals yet, and so before it has opened anything.
+            resolve(code === 0 || signal === 'SIGTERM' ? null : howItEnded(code, signal)),
+          );
         });
         // Before the pipe: its end would tell the child the same, a second time.
         child!.kill('SIGTERM');
@@ -274,20 +276,24 @@ class LocalCluster {
           () => this.#output.line(`${replica.id} is still closing (Ctrl-C again ends it at once)`),
           CLOSING_WORD_MS,
         );
-        const code = await exited;
+        const how = await exited;
         clearInterval(word);
         this.#output.line(
-          code === 0 ? `${replica.id} closed` : `${replica.id} did not close cleanly (exit code ${code})`,
+          how === null ? `${replica.id} closed` : `${replica.id} did not close cleanly: it ${how}`,
         );
-        return code;
+        return how;
       }),
     );
-    return codes.every((code) => code === 0) ? 0 : 1;
+    return ends.every((how) => how === null) ? 0 : 1;
   }
 
   #killAll(): void {
     for (const { child } of this.#running) child?.kill('SIGKILL');
   }
+}
+
+function howItEnded(code: number | null, signal: NodeJS.Signals | null): string {
+  return signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
 }
 
 /** What was taken and why, on one line; most reasons name the kind themselves. */

@@ -20,11 +20,16 @@ export interface ConfigFile {
   readonly kv: { readonly listen: Address; readonly administration: AdministrationOption };
 }
 
+/** Editors of some systems put a byte order mark before the text. */
+export function parseJson(text: string): unknown {
+  return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
+}
+
 /** The file's text as a checked configuration. `name` stands in the messages. */
 export function parseConfig(text: string, name: string): ConfigFile {
   let value: unknown;
   try {
-    value = JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text);
+    value = parseJson(text);
   } catch (error) {
     throw new SynodError('ERR_SYNOD_OPTION', `${name} is not JSON: ${(error as Error).message}`, {
       cause: error,

@@ -81,6 +81,11 @@ export async function run(args: readonly string[], output: Output): Promise<numb
       output.error(`synod: ${error.message} (${error.code})`);
       return error.code === 'ERR_SYNOD_OPTION' ? EXIT_USAGE : EXIT_FAILED;
     }
+    // A folder that cannot be made, say: where in this program it was tried tells nobody anything.
+    if (error instanceof Error && (error as NodeJS.ErrnoException).syscall !== undefined) {
+      output.error(`synod: ${error.message}`);
+      return EXIT_FAILED;
+    }
     output.error(`synod: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     return EXIT_FAILED;
   }

@@ -67,16 +67,19 @@ async function runCheckpoint(command: CheckpointCommand, output: Output): Promis
   return code;
 }
 
+/** Also one whose `apply` is a field, which its prototype does not have; and one that was compiled to a plain function. */
+function isClass(found: object): boolean {
+  const { prototype } = found as { prototype?: { apply?: unknown } };
+  return typeof prototype?.apply === 'function' || /^class\b/.test(Function.prototype.toString.call(found));
+}
+
 async function loadStateMachine(name: string): Promise<StateMachine<unknown>> {
   if (name === 'kv') return new KeyValueStateMachine() as StateMachine<unknown>;
   let found: unknown;
   try {
     found = ((await import(pathToFileURL(path.resolve(name)).href)) as { default?: unknown }).default;
-    if (typeof found === 'function') {
-      const { prototype } = found as { prototype?: { apply?: unknown } };
-      const isClass = typeof prototype?.apply === 'function';
-      found = isClass ? new (found as new () => unknown)() : await (found as () => unknown)();
-    }
+    if (typeof found === 'function')
+      found = isClass(found) ? new (found as new () => unknown)() : await (found as () => unknown)();
   } catch (error) {
     throw new UsageError(`--state-machine ${name}: ${(error as Error).message.split('\n')[0]}`, 'replay');
   }
@@ -118,17 +121,14 @@ async function runRecover({ dir, acceptsDataLoss, json }: RecoverCommand, output
   const recovery = await openRecovery(dir);
   try {
     const { plan, isContinued } = recovery;
-    const line = json
-      ? JSON.stringify({ ...plan, continued: isContinued, done: acceptsDataLoss })
-      : describe(plan, isContinued);
-    output.line(line);
-    if (!acceptsDataLoss) {
-      output.error('synod: nothing was changed; --accept-data-loss does it');
-      return 1;
-    }
-    await recovery.carryOut();
-    if (!json) output.line('done');
-    return 0;
+    if (!json) output.line(describe(plan, isContinued));
+    if (acceptsDataLoss) await recovery.carryOut();
+    // Not before: where it fails half-way there is the error, and nothing that says that it was done.
+    if (json) output.line(JSON.stringify({ ...plan, continued: isContinued, done: acceptsDataLoss }));
+    else if (acceptsDataLoss) output.line('done');
+    if (acceptsDataLoss) return 0;
+    output.error('synod: nothing was changed; --accept-data-loss does it');
+    return 1;
   } finally {
     await recovery.close();
   }

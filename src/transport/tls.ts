@@ -37,11 +37,24 @@ export interface TlsMaterial {
   readonly fingerprints: { readonly [id: string]: readonly string[] };
 }
 
+const KEYS: readonly string[] = ['certificate', 'key', 'ca', 'fingerprints'] satisfies (keyof TlsOptions)[];
 const FINGERPRINT = /^[0-9a-f]{64}$/;
+/** The beginning of any kind of certificate that OpenSSL takes for one. */
+const CERTIFICATE = /^-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/;
 
 function optionError(path: string, message: string, cause?: unknown): SynodError {
   // Never the value: it may be a key.
   return new SynodError('ERR_SYNOD_OPTION', `wrong options: ${path}: ${message}`, { path, cause });
+}
+
+/** A misspelt `fingerprints` that is passed over would let in whom it was to keep out. */
+function checkKeys(options: unknown, path: string): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw optionError(path, `expected an object with ${KEYS.join(', ')}`);
+  for (const key of Object.keys(options)) {
+    if (!KEYS.includes(key))
+      throw optionError(path, `"${key.slice(0, 80)}" is no such key (one of ${KEYS.join(', ')})`);
+  }
 }
 
 function listOf(value: unknown): readonly unknown[] {
@@ -59,6 +72,21 @@ function readPem(value: unknown, path: string): string {
   }
   if (!text.includes('-----BEGIN')) throw optionError(path, `${value} is not a PEM file`);
   return text;
+}
+
+/** What OpenSSL cannot read among the authorities it leaves out, and Node does not tell: nobody would be trusted, or one less. */
+function readAuthorities(value: unknown, path: string): readonly string[] {
+  return listOf(value).map((each) => {
+    const text = readPem(each, path);
+    const certificates = text.split(/(?=-----BEGIN )/).filter((part) => CERTIFICATE.test(part));
+    if (certificates.length === 0) throw optionError(path, 'expected the certificate of an authority');
+    try {
+      for (const certificate of certificates) new X509Certificate(certificate);
+    } catch (cause) {
+      throw optionError(path, `a certificate cannot be read: ${(cause as Error).message}`, cause);
+    }
+    return text;
+  });
 }
 
 function readFingerprints(value: unknown, path: string): TlsMaterial['fingerprints'] {
@@ -85,9 +113,10 @@ function readFingerprints(value: unknown, path: string): TlsMaterial['fingerprin
  * `ERR_SYNOD_OPTION` with the path of what is wrong.
  */
 export function loadTls(options: TlsOptions, id: string, path = 'transport.tls'): TlsMaterial {
+  checkKeys(options, path);
   const certificate = readPem(options.certificate, `${path}.certificate`);
   const key = readPem(options.key, `${path}.key`);
-  const ca = listOf(options.ca).map((each) => readPem(each, `${path}.ca`));
+  const ca = readAuthorities(options.ca, `${path}.ca`);
   if (ca.length === 0) throw optionError(`${path}.ca`, 'expected at least one authority');
   const fingerprints = readFingerprints(options.fingerprints, `${path}.fingerprints`);
   const material = { certificate, key, ca, fingerprints };

@@ -1,12 +1,13 @@
 /** Aim: configuration files are made once, changed only where the command line says so, and never half written. */
 
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ClusterCommand } from '../../src/cli/arguments.js';
-import { planCluster, shortPath, takenAddresses } from '../../src/cli/cluster-plan.js';
+import { planCluster, shellWord, shortPath, takenAddresses } from '../../src/cli/cluster-plan.js';
 
 let dir: string;
 beforeEach(async () => {
@@ -127,6 +128,13 @@ describe('a folder with a cluster', () => {
     expect(await readFile(join(dir, 'b.json'), 'utf8')).toBe('{ "cluster": ');
   });
 
+  it('takes files that begin with a byte order mark', async () => {
+    await planCluster(command());
+    const text = await readFile(join(dir, 'a.json'), 'utf8');
+    await writeFile(join(dir, 'a.json'), `\ufeff${text}`);
+    expect((await planCluster(command())).replicas.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
+  });
+
   it('refuses the file of another replica', async () => {
     await planCluster(command());
     await writeFile(join(dir, 'b.json'), JSON.stringify(await config('a')));
@@ -162,5 +170,16 @@ describe('shortPath', () => {
     expect(shortPath('/x')).toBe('/x');
     expect(shortPath(process.cwd())).toBe(process.cwd());
     expect(relative(process.cwd(), shortPath(dir))).toBe(relative(process.cwd(), dir));
+  });
+});
+
+describe('shellWord', () => {
+  it('is the path itself, or one that a shell takes for one word', () => {
+    expect(shellWord('data/a.json')).toBe('data/a.json');
+    expect(shellWord('my data/a.json')).toBe("'my data/a.json'");
+    for (const text of ["it's", '$HOME', 'a;b', 'a\nb', '*', '~']) {
+      const printed = execFileSync('/bin/sh', ['-c', `printf %s ${shellWord(text)}`], { encoding: 'utf8' });
+      expect(printed).toBe(text);
+    }
   });
 });

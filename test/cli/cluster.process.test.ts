@@ -96,6 +96,14 @@ describe('synod cluster', () => {
     await untilTrue('the replicas end', portsAreFree);
   });
 
+  it('is closed cleanly by a signal that comes before its replicas listen for any', async () => {
+    const run = cluster('--storage', 'memory');
+    await run.until(/starting 3 replicas/);
+    run.child.kill('SIGINT');
+    expect((await run.exit).code).toBe(0);
+    expect(run.stdout).not.toMatch(/not close cleanly/);
+  });
+
   it('says which port is taken, and by which of its parts', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(port + 701, '127.0.0.1', resolve));

@@ -180,4 +180,10 @@ describe('run', () => {
       expect.stringMatching(/^synod: .*--bogus.*\(see "synod help cluster"\)$/),
     ]);
   });
+
+  it('says in one line what the system refuses', async () => {
+    const output = capture();
+    expect(await run(['cluster', '--dir', '/dev/null/data'], output)).toBe(1);
+    expect(output.errors).toEqual([expect.stringMatching(/^synod: ENOTDIR: [^\n]*\/dev\/null\/data'$/)]);
+  });
 });

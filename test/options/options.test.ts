@@ -249,8 +249,32 @@ describe('a mistake is named by its path and shows the value', () => {
     expect(path({ certificate: 'x', ca: 'y' })).toBe('transport.tls.key');
     expect(path({ certificate: 'x', ca: 'y', key, kez: key })).toBe('transport.tls.kez');
     expect(path(key)).toBe('transport.tls');
+    expect(path([key])).toBe('transport.tls');
     const both = altered(['transport'], { kind: 'uring', tls: { certificate: 'x', ca: 'y', key } });
     expect(refusal(both).path).toBe('transport.kind');
+  });
+
+  it('a key in the wrong place, without showing it', () => {
+    const key = '-----BEGIN PRIVATE KEY-----\nsecret';
+    const places: readonly (readonly [readonly string[], unknown])[] = [
+      [['tls'], { certificate: 'x', key }],
+      [['transport', 'key'], key],
+      [['transport'], key],
+      [['members'], [key]],
+    ];
+    for (const [path, value] of places) {
+      const error = refusal(altered(path, value));
+      expect(error.message, path.join('.')).not.toContain('secret');
+    }
+  });
+
+  it('a value that cannot be shown', () => {
+    const value = {
+      get [Symbol.toStringTag](): string {
+        throw new Error('not for you');
+      },
+    };
+    expect(refusal(altered(['cluster'], value))).toMatchObject({ code: 'ERR_SYNOD_OPTION', path: 'cluster' });
   });
 
   it.each([undefined, null, 7, 'x', [], () => {}])('the options themselves: %s', (input) => {

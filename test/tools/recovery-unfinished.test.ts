@@ -87,6 +87,17 @@ function auditOf(dir: string): Record<string, unknown>[] {
   return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
 }
 
+it('a recovery that fails does not say that it was done', async () => {
+  const dir = await holedLog();
+  fillUpAtCall(2);
+  const failed = await command('recover', '--dir', dir, '--accept-data-loss', '--json');
+  haveSpace();
+  expect(failed).toMatchObject({ code: 1, lines: [] });
+  const done = await command('recover', '--dir', dir, '--accept-data-loss', '--json');
+  expect(done.lines.length).toBe(1);
+  expect(done.json()).toMatchObject({ continued: true, done: true });
+});
+
 it('a recovery goes on, wherever space ran out, and comes to the same with the same account of what is lost', async () => {
   const whole = await holedLog();
   expect(await recover(whole)).toEqual({ holes: 1, kept: 2, isContinued: false });

@@ -1,6 +1,6 @@
 /** Aim: a replayed log leads a state machine to the very state that the replica's had, at any slot, from a checkpoint or from the beginning. */
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -53,6 +53,18 @@ describe('synod replay', () => {
     expect(whole.json()).toMatchObject({ slot: applied, digest: digests.get(applied), checkpoint: null });
     expect(Number(whole.json().from)).toBeGreaterThan(0);
     expect(contentOf(dir)).toEqual(before);
+  });
+
+  it('takes a class whose methods are fields', async () => {
+    const { dir, applied } = await life(3, 2);
+    const file = path.join(makeRoot(), 'fields.mjs');
+    writeFileSync(
+      file,
+      "export default class { count = 0; apply = () => void (this.count += 1); digest = () => 'fields'; }",
+    );
+    const whole = await command('replay', '--dir', dir, '--state-machine', file, '--json');
+    expect(whole.errors).toEqual([]);
+    expect(whole.json()).toMatchObject({ slot: applied, digest: 'fields' });
   });
 
   it('writes a checkpoint of the end elsewhere, which is sound, and which a replay can begin with', async () => {

@@ -113,6 +113,20 @@ describe('who is let in', () => {
     expect(dialler.failures[0]!.error.message).toMatch(/certificate/);
   });
 
+  it('nor where the environment tells Node to believe anybody', async () => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+    try {
+      const listener = await listening(loadTls(tlsFor('a', stranger, [stranger, authority]), 'a'));
+      const dialler = await listening(tlsOfB);
+      dialler.connect(listener.address, 7);
+      await dialler.until(() => dialler.failures.length + dialler.connections.length === 1);
+      expect(dialler.connections).toEqual([]);
+      expect(dialler.failures[0]!.error.message).toMatch(/certificate/);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
   it('by another authority as soon as it is told so, without a new listener', async () => {
     const endpoint = await listening();
     const dialler = await listening(loadTls(tlsFor('b', stranger, [stranger, authority]), 'b'));
@@ -257,10 +271,22 @@ describe('options of TLS', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it('may have several authorities in one text, with words around them', () => {
+    const ca = `the old one\n${authority.certificate}\nthe new one\n${stranger.certificate}`;
+    expect(loadTls({ ...good, ca }, 'a').ca).toEqual([ca]);
+  });
+
+  const cutShort = stranger.certificate.slice(0, 200);
   const wrong: readonly (readonly [string, unknown, string])[] = [
     ['a missing file', { ...good, key: '/no/such.pem' }, 'transport.tls.key'],
     ['a file that is no PEM', { ...good, ca: '/etc/hostname' }, 'transport.tls.ca'],
     ['no authority', { ...good, ca: [] }, 'transport.tls.ca'],
+    ['a key for an authority', { ...good, ca: good.key }, 'transport.tls.ca'],
+    ['an authority that was cut short', { ...good, ca: cutShort }, 'transport.tls.ca'],
+    ['one behind another', { ...good, ca: `${authority.certificate}${cutShort}` }, 'transport.tls.ca'],
+    ['nothing', null, 'transport.tls'],
+    ['no object', [good], 'transport.tls'],
+    ['a misspelt key', { ...good, fingerprint: { b: 'x' } }, 'transport.tls'],
     ['a key that is not the certificate’s', { ...good, key: stranger.issue('/CN=a').key }, 'transport.tls'],
     ['the certificate of another replica', tlsFor('b', authority), 'transport.tls.certificate'],
     ['a fingerprint that is none', { ...good, fingerprints: { a: 'x' } }, 'transport.tls.fingerprints.a'],

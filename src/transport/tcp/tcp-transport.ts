@@ -266,6 +266,8 @@ class TcpTransport implements Transport, ConnectionOwner {
               ...secure(tls),
               host,
               port: address.port,
+              // Said although it is the default: NODE_TLS_REJECT_UNAUTHORIZED=0, set for something else, would let anybody in.
+              rejectUnauthorized: true,
               // Identity is apart from address: whose certificate it is, the handshake of the replicas finds out.
               checkServerIdentity: () => undefined,
             });

@@ -17,8 +17,8 @@ export const tools: readonly Mutant[] = [
     edits: [
       {
         file: 'cli/tools.ts',
-        find: 'if (!acceptsDataLoss) {',
-        put: 'if (!acceptsDataLoss && json) {',
+        find: 'if (acceptsDataLoss) await recovery.carryOut();',
+        put: 'await recovery.carryOut();',
       },
     ],
     killedBy: [{ check: 'unit', file: 'test/tools/recover.test.ts' }],
