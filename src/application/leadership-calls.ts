@@ -115,16 +115,11 @@ export class LeadershipCalls {
 
   /** Fenced or closed: whoever sends commands to the primary must not be sent here, nor told to follow what this replica believed. */
   stop(error: SynodError): void {
-    this.rejectAll(error);
+    for (const { reject } of this.#calls.values()) reject(error);
+    this.#calls.clear();
     if (this.#role !== 'inactive' || this.#primary !== null)
       this.onRole({ role: 'inactive', primary: null, ballot: this.#ballot, openThrough: 0 });
     this.#isStopped = true;
-  }
-
-  /** Nothing will be answered any more. */
-  rejectAll(error: SynodError): void {
-    for (const { reject } of this.#calls.values()) reject(error);
-    this.#calls.clear();
   }
 
   #judge(tellsRecovery: boolean): void {

@@ -117,10 +117,8 @@ interface Dial {
   at: number;
   retryMs: number;
   lastReason: string;
-  /** Since when there is no link. */
+  /** Since when there is no link; infinite once that was told. */
   missedSince: number;
-  /** It was said that there is none. */
-  isMissed: boolean;
 }
 
 export class Links {
@@ -161,7 +159,7 @@ export class Links {
       this.#tokens += 1;
       this.#dials.set(peer.id, {
         ...{ token, peer, state: 'idle', at, retryMs: RETRY_MS_MIN, lastReason: '' },
-        ...{ missedSince: this.#now, isMissed: false },
+        missedSince: this.#now,
       });
     }
     for (const [id, { reader }] of this.up) reader.setLending(this.#dials.has(id));
@@ -185,7 +183,7 @@ export class Links {
     this.#now = now;
     for (const dial of this.#dials.values()) {
       if (this.up.has(dial.peer.id)) continue;
-      if (!dial.isMissed && now - dial.missedSince >= MISSED_MS) this.#tellMissed(dial);
+      if (now - dial.missedSince >= MISSED_MS) this.#tellMissed(dial);
       if (dial.state !== 'idle' || now < dial.at) continue;
       dial.state = 'dialling';
       this.#dial(dial);
@@ -197,7 +195,7 @@ export class Links {
 
   #tellMissed(dial: Dial): void {
     const { id, address } = dial.peer;
-    dial.isMissed = true;
+    dial.missedSince = Number.POSITIVE_INFINITY;
     const fields = { peer: id, address: formatAddress(address), reason: dial.lastReason };
     this.#options.logger.warn(fields, 'no link to peer');
   }
@@ -398,8 +396,6 @@ export class Links {
       const dial = this.#dials.get(hello.id);
       if (dial !== undefined) dial.retryMs = RETRY_MS_MIN;
     }
-    const missed = this.#dials.get(hello.id);
-    if (missed !== undefined) missed.isMissed = false;
     this.up.set(hello.id, link);
     this.#options.logger.info({ peer: hello.id, remote: link.connection.remote }, 'peer up');
     this.#options.onUp(link);

@@ -49,8 +49,8 @@ export interface DirectoryLock {
 }
 
 /**
- * Locks `directory`, which exists, or yields `ERR_SYNOD_DATA_DIRECTORY` if somebody has it, `ERR_SYNOD_STORAGE_FULL` if there is no space. The owner's death, by
- * kill -9 too, frees it. Without the addon, a directory shared between containers stays locked after
+ * Locks `directory`, which exists, or yields `ERR_SYNOD_DATA_DIRECTORY` if somebody has it, `ERR_SYNOD_STORAGE_FULL` if there is
+ * no space. The owner's death, by kill -9 too, frees it. Without the addon, a directory shared between containers stays locked after
  * the owner's death if its namespace cannot be looked into, and one shared between machines if the owner was on another
  * one; the error says which file to delete.
  */
