@@ -101,6 +101,13 @@ export async function planCluster(command: ClusterCommand): Promise<ClusterPlan>
   const configPath = (id: string): string => join(dir, `${id}.json`);
   const found = await Promise.all(ids.map((id) => readExisting(configPath(id))));
   const existing = found.indexOf(null) < 0 ? ids.length : found.indexOf(null);
+  const beyond = ids.find((_, index) => index > existing && found[index] !== null);
+  // Made anew, the one that is missing would have other ports and members than the rest.
+  if (beyond !== undefined)
+    throw new UsageError(
+      `${command.dir} has ${beyond}.json, and no ${ids[existing]}.json before it`,
+      'cluster',
+    );
   if (existing > 0 && command.replicas !== undefined && command.replicas !== existing) {
     throw new UsageError(
       `${command.dir} has a cluster of ${existing} already: choose another --dir, or --replicas ${existing}`,

@@ -88,6 +88,16 @@ class LocalCluster {
   }
 
   #start(running: Running): void {
+    try {
+      this.#spawn(running);
+    } catch (error) {
+      // Its log file cannot be opened, say: thrown out of a timer, that would end this process, and the other replicas with it.
+      running.ended = `could not be started: ${(error as Error).message}`;
+      this.#onEnd(running, running.ended);
+    }
+  }
+
+  #spawn(running: Running): void {
     const { replica } = running;
     const log = openSync(replica.logPath, 'a');
     // Without npm's mark: the child is told to stop once, not by npm.

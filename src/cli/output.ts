@@ -1,5 +1,7 @@
 /** Where the command line writes for people. */
 
+import type { Writable } from 'node:stream';
+
 export interface Output {
   /** One line, or several, of result. */
   line(text: string): void;
@@ -7,6 +9,16 @@ export interface Output {
   error(text: string): void;
   /** What is being waited for; null when the wait is over. Shown in place on a terminal, else line by line. */
   progress(text: string | null): void;
+}
+
+/**
+ * Resolves once the reader has taken everything, however long that takes, or is gone. A result that is cut off looks like a whole one: `synod log
+ * dump | less` reads as much as is looked at.
+ */
+export function whenTaken(stream: Writable): Promise<void> {
+  if (stream.writableLength === 0) return Promise.resolve();
+  // Called back behind all that was written before, also where that failed.
+  return new Promise((resolve) => stream.write('', () => resolve()));
 }
 
 /** Standard output and standard error of this process. */

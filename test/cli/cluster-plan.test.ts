@@ -135,6 +135,14 @@ describe('a folder with a cluster', () => {
     expect((await planCluster(command())).replicas.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
   });
 
+  it.each(['a', 'b'])('refuses files among which that of %s is missing, and makes none', async (id) => {
+    await planCluster(command({ port: 23_410 }));
+    await rm(join(dir, `${id}.json`));
+    const before = await readdir(dir);
+    await expect(planCluster(command())).rejects.toThrow(new RegExp(`no ${id}\\.json`));
+    expect(await readdir(dir)).toEqual(before);
+  });
+
   it('refuses the file of another replica', async () => {
     await planCluster(command());
     await writeFile(join(dir, 'b.json'), JSON.stringify(await config('a')));

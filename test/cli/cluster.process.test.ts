@@ -1,7 +1,7 @@
 /** Aim: what `npm start` runs starts, tells what happens to it, survives its replicas and leaves nothing behind. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -85,6 +85,20 @@ describe('synod cluster', () => {
     await run.until(new RegExp(`${id} was ended by SIGKILL\\. Starting it again\\.`));
     await run.until(new RegExp(`${id} is up again`));
     run.child.kill('SIGINT');
+    expect((await run.exit).code).toBe(0);
+  });
+
+  it('outlives a replica that cannot be started again, and goes on trying', async () => {
+    const run = cluster('--storage', 'memory', '--restart');
+    await run.until(UP);
+    // No file can be opened for its log.
+    await rename(join(folder, 'c.log'), join(folder, 'c.old'));
+    await mkdir(join(folder, 'c.log'));
+    process.kill(rows(run.stdout).get('c')!.pid, 'SIGKILL');
+    await run.until(/c could not be started: EISDIR.*Starting it again/);
+    await rmdir(join(folder, 'c.log'));
+    await run.until(/c is up again/);
+    run.child.kill('SIGTERM');
     expect((await run.exit).code).toBe(0);
   });
 
