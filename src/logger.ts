@@ -61,13 +61,15 @@ function describeError(error: Error, depth: number): object {
 
 const CAUSE_DEPTH_MAX = 4;
 
-function replacer(_key: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return value.toString();
+function replacer(this: Readonly<Record<string, unknown>>, key: string, given: unknown): unknown {
+  // Before its `toJSON`, which makes a list of all its bytes of a Buffer.
+  const value = this[key];
+  if (typeof given === 'bigint') return given.toString();
   if (value instanceof Error) return describeError(value, CAUSE_DEPTH_MAX);
   if (value instanceof Uint8Array) return `<${value.length} bytes>`;
   if (value instanceof Map) return Object.fromEntries(value);
   if (value instanceof Set) return [...value];
-  return value;
+  return given;
 }
 
 /** JSON on one line, of anything: what cannot be written (cycles, throwing getters) is named instead. */
@@ -155,7 +157,15 @@ function writeToStandardError(line: string): void {
   }
 }
 
-/** A logger that writes one line per event. */
+/** A level that there is not, as it may come from the environment, would let everything through. */
+function choose(path: keyof LoggerOptions, value: unknown, choices: readonly string[]): void {
+  if (typeof value === 'string' && choices.includes(value)) return;
+  const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : typeof value;
+  const message = `wrong options: ${path}: expected one of ${choices.join(', ')}, got ${shown}`;
+  throw new SynodError('ERR_SYNOD_OPTION', message, { path });
+}
+
+/** A logger that writes one line per event. Throws `ERR_SYNOD_OPTION` for a level or a form that there is not. */
 export function createLogger(options: LoggerOptions = {}): Logger {
   const {
     replica,
@@ -164,6 +174,8 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     write = writeToStandardError,
     now = () => new Date(),
   } = options;
+  choose('level', level, [...logLevels, 'silent']);
+  choose('form', form, ['auto', 'json', 'pretty']);
   const pretty = form === 'pretty' || (form === 'auto' && isatty(2));
   const format = pretty ? prettyLine : jsonLine;
   const threshold = level === 'silent' ? logLevels.length : logLevels.indexOf(level);

@@ -61,13 +61,16 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? (value as readonly unknown[]) : [value];
 }
 
-function readPem(value: unknown, path: string): string {
+function readPem(value: unknown, path: string, isSecret = false): string {
   if (typeof value !== 'string' || value === '') throw optionError(path, 'expected PEM text or a path');
   if (value.includes('-----BEGIN')) return value;
   let text: string;
   try {
     text = readFileSync(value, 'utf8');
   } catch (cause) {
+    // What the system says names the file. Where a key was meant, that may be the key itself, in base64 say.
+    if (isSecret)
+      throw optionError(path, `expected PEM text or a path: ${(cause as NodeJS.ErrnoException).code}`);
     throw optionError(path, `expected PEM text or a path: ${(cause as Error).message}`, cause);
   }
   if (!text.includes('-----BEGIN')) throw optionError(path, `${value} is not a PEM file`);
@@ -115,7 +118,7 @@ function readFingerprints(value: unknown, path: string): TlsMaterial['fingerprin
 export function loadTls(options: TlsOptions, id: string, path = 'transport.tls'): TlsMaterial {
   checkKeys(options, path);
   const certificate = readPem(options.certificate, `${path}.certificate`);
-  const key = readPem(options.key, `${path}.key`);
+  const key = readPem(options.key, `${path}.key`, true);
   const ca = readAuthorities(options.ca, `${path}.ca`);
   if (ca.length === 0) throw optionError(`${path}.ca`, 'expected at least one authority');
   const fingerprints = readFingerprints(options.fingerprints, `${path}.fingerprints`);

@@ -87,7 +87,15 @@ describe('JSON lines', () => {
       },
     });
     logger.info(
-      { cycle, big: 7n, bytes: new Uint8Array(5), map: new Map([['k', 1]]), set: new Set([1]), kept: 2 },
+      {
+        cycle,
+        big: 7n,
+        bytes: new Uint8Array(5),
+        buffers: [Buffer.from('key')],
+        map: new Map([['k', 1]]),
+        set: new Set([1]),
+        kept: 2,
+      },
       'x',
     );
     logger.info(throwing, 'y');
@@ -95,6 +103,7 @@ describe('JSON lines', () => {
       cycle: expect.stringContaining('not loggable'),
       big: '7',
       bytes: '<5 bytes>',
+      buffers: ['<3 bytes>'],
       map: { k: 1 },
       set: [1],
       kept: 2,
@@ -125,6 +134,18 @@ describe('levels', () => {
     const { logger, lines } = capture({ level });
     for (const each of logLevels) logger[each]({}, each);
     expect(lines.map((line) => JSON.parse(line).level)).toEqual(logLevels.slice(logLevels.indexOf(level)));
+  });
+
+  it.each([
+    ['level', 'warning'],
+    ['level', ''],
+    ['level', null],
+    ['level', 'toString'],
+    ['form', 'text'],
+  ])('%s = %s is refused', (path, value) => {
+    expect(() => createLogger({ [path]: value })).toThrow(
+      expect.objectContaining({ code: 'ERR_SYNOD_OPTION', path }),
+    );
   });
 
   it('silent drops everything', () => {

@@ -52,6 +52,20 @@ export function describeSockets(name: string, make: () => Transport): void {
       expect(endpoint.closed.get(connection)).toMatch(/ECONNRESET|EPIPE|closed by the peer/);
     });
 
+    test('an address that cannot be had is refused with what the system says', async () => {
+      // 192.0.2.0/24 is for documentation: no machine has it.
+      const places = { EADDRINUSE: endpoint.address, EADDRNOTAVAIL: { host: '192.0.2.1', port: 0 } };
+      for (const [code, address] of Object.entries(places)) {
+        const other = new Endpoint(make());
+        await expect(other.listen(address)).rejects.toMatchObject({
+          code: 'ERR_SYNOD_LISTEN',
+          message: expect.stringContaining(code),
+          cause: { code },
+        });
+        await other.close();
+      }
+    });
+
     test('the remote end is named', async () => {
       const [socket, connection] = await foreign();
       expect(connection.remote).toBe(`127.0.0.1:${socket.localPort}`);

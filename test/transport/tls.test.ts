@@ -10,6 +10,7 @@ import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
+import { inspect } from 'node:util';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import type { TlsOptions } from '../../src/index.js';
 import { openTransport } from '../../src/transport/open-transport.js';
@@ -269,6 +270,20 @@ describe('options of TLS', () => {
     writeFileSync(file, good.key, { mode: 0o600 });
     expect(loadTls({ ...good, key: file }, 'a').key).toBe(good.key);
     rmSync(folder, { recursive: true });
+  });
+
+  it('never shows a key that was taken for a path', () => {
+    const key = Buffer.from(good.key).toString('base64');
+    for (const text of [key, good.key.split('\n').slice(1, -2).join(''), `${key}\0`]) {
+      let error: unknown;
+      try {
+        loadTls({ ...good, key: text }, 'a');
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(error).toMatchObject({ code: 'ERR_SYNOD_OPTION', path: 'transport.tls.key' });
+      expect(inspect(error)).not.toContain(text.slice(20, 60));
+    }
   });
 
   it('may have several authorities in one text, with words around them', () => {
