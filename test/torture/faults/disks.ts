@@ -117,8 +117,10 @@ const setBack: FaultKind = {
       await replica.end(signal);
       rmSync(copy, { recursive: true, force: true });
       cpSync(replica.dataDir, copy, { recursive: true });
+      // Word of its end comes to the peers later: asked at once, they tell of the link to the process that is gone.
+      const forgotten = await untilPeersWithLink(cluster, replica, 0);
       replica.start();
-      const met = await untilMet(cluster, replica);
+      const met = forgotten && (await untilPeersWithLink(cluster, replica, cluster.replicas.length - 1));
       await replica.end('SIGKILL');
       // Peers that did not meet the later disk could not know: then it is only lost.
       if (!met) return;
@@ -129,15 +131,19 @@ const setBack: FaultKind = {
   },
 };
 
-/** True once every peer is linked to the replica. */
-async function untilMet(cluster: TortureCluster, replica: ReplicaProcess): Promise<boolean> {
+/** True once so many peers, and no more, have a link to the replica. */
+async function untilPeersWithLink(
+  cluster: TortureCluster,
+  replica: ReplicaProcess,
+  peersMet: number,
+): Promise<boolean> {
   const end = performance.now() + REFUSED_MS_MAX;
   while (performance.now() < end) {
     const statuses = await cluster.statuses();
     const linked = statuses.filter(({ peers }) =>
       peers.some(({ id, connected }) => id === replica.id && connected),
     );
-    if (linked.length === cluster.replicas.length - 1) return true;
+    if (linked.length === peersMet) return true;
     await delay(50);
   }
   return false;
