@@ -102,6 +102,7 @@ describe('the model of the key-value service', () => {
     expect(outcomeOfError('TRYAGAIN overloaded')).toBe('not-executed');
     expect(outcomeOfError('CLUSTERDOWN')).toBe('not-executed');
     expect(outcomeOfError('UNKNOWN [ERR_SYNOD_TIMEOUT]')).toBe('unknown');
+    expect(outcomeOfError('RESULTLOST executed (ERR_SYNOD_RESULT_LOST)')).toBe('unknown');
     expect(outcomeOfError('ERR syntax error')).toBe('answer');
   });
 });

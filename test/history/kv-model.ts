@@ -25,11 +25,12 @@ export type KeyValueState = ReadonlyMap<string, string>;
 
 /**
  * What an error reply says became of the request. `answer`: it was executed, and the error is the output. `unknown`: the
- * operation has no output. `not-executed`: it is no part of the history.
+ * operation has no output; of what was executed and has no result (RESULTLOST) that asks for less than it could, and never for
+ * too much. `not-executed`: it is no part of the history.
  */
 export function outcomeOfError(text: string): 'answer' | 'unknown' | 'not-executed' {
   if (/^(TRYAGAIN|CLUSTERDOWN|ERR not executed)/.test(text)) return 'not-executed';
-  return text.startsWith('UNKNOWN') ? 'unknown' : 'answer';
+  return /^(UNKNOWN|RESULTLOST) /.test(text) ? 'unknown' : 'answer';
 }
 
 const INTEGER_MAX = 2n ** 63n - 1n;
