@@ -39,9 +39,6 @@ class Environment {
   // Mappings, by name, that last without a buffer.
   std::unordered_map<std::uint32_t, std::shared_ptr<MappedRegion>>& kept_regions() { return kept_regions_; }
 
-  // State of the io_uring part; owned here so that it ends with the environment.
-  std::shared_ptr<void> uring;
-
  private:
   double* counters_ = nullptr;
   Napi::Reference<Napi::Float64Array> counters_reference_;

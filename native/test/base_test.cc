@@ -128,6 +128,7 @@ void MakesPagesPresent(MakePresent make_present) {
   // Neither the beginning nor the end need be that of a page.
   make_present(std::span(bytes + 10 * page_bytes + 100, page_bytes));
   CHECK(IsResident(bytes + 10 * page_bytes, page_bytes));
+  CHECK(IsResident(bytes + 11 * page_bytes, page_bytes));
   CHECK(!IsResident(bytes + 12 * page_bytes, page_bytes));
   make_present(std::span<std::uint8_t>());
   ::munmap(address, kPages * page_bytes);
