@@ -35,7 +35,7 @@ interface Claim {
   readonly namespace: string | null;
   /** Tells machines apart that share a file system; left out by builds that knew none. */
   readonly machine?: string;
-  /** True where the owner also holds the kernel's lock on `LOCK`: then who gets that lock knows the owner is gone. */
+  /** True where the owner also holds the kernel's lock on `LOCK`: then who gets that lock knows the owner is gone, if it cannot see it. */
   readonly kernelLock: boolean;
 }
 
@@ -143,11 +143,19 @@ function findOtherOwner(directory: string, ownPath: string, hasKernelLock: boole
       fs.rmSync(otherPath, { force: true });
       continue;
     }
-    const alive = hasKernelLock && claim.kernelLock ? null : describeIfAlive(claim, otherPath);
+    // Whoever has the kernel's lock knows that no owner of before has it, unless somebody deleted `LOCK` and it was made anew.
+    const isGone = hasKernelLock && claim.kernelLock && !isSeenAlive(claim);
+    const alive = isGone ? null : describeIfAlive(claim, otherPath);
     if (alive !== null) return alive;
     fs.rmSync(otherPath, { force: true });
   }
   return null;
+}
+
+/** The very process that made the claim can be seen from here, and is another one than this. */
+function isSeenAlive({ pid, started, namespace }: Claim): boolean {
+  if (namespace === null || namespace !== namespaceOfThisProcess() || pid === process.pid) return false;
+  return started !== null && started === startOf(pid);
 }
 
 function describeIfAlive(claim: Claim, claimPath: string): string | null {

@@ -77,6 +77,20 @@ describe('directory lock', () => {
     },
   );
 
+  test.skipIf(process.platform !== 'linux' || loadAddon().addon === null)(
+    'a living process keeps it, though somebody deleted the file that it has locked',
+    async () => {
+      const owner = await spawnOwner(true);
+      await expect(lock(directory)).rejects.toThrow(`process ${owner.pid} has it`);
+      expect(fs.readdirSync(directory).filter((name) => name.endsWith('.owner'))).toEqual([
+        `${owner.pid}-test.owner`,
+      ]);
+      owner.kill('SIGKILL');
+      await once(owner, 'exit');
+      (await lock(directory)).unlock();
+    },
+  );
+
   test.skipIf(process.platform !== 'linux')(
     'the number of a dead owner, given to another process, does not keep it',
     async () => {
