@@ -15,6 +15,7 @@ import type { Acceptance, DecreeReference, Slot } from '../protocol/decree.js';
 import { DecreeKind } from '../protocol/decree.js';
 import type { RecoveredState } from '../protocol/replica.js';
 import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
+import { storageError } from '../storage/storage-error.js';
 import { decodeConfiguration, decodeMemberList, type ListedMember } from '../wire/configuration-codec.js';
 import type { ProtocolVersions } from '../wire/frame.js';
 import { HeapPlace } from './places.js';
@@ -139,7 +140,7 @@ class Recovering {
       }
       const summary = this.#segments.find((one) => one.segment === segment);
       invariant(summary !== undefined, 'recovery-asks-for-what-exists');
-      if (this.#buffer.length < summary.bytes) this.#buffer = new Uint8Array(summary.bytes);
+      if (!this.#hasRoomFor(summary)) return;
       const target = this.#buffer.subarray(0, summary.bytes);
       this.#read(segment, 0, target, (count) => {
         this.#bytesRead += count;
@@ -152,6 +153,20 @@ class Recovering {
       });
     };
     next();
+  }
+
+  /** Thrown in a callback of the medium, memory that cannot be had would end the process. This way the log is not opened. */
+  #hasRoomFor({ segment, bytes }: SegmentSummary): boolean {
+    if (this.#buffer.length >= bytes) return true;
+    try {
+      this.#buffer = new Uint8Array(bytes);
+      return true;
+    } catch (noMemory) {
+      this.#done(
+        storageError(noMemory, `log segment ${segment} of ${bytes} bytes cannot be read`, String(segment)),
+      );
+      return false;
+    }
   }
 
   #judge(verdict: LogVerdict): void {

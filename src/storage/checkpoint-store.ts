@@ -13,6 +13,7 @@ import type { SynodError } from '../errors.js';
 import {
   type FileSystem,
   nodeFileSystem,
+  openDirectory,
   readFully,
   syncAbove,
   syncDirectory,
@@ -39,7 +40,10 @@ export interface CheckpointFile {
   /** Bytes written so far. */
   readonly bytes: number;
   append(bytes: Uint8Array, callback: Callback<void>): void;
-  /** Makes it durable, and then gives it its name. Where that comes to nothing it is deleted, as by `abandon`. */
+  /**
+   * Makes it durable, and then gives it its name. Where that comes to nothing it is deleted, as by `abandon`; where only the name cannot be made
+   * durable, it has it all the same.
+   */
   commit(callback: Callback<void>): void;
   /** Deletes it. */
   abandon(callback: Callback<void>): void;
@@ -262,12 +266,21 @@ class NewFile implements CheckpointFile {
       this.#fileSystem.close(this.#fd, (closeError) => {
         const error = syncError ?? closeError ?? null;
         if (error !== null) return this.#discard(error, callback);
-        this.#fileSystem.rename(this.#temporaryPath, this.#finalPath, (renameError) => {
-          if (renameError !== null) return this.#discard(renameError, callback);
-          syncDirectory(this.#fileSystem, this.#directory, (directoryError) =>
-            callback(directoryError === null ? null : this.#failure(directoryError)),
-          );
-        });
+        this.#rename(callback);
+      });
+    });
+  }
+
+  /**
+   * The folder is opened before: where no descriptor is left for that, the file could not be deleted any more once it has its name, as it may
+   * have taken that of one that is kept.
+   */
+  #rename(callback: Callback<void>): void {
+    openDirectory(this.#fileSystem, this.#directory, (openError, directory) => {
+      if (openError !== null) return this.#discard(openError, callback);
+      this.#fileSystem.rename(this.#temporaryPath, this.#finalPath, (renameError) => {
+        if (renameError !== null) return directory!.close(() => this.#discard(renameError, callback));
+        directory!.sync((syncError) => callback(syncError === null ? null : this.#failure(syncError)));
       });
     });
   }

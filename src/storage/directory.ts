@@ -19,6 +19,7 @@ import { SEGMENT_SUFFIX } from '../log/format.js';
 import { type DirectoryLock, lockDirectory, lockedByCaller } from './directory-lock.js';
 import {
   type FileSystem,
+  hasSpace,
   nodeFileSystem,
   readFully,
   rewrite,
@@ -27,7 +28,7 @@ import {
   writeZeros,
 } from './file-system.js';
 import type { Callback, SegmentSummary } from './log-medium.js';
-import { closedError, storageError } from './storage-error.js';
+import { closedError, storageError, systemCode } from './storage-error.js';
 
 const TEMPORARY_SUFFIX = '.new';
 const SEGMENT_NAME = new RegExp(`^([0-9a-f]{16})\\${SEGMENT_SUFFIX}$`);
@@ -113,6 +114,10 @@ export class LogDirectory {
   readonly #spares: number[] = [];
   /** Removed segments that are becoming spares. */
   #retiring = 0;
+  /** Removed segments that have their temporary names, but not durably so. */
+  readonly #unsynced = new Set<number>();
+  /** The last segment could not be made for want of space. */
+  #isFull = false;
   /** Files open for reading, least recently used first. */
   readonly #open = new Map<number, OpenFile>();
   /** Calls whose callback is still to come, and files being closed. */
@@ -177,6 +182,7 @@ export class LogDirectory {
     const done = this.#begin(callback);
     if (done === null) return;
     this.#creating.add(segment);
+    this.#unsynced.delete(segment);
     const { fileSystem } = this;
     const recycled = this.#spares.shift() ?? null;
     const temporaryPath = (recycled === null ? finalPath : this.segmentPath(recycled)) + TEMPORARY_SUFFIX;
@@ -186,17 +192,17 @@ export class LogDirectory {
     let currentPath = temporaryPath;
     const fail = (error: NodeJS.ErrnoException): void => {
       this.#creating.delete(segment);
+      this.#isFull = systemCode(error) === 'ENOSPC';
       const report = (): void => done(storageError(error, `cannot make log segment ${segment}`, finalPath));
-      if (fd < 0) {
-        report();
-        return;
-      }
       // The first error is the one to tell. What cannot be deleted now is deleted at the next start, or was never
       // durable; its space counts until then.
-      fileSystem.close(fd, () => fileSystem.unlink(currentPath, report));
+      const unlink = (): void => fileSystem.unlink(currentPath, report);
+      if (fd >= 0) fileSystem.close(fd, unlink);
+      else if (recycled !== null) unlink();
+      else report();
     };
 
-    fileSystem.open(temporaryPath, recycled === null ? 'w+' : 'r+', (openError, opened) => {
+    this.#openNew(temporaryPath, recycled !== null, (openError, opened) => {
       if (openError !== null) return fail(openError);
       fd = opened;
       writeZeros(fileSystem, fd, this.segmentBytes, (writeError) => {
@@ -209,12 +215,33 @@ export class LogDirectory {
             syncDirectory(fileSystem, this.path, (directoryError) => {
               if (directoryError !== null) return fail(directoryError);
               this.#creating.delete(segment);
+              this.#isFull = false;
               this.#segments.set(segment, this.segmentBytes);
               done(null, { fd, recycled });
             });
           });
         });
       });
+    });
+  }
+
+  /**
+   * Opens the file that a segment is made of. A full disk is asked for one again and again: filled to its last byte each time, it would have
+   * no room for the checkpoint by which the log becomes shorter, nor for anybody else.
+   */
+  #openNew(
+    temporaryPath: string,
+    isRecycled: boolean,
+    done: (error: NodeJS.ErrnoException | null, fd: number) => void,
+  ): void {
+    const open = (): void => this.fileSystem.open(temporaryPath, isRecycled ? 'r+' : 'w+', done);
+    if (isRecycled || !this.#isFull) {
+      open();
+      return;
+    }
+    hasSpace(this.fileSystem, this.path, this.segmentBytes, (has) => {
+      if (has) open();
+      else done(Object.assign(new Error('ENOSPC: less space than a segment takes'), { code: 'ENOSPC' }), -1);
     });
   }
 
@@ -295,16 +322,17 @@ export class LogDirectory {
     const finish = (error: NodeJS.ErrnoException | null): void => {
       if (error !== null) {
         if (isKept) this.#retiring -= 1;
-        // It was removed before, and only the sync failed: whoever hears that it is gone goes on as if it could not come back.
-        if (error.code === 'ENOENT')
-          syncDirectory(this.fileSystem, this.path, (syncError) => failure(syncError ?? error));
+        if (error.code === 'ENOENT') this.#syncGone(segment, (syncError) => failure(syncError ?? error));
         else failure(error);
         return;
       }
       this.#segments.delete(segment);
       syncDirectory(this.fileSystem, this.path, (syncError) => {
         if (isKept) this.#retiring -= 1;
-        if (syncError !== null) return failure(syncError);
+        if (syncError !== null) {
+          if (isKept) this.#unsynced.add(segment);
+          return failure(syncError);
+        }
         // Not before: a power cut would give the segment its name back, and zeros in the place of what it holds.
         if (isKept) this.#spares.push(segment);
         done(null);
@@ -314,6 +342,15 @@ export class LogDirectory {
       this.#retiring += 1;
       this.fileSystem.rename(segmentPath, segmentPath + TEMPORARY_SUFFIX, finish);
     } else this.fileSystem.unlink(segmentPath, finish);
+  }
+
+  /** It was removed before, and only the sync failed: whoever hears that it is gone goes on as if it could not come back. */
+  #syncGone(segment: number, done: (error: NodeJS.ErrnoException | null) => void): void {
+    syncDirectory(this.fileSystem, this.path, (error) => {
+      // No segment is made of its file, which gives its space back.
+      if (error !== null || !this.#unsynced.delete(segment)) done(error);
+      else this.fileSystem.unlink(this.segmentPath(segment) + TEMPORARY_SUFFIX, () => done(null));
+    });
   }
 
   /** Makes `close` wait until what it gives is called: for a medium's own work on the directory's files. */

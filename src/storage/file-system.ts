@@ -22,10 +22,11 @@ export type FileSystem = Pick<
   | 'rename'
   | 'unlink'
   | 'write'
-> & {
-  /** Makes a directory one owner's. Left out where node:fs reaches it: then it is `lockDirectory`. */
-  readonly lock?: typeof lockDirectory;
-};
+> &
+  Partial<Pick<typeof fs, 'realpath' | 'statfs'>> & {
+    /** Makes a directory one owner's. Left out where node:fs reaches it: then it is `lockDirectory`. */
+    readonly lock?: typeof lockDirectory;
+  };
 
 export const nodeFileSystem: FileSystem = fs;
 
@@ -106,6 +107,24 @@ export function writeZeros(
   });
 }
 
+/** False where the file system of `directory` says that it has less space than `bytes`; true also where it does not say. */
+export function hasSpace(
+  fileSystem: FileSystem,
+  directory: string,
+  bytes: number,
+  done: (has: boolean) => void,
+): void {
+  if (fileSystem.statfs === undefined) {
+    done(true);
+    return;
+  }
+  fileSystem.statfs(directory, (error, stats) => {
+    // What is set aside for root is there for root. And who does not count blocks does not know how many are free.
+    const free = process.geteuid?.() === 0 ? stats?.bfree : stats?.bavail;
+    done(error !== null || stats.blocks === 0 || free * stats.bsize >= bytes);
+  });
+}
+
 /** Writes bytes [from, to) of a file once more, as they are read, and syncs it. */
 export function rewrite(fileSystem: FileSystem, fd: number, from: number, to: number, done: Done): void {
   if (from >= to) {
@@ -124,14 +143,37 @@ export function rewrite(fileSystem: FileSystem, fd: number, from: number, to: nu
   });
 }
 
-/** Makes the names in a directory durable. Platforms that cannot open a directory keep names by themselves. */
-export function syncDirectory(fileSystem: FileSystem, directory: string, done: Done): void {
-  if (process.platform === 'win32') return void setImmediate(done, null);
+/** A directory that is open: what is left to do makes its names durable, and needs no descriptor any more. One call, once. */
+export interface OpenDirectory {
+  sync(done: Done): void;
+  close(done: Done): void;
+}
+
+/** Platforms that cannot open a directory keep names by themselves. */
+export function openDirectory(
+  fileSystem: FileSystem,
+  directory: string,
+  done: (error: NodeJS.ErrnoException | null, opened?: OpenDirectory) => void,
+): void {
+  if (process.platform === 'win32') {
+    const nothing = (call: Done): void => void setImmediate(call, null);
+    setImmediate(done, null, { sync: nothing, close: nothing });
+    return;
+  }
   fileSystem.open(directory, 'r', (openError, fd) => {
     if (openError !== null) return done(openError);
-    fileSystem.fsync(fd, (syncError) => {
-      fileSystem.close(fd, (closeError) => done(syncError ?? closeError));
-    });
+    const close = (call: Done): void => fileSystem.close(fd, call);
+    const sync = (call: Done): void =>
+      fileSystem.fsync(fd, (syncError) => close((closeError) => call(syncError ?? closeError)));
+    done(null, { sync, close });
+  });
+}
+
+/** Makes the names in a directory durable. */
+export function syncDirectory(fileSystem: FileSystem, directory: string, done: Done): void {
+  openDirectory(fileSystem, directory, (error, opened) => {
+    if (error !== null) done(error);
+    else opened!.sync(done);
   });
 }
 
@@ -142,14 +184,33 @@ const NO_SYNC_CODES: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EINVAL',
  * (a probe of this path, a process that was killed) may not have come so far.
  */
 export function syncAbove(fileSystem: FileSystem, directory: string, done: Done): void {
+  syncParents(fileSystem, directory, (error) => {
+    if (error !== null || fileSystem.realpath === undefined) {
+      done(error);
+      return;
+    }
+    // Behind a link on the way there are other directories than the path says.
+    fileSystem.realpath(directory, (linkError, real) => {
+      if (linkError !== null) done(unlessForbidden(linkError));
+      else if (real === directory) done(null);
+      else syncParents(fileSystem, real, done);
+    });
+  });
+}
+
+function syncParents(fileSystem: FileSystem, directory: string, done: Done): void {
   const above = path.dirname(directory);
   if (above === directory) {
     done(null);
     return;
   }
   syncDirectory(fileSystem, above, (error) => {
-    // Where this user may not look, it has made nothing; and a file system without such syncs keeps names by itself.
-    if (error !== null && !NO_SYNC_CODES.has(error.code ?? '')) done(error);
-    else syncAbove(fileSystem, above, done);
+    if (error !== null && unlessForbidden(error) !== null) done(error);
+    else syncParents(fileSystem, above, done);
   });
+}
+
+/** Null where this user may not look: it has made nothing there. And where a file system has no such syncs: it keeps names by itself. */
+function unlessForbidden(error: NodeJS.ErrnoException): NodeJS.ErrnoException | null {
+  return NO_SYNC_CODES.has(error.code ?? '') ? null : error;
 }

@@ -68,6 +68,20 @@ describe('a checkpoint that does not get its name', () => {
       expect(readdirSync(path.join(root, 'checkpoints'))).toEqual([]);
     });
 
+  it('because its folder cannot be opened leaves its room to others, and one of the same slot alone', async () => {
+    await list();
+    for (const there of [[], ['before']]) {
+      for (const text of there) await write(7, text);
+      const file = await call<CheckpointFile>((done) => store.create(7, 'made', done));
+      await call<void>((done) => file.append(Buffer.from('x'), done));
+      faulty.inject({ at: 0, code: 'EMFILE', matches: (name) => name === 'open' });
+      await expect(call<void>((done) => file.commit(done))).rejects.toThrow('EMFILE');
+      faulty.inject(null);
+      expect(unfinished()).toBe(false);
+      expect(await list()).toEqual(there.map((text) => ({ slot: 7, bytes: text.length })));
+    }
+  });
+
   it('is reported by what went wrong first', async () => {
     await list();
     const file = await call<CheckpointFile>((done) => store.create(7, 'made', done));

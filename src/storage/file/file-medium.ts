@@ -107,15 +107,22 @@ class FileMedium implements LogMedium {
         }
         letGo();
       };
-      const buffer = this.#free.pop() ?? new SharedArrayBuffer(this.segmentBytes);
+      const fail = (cause: unknown): void =>
+        finish(
+          storageError(cause, `cannot make log segment ${segment}`, this.#directory.segmentPath(segment)),
+        );
+      let buffer: SharedArrayBuffer;
+      try {
+        buffer = this.#free.pop() ?? new SharedArrayBuffer(this.segmentBytes);
+      } catch (noMemory) {
+        return fail(noMemory);
+      }
       const bytes = new Uint8Array(buffer);
       // The file's zeros, read on the thread pool, wipe a memory that was used before without holding up the event
       // loop, and touch the pages of a new one before the writer does.
       readFully(this.#fileSystem, fd, bytes, 0, bytes.length, 0, (readError, count) => {
         if (readError !== null || count < bytes.length) {
-          const cause = readError ?? new Error(`EIO: the new file ends at ${count}`);
-          const segmentPath = this.#directory.segmentPath(segment);
-          return finish(storageError(cause, `cannot make log segment ${segment}`, segmentPath));
+          return fail(readError ?? new Error(`EIO: the new file ends at ${count}`));
         }
         if (this.#isClosing) return finish(closedError(this.#directory.path));
         const memory: SegmentMemory = {

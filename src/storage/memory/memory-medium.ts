@@ -85,7 +85,14 @@ class MemoryMedium implements LogMedium {
       return;
     }
     const reused = this.#free.pop();
-    const buffer = reused ?? new SharedArrayBuffer(this.segmentBytes);
+    let buffer: SharedArrayBuffer;
+    try {
+      buffer = reused ?? new SharedArrayBuffer(this.segmentBytes);
+    } catch (noMemory) {
+      const error = storageError(noMemory, `cannot make log segment ${segment}`, 'memory');
+      this.#later(callback, () => callback(error));
+      return;
+    }
     const bytes = new Uint8Array(buffer);
     if (reused !== undefined) bytes.fill(0);
     const memory: SegmentMemory = { segment, bytes, reference: { kind: 'shared', buffer, byteOffset: 0 } };

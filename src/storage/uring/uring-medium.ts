@@ -180,7 +180,13 @@ class UringMedium implements LogMedium {
       };
       this.#openDirect(segmentPath, bufferedFd, (openError, fd) => {
         if (openError !== null) return fail(openError, bufferedFd);
-        const space = this.#free.pop() ?? this.#allocate();
+        let space: Memory;
+        try {
+          space = this.#free.pop() ?? this.#allocate();
+        } catch (noMemory) {
+          if (fd !== bufferedFd) this.#directory.closeFile(bufferedFd);
+          return fail(noMemory, fd);
+        }
         const bytes = new Uint8Array(space.buffer, space.byteOffset, this.segmentBytes);
         // The file's zeros, read on the thread pool, wipe a memory that was used before without holding up the event
         // loop, and touch the pages of a new one before the writer does.
