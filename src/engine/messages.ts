@@ -13,13 +13,21 @@ import type { BootstrapOrder } from './first-configuration.js';
 import type { MemberHealth } from './health.js';
 import type { HostOptions } from './host.js';
 
+/** The error behind one. Whoever hears of it may ask for the code of the system, which `structuredClone` leaves out. */
+interface CauseData {
+  readonly message: string;
+  readonly stack?: string;
+  readonly code?: string;
+  readonly syscall?: string;
+}
+
 /** An error that survives `structuredClone`. */
 export interface ErrorData {
   readonly code: ErrorCode;
   readonly message: string;
   readonly path?: string;
   readonly offset?: number;
-  readonly cause?: string;
+  readonly cause?: CauseData;
 }
 
 export function errorToData(error: unknown): ErrorData {
@@ -35,9 +43,18 @@ export function errorToData(error: unknown): ErrorData {
     message: error.message,
     ...(error.path === undefined ? {} : { path: error.path }),
     ...(error.offset === undefined ? {} : { offset: error.offset }),
-    ...(cause === undefined
-      ? {}
-      : { cause: cause instanceof Error ? (cause.stack ?? cause.message) : textOf(cause) }),
+    ...(cause === undefined ? {} : { cause: causeToData(cause) }),
+  };
+}
+
+function causeToData(cause: unknown): CauseData {
+  if (!(cause instanceof Error)) return { message: textOf(cause) };
+  const { message, stack, code, syscall } = cause as NodeJS.ErrnoException;
+  return {
+    message,
+    ...(typeof stack === 'string' ? { stack } : {}),
+    ...(typeof code === 'string' ? { code } : {}),
+    ...(typeof syscall === 'string' ? { syscall } : {}),
   };
 }
 
@@ -45,7 +62,7 @@ export function errorFromData({ code, message, path, offset, cause }: ErrorData)
   return new SynodError(code, message, {
     ...(path === undefined ? {} : { path }),
     ...(offset === undefined ? {} : { offset }),
-    ...(cause === undefined ? {} : { cause: new Error(cause) }),
+    ...(cause === undefined ? {} : { cause: Object.assign(new Error(cause.message), cause) }),
   });
 }
 
