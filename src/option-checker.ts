@@ -3,7 +3,7 @@
  * replica and for configuration files.
  */
 
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 import { SynodError } from './errors.js';
 import { ID_LENGTH_MAX, ID_PATTERN } from './limits.js';
 import { parseAddress } from './transport/address.js';
@@ -71,12 +71,13 @@ export class OptionChecker {
     presence: 'optional' | 'required' = 'optional',
   ): Record<string, unknown> | null {
     if (value === undefined && presence === 'optional') return {};
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    if (!isRecord(value)) {
       this.report(path === '' ? 'options' : path, 'an object', value);
       return null;
     }
-    const record = value as Record<string, unknown>;
-    for (const key of Object.keys(record)) {
+    const record = value;
+    // Also those that it inherits: their values count like its own.
+    for (const key in record) {
       if (keys.includes(key)) continue;
       if (this.#isFull) {
         this.#unnamed += 1;
@@ -126,6 +127,13 @@ export class OptionChecker {
     this.report(path, `an integer from ${min} to ${max}`, value);
     return undefined;
   }
+}
+
+/** A promise or a Map has no keys that could be wrong: whatever was meant by it would be passed over. */
+function isRecord(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const { isPromise, isMap, isSet, isDate, isRegExp, isBoxedPrimitive } = types;
+  return ![isPromise, isMap, isSet, isDate, isRegExp, isBoxedPrimitive].some((isOther) => isOther(value));
 }
 
 function join(path: string, key: string): string {

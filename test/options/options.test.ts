@@ -186,7 +186,17 @@ describe('a mistake is named by its path and shows the value', () => {
     null,
     undefined,
   ];
-  const notObjects: unknown[] = [null, 7, 'text', true, []];
+  const notObjects: unknown[] = [
+    null,
+    7,
+    'text',
+    true,
+    [],
+    new Map([['kind', 'auto']]),
+    new Date(0),
+    Object(8192),
+    Promise.resolve({ kind: 'auto' }),
+  ];
   const cases: [(string | number)[], unknown[], string?][] = [
     [['cluster'], idValues],
     [['replica'], [...idValues, 'd']],
@@ -309,6 +319,12 @@ describe('a mistake is named by its path and shows the value', () => {
     expect(refusal(altered(['electionTimeoutMS'], 1)).message).toContain('"electionTimeoutMs"');
     expect(refusal(altered(['storage', 'knd'], 'file')).message).toContain('"kind"');
     expect(refusal(altered(['zzzzzzzz'], 1)).message).toContain('one of cluster, replica');
+  });
+
+  it('finds a misspelt key among those that are inherited, whose values count', () => {
+    const inheriting = (defaults: object): object => Object.assign(Object.create(defaults), valid());
+    expect(validateOptions(inheriting({ electionTimeoutMs: 500 })).electionTimeoutMs).toBe(500);
+    expect(refusal(inheriting({ electionTimeoutMS: 500 })).path).toBe('electionTimeoutMS');
   });
 
   it('reports all mistakes at once, the first one as the path', () => {
