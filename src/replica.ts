@@ -166,8 +166,8 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
    * Opens the replica: recovers its log, listens, and joins its peers. Resolves before there is a primary; commands
    * given earlier wait. Rejects with `ERR_SYNOD_OPTION`, `ERR_SYNOD_ARGUMENT` (what is given is no state machine), `ERR_SYNOD_DATA_DIRECTORY`,
    * `ERR_SYNOD_LOG_CORRUPT`, `ERR_SYNOD_STORAGE_UNAVAILABLE`, `ERR_SYNOD_TRANSPORT_UNAVAILABLE`, `ERR_SYNOD_NATIVE_UNAVAILABLE`,
-   * `ERR_SYNOD_LISTEN`, `ERR_SYNOD_STORAGE_FULL`, `ERR_SYNOD_STORAGE_FAILED`, `ERR_SYNOD_STATE_MACHINE` (it did not restore a checkpoint, or has no `restore` and there is one) or
-   * `ERR_SYNOD_VERSION`.
+   * `ERR_SYNOD_LISTEN`, `ERR_SYNOD_STORAGE_FULL`, `ERR_SYNOD_STORAGE_FAILED`, `ERR_SYNOD_STATE_MACHINE` (it did not restore a checkpoint, or has no `restore` and there is one),
+   * `ERR_SYNOD_VERSION` or `ERR_SYNOD_FENCED` (the engine's thread could not be started, or ended).
    *
    * The cluster begins its life when all members have met once; from then on any majority of them suffices.
    */
@@ -361,7 +361,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
     return await new Promise((resolve, reject) => this.#copies.copy(options, { resolve, reject }));
   }
 
-  /** What this replica knows and did. Rejects with `ERR_SYNOD_CLOSED`. */
+  /** What this replica knows and did. Rejects with `ERR_SYNOD_CLOSED`, or `ERR_SYNOD_FENCED` where the engine's thread is gone. */
   async status(): Promise<ReplicaStatus> {
     const link = this.#link;
     if (link === null || this.#closing !== null)
@@ -436,7 +436,7 @@ export class Replica<Result = unknown, Query = unknown, Answer = unknown>
 
   /**
    * What each member told of itself last, in the order of the members; this replica's own is of this moment. Any replica knows it, not
-   * only the primary. Rejects with `ERR_SYNOD_CLOSED`.
+   * only the primary. Rejects as `status` does.
    */
   async health(): Promise<readonly MemberHealth[]> {
     return await this.#openLink.health();

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { AddressAnswer } from '../engine/address-resolver.js';
 import type { Bridge } from '../engine/bridge.js';
+import { brokenContract } from '../engine/broken-contract.js';
 import type { CopyOrder } from '../engine/checkpoint-demand.js';
 import type { CheckpointNotice } from '../engine/checkpoints.js';
 import type { LeadershipOrder } from '../engine/engine-leadership.js';
@@ -20,7 +21,7 @@ import {
   type ToWorker,
   type WorkerSettings,
 } from '../engine/messages.js';
-import { SynodError } from '../errors.js';
+import { SynodError, textOf } from '../errors.js';
 import type { Logger } from '../logger.js';
 import {
   createEventIfAny,
@@ -100,14 +101,46 @@ export async function openInline(
   };
 }
 
-/** In a worker thread. */
-export function openWorker(
+/** In a worker thread. Rejects with `ERR_SYNOD_FENCED` where that cannot be started, or ends before the engine is open. */
+export async function openWorker(
   options: HostOptions,
   bridge: Bridge,
   logger: Logger,
   handler: EngineLinkHandler,
 ): Promise<EngineLink> {
-  return new WorkerLink(options, bridge, logger, handler).opened;
+  return await new WorkerLink(startThread(options, bridge, handler), logger, handler).opened;
+}
+
+interface EngineThread {
+  readonly worker: Worker;
+  readonly port: MessagePort;
+  readonly event: NativeEvent | null;
+}
+
+function startThread(options: HostOptions, bridge: Bridge, handler: EngineLinkHandler): EngineThread {
+  const { port1, port2 } = new MessageChannel();
+  let event: NativeEvent | null = null;
+  try {
+    const { addon } = loadAddon();
+    // Without one each end wakes the other by a message.
+    event = createEventIfAny(addon, () => handler.onWake());
+    const settings: WorkerSettings = { options, bridge: bridge.buffer, wakeFd: event?.fd ?? -1 };
+    const file = workerFile();
+    const worker = new Worker(takesTextOnly() ? `import(${JSON.stringify(file.href)})` : file, {
+      eval: takesTextOnly(),
+      workerData: { settings, port: port2 },
+      transferList: [port2],
+      name: `synod engine ${options.replica}`,
+    });
+    return { worker, port: port1, event };
+  } catch (error) {
+    // Node may forbid threads, or no descriptor be left. What is open would keep the process alive.
+    event?.close();
+    port1.close();
+    throw new SynodError('ERR_SYNOD_FENCED', `the engine's thread cannot be started: ${textOf(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 /** The worker runs compiled code, also where this module was loaded from its source. */
@@ -116,6 +149,17 @@ function workerFile(): URL {
   if (existsSync(fileURLToPath(beside))) return beside;
   return new URL('../../dist/engine/worker.js', import.meta.url);
 }
+
+/** With `--input-type`, which threads inherit, Node runs programs that are given as text, and refuses files. */
+function takesTextOnly(): boolean {
+  return [process.env.NODE_OPTIONS ?? '', ...process.execArgv].some((one) => one.includes('--input-type'));
+}
+
+/**
+ * An engine that is closed holds nothing any more. Its thread ends at once, or when the system has answered where a host is, which takes long
+ * where nobody answers: that is not waited for.
+ */
+const THREAD_END_MS = 1_000;
 
 class WorkerLink implements EngineLink {
   readonly opened: Promise<EngineLink>;
@@ -131,48 +175,49 @@ class WorkerLink implements EngineLink {
   readonly #waiting: Map<number, { resolve: (answer: never) => void; reject: (error: SynodError) => void }> =
     new Map();
   #settleOpen: { resolve: (link: EngineLink) => void; reject: (error: SynodError) => void };
-  readonly #exited: Promise<void>;
+  /** The thread has ended, or is closed and lasts. */
+  readonly #ended: Promise<void>;
+  #end: () => void = () => {};
+  #endTimer: NodeJS.Timeout | undefined;
   readonly #mailbox: Mailbox<FromWorker>;
-  #gone = false;
+  /** Why the worker says nothing any more; null as long as it may. */
+  #gone: SynodError | null = null;
 
-  constructor(options: HostOptions, bridge: Bridge, logger: Logger, handler: EngineLinkHandler) {
+  constructor({ worker, port, event }: EngineThread, logger: Logger, handler: EngineLinkHandler) {
     this.#handler = handler;
     this.#logger = logger;
-    const { addon } = loadAddon();
-    // Without one each end wakes the other by a message.
-    this.#event = createEventIfAny(addon, () => handler.onWake());
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
+    this.#worker = worker;
+    this.#port = port;
+    this.#event = event;
     this.#mailbox = new Mailbox({
-      receive: () => receiveMessageOnPort(port1),
+      receive: () => receiveMessageOnPort(port),
       isOfMemory: (message) => message.kind === 'event' && isOfMemory(message.event),
-      take: (message) => this.#onMessage(message),
+      take: (message) => this.#take(message),
       later: (call) => void setImmediate(call),
-    });
-    const settings: WorkerSettings = { options, bridge: bridge.buffer, wakeFd: this.#event?.fd ?? -1 };
-    this.#worker = new Worker(workerFile(), {
-      workerData: { settings, port: port2 },
-      transferList: [port2],
-      name: `synod engine ${options.replica}`,
     });
     this.#settleOpen = { resolve: () => {}, reject: () => {} };
     this.opened = new Promise((resolve, reject) => {
       this.#settleOpen = { resolve, reject };
     });
-    this.#exited = new Promise((resolve) => {
-      this.#worker.once('exit', (code) => {
-        this.#mailbox.takeAll();
-        this.#onGone(new SynodError('ERR_SYNOD_FENCED', `the engine's thread ended with code ${code}`));
-        resolve();
-      });
+    this.#ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#worker.once('exit', (code) => {
+      // Of an application that is busy it ends before its last words are heard: why the engine was not opened, say.
+      this.#mailbox.takeRest();
+      this.#onGone(new SynodError('ERR_SYNOD_FENCED', `the engine's thread ended with code ${code}`));
+      // Not before: whoever hears that opening failed gives the data directory back, and nothing may be written there any more.
+      this.#settleOpen.reject(this.#gone!);
+      clearTimeout(this.#endTimer);
+      this.#end();
     });
     this.#worker.once('error', (error) => {
-      this.#mailbox.takeAll();
+      this.#mailbox.takeRest();
       this.#onGone(
         new SynodError('ERR_SYNOD_FENCED', `the engine's thread failed: ${String(error)}`, { cause: error }),
       );
     });
-    port1.on('message', (message: FromWorker) => this.#mailbox.onMessage(message));
+    port.on('message', (message: FromWorker) => this.#mailbox.onMessage(message));
   }
 
   wakeEngine(): void {
@@ -198,8 +243,8 @@ class WorkerLink implements EngineLink {
 
   #request<Answer>(kind: 'status' | 'health'): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
-      if (this.#gone) {
-        reject(new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed'));
+      if (this.#gone !== null) {
+        reject(this.#gone);
         return;
       }
       this.#requests += 1;
@@ -242,7 +287,7 @@ class WorkerLink implements EngineLink {
 
   async close(): Promise<void> {
     this.#post({ kind: 'close' });
-    await this.#exited;
+    await this.#ended;
   }
 
   /** Null where no descriptor is left, say: the engine is woken by messages then. Thrown here, it would end the process. */
@@ -256,7 +301,18 @@ class WorkerLink implements EngineLink {
   }
 
   #post(message: ToWorker): void {
-    if (!this.#gone) this.#port.postMessage(message);
+    if (this.#gone === null) this.#port.postMessage(message);
+  }
+
+  /** From the event loop: what is thrown there would end the process. */
+  #take(message: FromWorker): void {
+    try {
+      this.#onMessage(message);
+    } catch (cause) {
+      const error = brokenContract(cause);
+      this.fence(error);
+      this.#handler.onEvent({ kind: 'fenced', error });
+    }
   }
 
   #onMessage(message: FromWorker): void {
@@ -271,6 +327,7 @@ class WorkerLink implements EngineLink {
       case 'failed':
         this.#settleOpen.reject(errorFromData(message.error));
         this.#onGone(errorFromData(message.error));
+        this.#worker.unref();
         break;
       case 'event':
         this.#handler.onEvent(message.event);
@@ -292,6 +349,9 @@ class WorkerLink implements EngineLink {
         break;
       case 'closed':
         this.#onGone(new SynodError('ERR_SYNOD_CLOSED', 'the replica is closed'));
+        // Nor need the process wait.
+        this.#worker.unref();
+        this.#endTimer = setTimeout(this.#end, THREAD_END_MS);
         break;
       default:
         message satisfies never;
@@ -305,15 +365,13 @@ class WorkerLink implements EngineLink {
 
   /** The worker says nothing any more. */
   #onGone(error: SynodError): void {
-    if (this.#gone) return;
-    this.#gone = true;
+    if (this.#gone !== null) return;
+    this.#gone = error;
     this.#event?.close();
     this.#sender?.close();
     this.#port.close();
-    for (const { reject } of this.#waiting.values())
-      reject(new SynodError('ERR_SYNOD_CLOSED', error.message));
+    for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
-    this.#settleOpen.reject(error);
     // After a regular close nobody minds.
     this.#handler.onEvent({ kind: 'fenced', error });
   }

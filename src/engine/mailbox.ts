@@ -29,8 +29,8 @@ export class Mailbox<Message> {
 
   /** In the middle of a call. What is of memory is taken in its order, also before others that came earlier. */
   hear(): void {
-    const { receive, isOfMemory, take, later } = this.#options;
-    for (let next = receive(); next !== undefined; next = receive()) this.#waiting.push(next.message);
+    const { isOfMemory, take, later } = this.#options;
+    this.#receiveAll();
     const ofMemory = this.#waiting.filter(isOfMemory);
     this.#waiting = this.#waiting.filter((message) => !isOfMemory(message));
     if (this.#waiting.length > 0 && !this.#isDue) {
@@ -47,5 +47,16 @@ export class Mailbox<Message> {
   takeAll(): void {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift())
       this.#options.take(next);
+  }
+
+  /** The other thread is gone: also all that it has sent and that the event loop has not brought yet. */
+  takeRest(): void {
+    this.#receiveAll();
+    this.takeAll();
+  }
+
+  #receiveAll(): void {
+    const { receive } = this.#options;
+    for (let next = receive(); next !== undefined; next = receive()) this.#waiting.push(next.message);
   }
 }

@@ -59,3 +59,11 @@ it('memory keeps its order where a message that is taken needs some that waits b
   mailbox.onMessage('memory 0');
   expect(taken).toEqual(['peer', 'memory 0', 'memory 1', 'memory 2', 'role']);
 });
+
+it('what waits when the other thread is gone is taken at once, all of it in its order', () => {
+  port = ['change'];
+  mailbox.hear();
+  port = ['memory 1', 'failed'];
+  mailbox.takeRest();
+  expect(taken).toEqual(['change', 'memory 1', 'failed']);
+});
