@@ -79,8 +79,8 @@ ${common}`,
        synod protocol raise [VERSION] (...)
 
 Shows which version of the protocol is in force, and the highest that the build of each member speaks; or raises
-it, to VERSION or to the highest that all of them speak. For the end of a rolling upgrade: exchange the builds one by
-one, then raise. Only the primary does; all members must be connected. There is no way back: from then on older
+it, to VERSION or to the highest that all of them speak. For the end of a rolling upgrade: exchange the builds one
+by one, then raise. Only the primary does; all members must be connected. There is no way back: from then on older
 builds are refused.
 
 ${common}`,

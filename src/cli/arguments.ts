@@ -142,11 +142,13 @@ Exit code 1 and one line on standard error when it does not answer.
   log: `usage: synod log verify (--dir DIR | --config FILE) [--json]
        synod log dump (--dir DIR | --config FILE) [--from SLOT] [--to SLOT] [--json]
 
-Reads the log of a replica, checks every record as the replica does when it is opened, and changes nothing. The replica
-may be running.
+Reads the log of a replica, checks every record as the replica does when it is opened, and changes nothing. The
+replica may be running.
 
-verify prints what the log is: clean, torn (writes that a crash interrupted, which were never acknowledged, follow its
-end) or corrupt, and what its records add up to. dump prints one line for each record, then the same.
+verify prints what the log is: clean, torn (writes that a crash interrupted, which were never acknowledged, follow
+its end) or corrupt, and what its records add up to. A log whose beginning neither it nor a checkpoint has is
+corrupt; whether the checkpoints are sound is for checkpoint verify. dump prints one line for each record, then
+the same.
 
   -d, --dir DIR         the data directory of the replica
   -c, --config FILE     the one that this configuration names

@@ -31,11 +31,13 @@ export async function runLog(command: LogCommand, output: Output): Promise<numbe
   const { from = 0, to = Number.POSITIVE_INFINITY, json } = command;
   const isFiltered = command.from !== undefined || command.to !== undefined;
   if (command.action === 'dump') {
-    visitRecords(survey, (record) => {
+    const visited = visitRecords(survey, (record) => {
       const report = reportRecord(record);
       if (isFiltered && !(report.slot !== undefined && report.slot >= from && report.slot <= to)) return;
       output.line(json ? JSON.stringify(report) : line(report));
     });
+    if (visited < survey.records)
+      output.error(`synod: the replica dropped ${survey.records - visited} of the records meanwhile`);
   }
   const report = reportLog(survey);
   output.line(json ? JSON.stringify(report) : table(report));

@@ -11,27 +11,40 @@ export interface Output {
   progress(text: string | null): void;
 }
 
+/** That of this process. */
+export interface ProcessOutput extends Output {
+  /** Why something of the result was not taken; null where all was, or where whoever read it went away. */
+  readonly failure: Error | null;
+}
+
 /**
  * Resolves once the reader has taken everything, however long that takes, or is gone. A result that is cut off looks like a whole one: `synod log
  * dump | less` reads as much as is looked at.
  */
 export function whenTaken(stream: Writable): Promise<void> {
-  if (stream.writableLength === 0) return Promise.resolve();
+  // What the system says of the last write comes in a turn of its own.
+  if (stream.writableLength === 0) return new Promise((resolve) => setImmediate(resolve));
   // Called back behind all that was written before, also where that failed.
   return new Promise((resolve) => stream.write('', () => resolve()));
 }
 
 /** Standard output and standard error of this process. */
-export function processOutput(): Output {
+export function processOutput(): ProcessOutput {
   let shown = false;
+  let failure: Error | null = null;
   const clear = (): void => {
     if (shown) process.stdout.write('\r\u001b[K');
     shown = false;
   };
-  // Whoever read us went away (`synod cluster | head`): nothing to tell anyone, and no reason to crash.
-  process.stdout.on('error', () => {});
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // Whoever read us went away (`synod cluster | head`): nothing to tell anyone, and no reason to crash.
+    if (error.code !== 'EPIPE') failure ??= error;
+  });
   process.stderr.on('error', () => {});
   return {
+    get failure() {
+      return failure;
+    },
     line(text) {
       clear();
       process.stdout.write(`${text}\n`);

@@ -42,9 +42,10 @@ export const toolTexts: Readonly<Record<ToolName, string>> = {
 
 Reads the checkpoints of a replica, every block of them, and changes nothing. The replica may be running.
 
-show prints what is in each: slot, ballot, who made it and when, members, bytes. verify prints a line for each, and fails
-where one is damaged. latest prints the newest that is sound. edit-members writes a copy of it with other members into the
-folder DIR2; a member is an ID of the present ones, or ID=INCARNATION for another disk.
+show prints what is in each: slot, ballot, who made it and when, members, bytes. verify prints a line for each,
+and fails where one is damaged. latest prints the newest that is sound. edit-members writes a copy of it with
+other members into the folder DIR2, which is not that of a replica that runs; a member is an ID of the present
+ones, or ID=INCARNATION for another disk.
 
   -d, --dir DIR         the data directory of the replica
       --slot SLOT       only the checkpoint of this slot; latest: the newest of this slot or an earlier one
@@ -56,9 +57,9 @@ Exit code 1 when a checkpoint is damaged, or when there is none.
 `,
   replay: `usage: synod replay --dir DIR --state-machine MODULE [--to SLOT] [--write-checkpoint DIR2] [--json]
 
-Executes the log of a replica again, from its newest checkpoint or its beginning, through a state machine in this process,
-and prints where that ends: slot, commands, digest. The data directory stays as it is; the replica may be running, unless the
-checkpoint is to go among its own. To stop in the middle of a command, run it in a debugger:
+Executes the log of a replica again, from its newest checkpoint or its beginning, through a state machine in this
+process, and prints where that ends: slot, commands, digest. The data directory stays as it is; the replica may be
+running, unless the checkpoint is to go among its own. To stop in the middle of a command, run it in a debugger:
 node --inspect-brk $(which synod) replay ...
 
   -d, --dir DIR         the data directory of the replica
@@ -73,15 +74,19 @@ Exit code 1 when the log does not reach back, is corrupt, or the state machine t
 `,
   recover: `usage: synod recover --dir DIR [--accept-data-loss] [--json]
 
-For the day when a majority of the replicas is lost for good. Without the flag it says what would be done and what may be lost,
-and changes nothing. With the flag it makes the replica of DIR, which must not be running, the only member of a
-new configuration, with everything that its disk holds, and adds two lines to recoveries.jsonl there: before it changes anything,
-and when it is done. What the lost replicas chose without it is lost, acknowledged or not.
+For the day when a majority of the replicas is lost for good. Without the flag it says what would be done and what
+may be lost, and changes nothing. With the flag it makes the replica of DIR, which must not be running, the only
+member of a new configuration, with everything that its disk holds, and adds two lines to recoveries.jsonl there:
+before it changes anything, and when it is done. What the lost replicas chose without it is lost, acknowledged or
+not.
 
-Where it ends half-way (no space, a power cut) the replica is not opened any more, until the same command has gone on with it.
+Where it ends half-way (no space, a power cut) the replica is not opened any more, until the same command has gone
+on with it.
 
-Run it without the flag on every survivor first, and recover the one with the highest slot. The others, and those that were
-lost, must never be started again with the disks that they had.
+Run it without the flag on every survivor first, and recover the one that has accepted under the highest ballot
+(2.9 is below 10.1): what others have accepted under a lower one may have been replaced since. Among equals take
+the one with the highest slot. Only one that knows more slots to be chosen than that one keeps comes before it.
+All others, and those that were lost, must never be started again with the disks that they had.
 
   -d, --dir DIR         the data directory of the replica
       --accept-data-loss  do it

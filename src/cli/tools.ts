@@ -10,7 +10,8 @@ import {
   type CheckpointReport,
   findCheckpoints,
   latestCheckpoint,
-  readCheckpoint,
+  readIfThere,
+  slotOf,
 } from '../tools/checkpoint-survey.js';
 import { openRecovery, type RecoveryPlan } from '../tools/recover.js';
 import { replay } from '../tools/replay.js';
@@ -42,18 +43,23 @@ async function runCheckpoint(command: CheckpointCommand, output: Output): Promis
   const { action, dir, slot, json, members, out } = command;
   const show = (report: CheckpointReport): void => output.line(json ? JSON.stringify(report) : table(report));
   if (action === 'latest' || action === 'edit-members') {
-    const found = latestCheckpoint(dir, slot);
+    const found = latestCheckpoint(findCheckpoints(dir), slot);
     const isThere = found !== null && (action === 'latest' || slot === undefined || found.slot === slot);
     if (!isThere)
-      throw new SynodError('ERR_SYNOD_DATA_DIRECTORY', `no sound checkpoint of that slot in ${dir}`);
+      throw new SynodError(
+        'ERR_SYNOD_DATA_DIRECTORY',
+        `no sound checkpoint${slot === undefined ? '' : ' of that slot'} in ${dir}`,
+      );
     show(action === 'latest' ? found : await editMembers(found.file, members, out));
     return 0;
   }
   let code = 0;
   let shown = 0;
   for (const file of findCheckpoints(dir)) {
-    const report = readCheckpoint(file);
-    if (slot !== undefined && report.slot !== slot) continue;
+    // By its name: where the header is damaged nothing else tells.
+    if (slot !== undefined && slotOf(file) !== slot) continue;
+    const report = readIfThere(file);
+    if (report === null) continue;
     shown += 1;
     if (report.verdict !== 'sound') code = 1;
     if (action === 'show' || json) show(report);
@@ -63,7 +69,10 @@ async function runCheckpoint(command: CheckpointCommand, output: Output): Promis
       );
   }
   if (shown === 0)
-    throw new SynodError('ERR_SYNOD_DATA_DIRECTORY', `no checkpoint of slot ${slot} in ${dir}`);
+    throw new SynodError(
+      'ERR_SYNOD_DATA_DIRECTORY',
+      slot === undefined ? `no checkpoint in ${dir}` : `no checkpoint of slot ${slot} in ${dir}`,
+    );
   return code;
 }
 
@@ -101,14 +110,14 @@ async function runReplay(command: ReplayCommand, output: Output): Promise<number
 }
 
 function describe(plan: RecoveryPlan, isContinued: boolean): string {
-  const { replica, dataDir, configuration, lost, chosen, kept, holes, lostFrom, next } = plan;
+  const { replica, dataDir, configuration, lost, chosen, kept, ballot, holes, lostFrom, next } = plan;
   return [
     ...(isContinued
       ? ['a recovery was begun here, and is not done: this goes on with it, as it was planned']
       : []),
     `replica ${replica} in ${dataDir}, one of ${configuration.members.length} members of configuration ${configuration.number}`,
     `kept: every slot up to ${chosen}, which is known to be chosen`,
-    `kept: ${kept} slots behind it that this disk has accepted, acknowledged to anyone or not`,
+    `kept: ${kept} slots behind it that this disk has accepted, acknowledged to anyone or not${ballot == null ? '' : `, under ballots up to ${ballot}`}`,
     ...(holes > 0
       ? [`LOST: what was chosen in ${holes} slots among them that this disk has nothing for`]
       : []),

@@ -1,16 +1,24 @@
 /** Writes a copy of a checkpoint with other members. The one that it is made from stays as it is. */
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { BlockWriter } from '../checkpoint/blocks.js';
 import { writeCheckpointHeader } from '../checkpoint/header.js';
 import { crc32c as portableCrc32c } from '../checksum.js';
 import { SynodError } from '../errors.js';
-import { MEMBERS_MAX } from '../limits.js';
+import { CONFIGURATION_BYTES_MAX, MEMBERS_MAX } from '../limits.js';
 import { loadAddon } from '../native/addon.js';
 import { type Configuration, memberById } from '../protocol/configuration.js';
-import { encodeConfiguration, isIncarnation, isMemberId } from '../wire/configuration-codec.js';
+import { storageError } from '../storage/storage-error.js';
+import {
+  decodeConfiguration,
+  encodeConfiguration,
+  isIncarnation,
+  isMemberId,
+  splitCookie,
+} from '../wire/configuration-codec.js';
+import { lockOwner } from './checkpoint-owner.js';
 import { type CheckpointReport, readCheckpoint } from './checkpoint-survey.js';
 import { makeNameDurable } from './durable-name.js';
 
@@ -22,7 +30,7 @@ export interface MemberChoice {
   readonly incarnation: string | null;
 }
 
-/** Throws `ERR_SYNOD_ARGUMENT`: no members, twice the same, or one that is not there and has no incarnation. */
+/** Throws `ERR_SYNOD_ARGUMENT`: no members, too many, twice the same, or one that is not there and has no incarnation. */
 export function withMembers(current: Configuration, choices: readonly MemberChoice[]): Configuration {
   if (choices.length < 1 || choices.length > MEMBERS_MAX)
     throw new SynodError(
@@ -48,32 +56,48 @@ export function withMembers(current: Configuration, choices: readonly MemberChoi
   });
   if (new Set(members.map(({ id }) => id)).size !== members.length)
     throw new SynodError('ERR_SYNOD_ARGUMENT', 'a member is named twice');
-  return {
+  const next = {
     number: current.number + 1,
     members,
     nextMember,
     ...(current.version === undefined ? {} : { version: current.version }),
+    ...(current.cookie === undefined ? {} : { cookie: current.cookie }),
   };
+  if (decodeConfiguration(encodeConfiguration(next)) === null)
+    throw new SynodError('ERR_SYNOD_ARGUMENT', 'a configuration has no room for all these members');
+  return next;
 }
 
 /**
  * Yields the report of the copy, which is durable then, with the folders above it. Rejects with `ERR_SYNOD_LOG_CORRUPT` where `file` is damaged: nothing is left of the
- * copy; `ERR_SYNOD_ARGUMENT` for members that cannot be, and where the copy is there already.
+ * copy; `ERR_SYNOD_ARGUMENT` for members that cannot be, and where the copy is there already; `ERR_SYNOD_DATA_DIRECTORY` where it would be among
+ * the checkpoints of a replica that runs.
  */
 export async function editMembers(
   file: string,
   choices: readonly MemberChoice[],
   outDirectory: string,
 ): Promise<CheckpointReport> {
-  const target = path.join(outDirectory, path.basename(file));
+  // It may make one of the same slot meanwhile, and count on it.
+  const unlock = await lockOwner(outDirectory, path.dirname(path.dirname(file)));
+  try {
+    return await writeEdited(file, choices, path.join(outDirectory, path.basename(file)));
+  } finally {
+    unlock();
+  }
+}
+
+async function writeEdited(
+  file: string,
+  choices: readonly MemberChoice[],
+  target: string,
+): Promise<CheckpointReport> {
   const temporary = `${target}.new`;
-  mkdirSync(outDirectory, { recursive: true });
+  mkdirSync(path.dirname(target), { recursive: true });
   let fd = -1;
   try {
-    fd = openSync(target, 'wx');
-    closeSync(fd);
-    fd = -1;
-    rmSync(target);
+    if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) throw new Error('it is there already');
+    fd = openSync(temporary, 'w');
   } catch (cause) {
     throw new SynodError('ERR_SYNOD_ARGUMENT', `cannot write ${target}: ${(cause as Error).message}`, {
       cause,
@@ -81,24 +105,32 @@ export async function editMembers(
     });
   }
   try {
-    fd = openSync(temporary, 'w');
     const put = (bytes: Uint8Array): void => {
-      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      } catch (error) {
+        // What is thrown below, as it is by the system, is about the file that is read.
+        throw storageError(error, `cannot write ${temporary}`, temporary);
+      }
     };
     let writer: BlockWriter | null = null;
     const report = readCheckpoint(file, {
-      onHeader: (header, configuration) => {
+      onHeader: (header, before) => {
         const nonce = randomBytes(8);
+        const encoded = encodeConfiguration(withMembers(before, choices));
+        const { configuration, cookie } = splitCookie(encoded, CONFIGURATION_BYTES_MAX);
         const edited = {
           ...header,
-          configuration: encodeConfiguration(withMembers(configuration, choices)),
+          configuration,
           nonceLow: nonce.readUInt32LE(0),
           nonceHigh: nonce.readUInt32LE(4),
         };
         const { bytes, chain } = writeCheckpointHeader(edited, crc32c);
         put(bytes);
         writer = new BlockWriter(chain, crc32c);
+        writer.cookie(cookie).forEach(put);
       },
+      onCookie: (cookie) => writer!.cookie(cookie).forEach(put),
       onSessions: (entries) => writer!.sessions(entries).forEach(put),
       onState: (state) => writer!.state(state).forEach(put),
     });

@@ -1,6 +1,6 @@
 /** Looks at the checkpoints of a replica from outside: reads them block by block, and changes nothing. Works beside a replica that runs. */
 
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { BlockReader, type SessionEntry } from '../checkpoint/blocks.js';
 import { CHECKPOINT_HEADER_BYTES } from '../checkpoint/format.js';
@@ -21,6 +21,8 @@ const READ_BYTES = 1024 * 1024;
 /** What a checkpoint hands to whoever reads it. `onHeader` comes first; nothing is checked to its end before the call returns. */
 export interface CheckpointVisitor {
   onHeader?(header: CheckpointHeader, configuration: Configuration): void;
+  /** That of the configuration, where it had no room in the header. Lent for the call. */
+  onCookie?(bytes: Uint8Array): void;
   onSessions?(entries: readonly SessionEntry[]): void;
   /** Lent for the call. */
   onState?(bytes: Uint8Array): void;
@@ -29,7 +31,7 @@ export interface CheckpointVisitor {
 export interface CheckpointReport {
   readonly file: string;
   readonly bytes: number;
-  /** `unread`: the disk does not give it, now at least. */
+  /** `unread`: the disk does not give it, now at least; or it is of a format that only another build knows. */
   readonly verdict: 'sound' | 'damaged' | 'unread';
   /** What is wrong, and where; null where it is sound. */
   readonly detail: string | null;
@@ -48,18 +50,47 @@ export interface CheckpointReport {
 /** The files of the data directory's checkpoints, newest first. Throws `ERR_SYNOD_DATA_DIRECTORY` where there are none. */
 export function findCheckpoints(dataDir: string): readonly string[] {
   const directory = checkpointDirectory(dataDir);
+  const found = checkpointsIn(directory);
+  if (found.length === 0) throw none(directory, 'there are none in it');
+  return found;
+}
+
+/**
+ * The same for whoever goes on without any. Throws where the folder is there and cannot be read, as a link is to a disk that is not mounted: what
+ * is in it may be read again later.
+ */
+export function findAnyCheckpoints(dataDir: string): readonly string[] {
+  const directory = checkpointDirectory(dataDir);
+  return lstatSync(directory, { throwIfNoEntry: false }) === undefined ? [] : checkpointsIn(directory);
+}
+
+function checkpointsIn(directory: string): readonly string[] {
   let names: readonly string[] = [];
   try {
     names = readdirSync(directory);
   } catch (cause) {
     throw none(directory, (cause as Error).message, cause);
   }
-  const found = names
+  return names
     .map((name) => ({ name, slot: parseCheckpointName(name) }))
     .filter(({ slot }) => slot !== null)
-    .sort((a, b) => b.slot! - a.slot!);
-  if (found.length === 0) throw none(directory, 'there are none in it');
-  return found.map(({ name }) => path.join(directory, name));
+    .sort((a, b) => b.slot! - a.slot!)
+    .map(({ name }) => path.join(directory, name));
+}
+
+/** The slot that one of the files found is named after. */
+export function slotOf(file: string): number {
+  return parseCheckpointName(path.basename(file))!;
+}
+
+/** Null where the file is not there any more: a replica that runs deletes what it has newer ones for. */
+export function readIfThere(file: string): CheckpointReport | null {
+  try {
+    return readCheckpoint(file);
+  } catch (error) {
+    if (SynodError.is(error) && systemCode(error.cause) === 'ENOENT') return null;
+    throw error;
+  }
 }
 
 /** Reads one checkpoint to its end. Throws `ERR_SYNOD_DATA_DIRECTORY` where the file cannot be opened. */
@@ -82,15 +113,15 @@ export function readCheckpoint(file: string, visitor: CheckpointVisitor = {}): C
   }
 }
 
-/** The newest checkpoint that is sound and of a slot up to `slot`; null where there is none. */
+/** The first of the files, newest first, that is sound and of a slot up to `slot`; null where there is none. */
 export function latestCheckpoint(
-  dataDir: string,
+  files: readonly string[],
   slot: number = Number.MAX_SAFE_INTEGER,
 ): CheckpointReport | null {
-  for (const file of findCheckpoints(dataDir)) {
-    if (parseCheckpointName(path.basename(file))! > slot) continue;
-    const report = readCheckpoint(file);
-    if (report.verdict === 'sound') return report;
+  for (const file of files) {
+    if (slotOf(file) > slot) continue;
+    const report = readIfThere(file);
+    if (report?.verdict === 'sound') return report;
   }
   return null;
 }
@@ -115,7 +146,8 @@ function readOpen(fd: number, file: string, bytes: number, visitor: CheckpointVi
   const reading = readCheckpointHeader(read(0, CHECKPOINT_HEADER_BYTES), crc32c);
   const damaged = (detail: string, known: object = nothing): CheckpointReport =>
     damagedReport(file, bytes, detail, known);
-  if (reading.kind === 'unsupported') return damaged(`format version ${reading.version} is not known here`);
+  if (reading.kind === 'unsupported')
+    return { ...damaged(`format version ${reading.version} is not known here`), verdict: 'unread' };
   if (reading.kind === 'malformed') return damaged(`header: ${reading.field} has an impossible value`);
   if (reading.kind === 'damaged') return damaged('byte 0: the header is damaged or cut off');
   const { header, chain } = reading;
@@ -138,6 +170,7 @@ function readOpen(fd: number, file: string, bytes: number, visitor: CheckpointVi
   const reader = new BlockReader(chain, CHECKPOINT_HEADER_BYTES, crc32c, {
     onCookie: (cookie) => {
       configuration = withCookie(configuration!, cookie);
+      visitor.onCookie?.(cookie);
     },
     onSessions: (entries) => {
       sessions += entries.length;

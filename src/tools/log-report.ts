@@ -93,6 +93,8 @@ export function reportRecord(record: SurveyedRecord): RecordReport {
     }
     case RecordKind.promise:
       return { ...common, ballot };
+    case RecordKind.jump:
+      return { ...common, slot: record.slot };
     case RecordKind.start:
       return { ...common, start: record.slot };
     case RecordKind.genesis:

@@ -9,19 +9,23 @@ import { crc32c as portableCrc32c } from '../checksum.js';
 import { SynodError } from '../errors.js';
 import { RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_SUFFIX } from '../log/format.js';
 import { LogState } from '../log/log-state.js';
-import { type FoundSegment, LogRecovery, type LogVerdict } from '../log/recovery.js';
+import { type CorruptVerdict, type FoundSegment, LogRecovery, type LogVerdict } from '../log/recovery.js';
 import type { SegmentHeader } from '../log/segment.js';
 import { readSegmentHeader } from '../log/segment.js';
 import { RecordColumns, type SegmentScan, scanSegment } from '../log/segment-scan.js';
 import { loadAddon } from '../native/addon.js';
 import { parseSegmentName } from '../storage/directory.js';
 import { logDirectory } from '../storage/folders.js';
+import { systemCode } from '../storage/storage-error.js';
+import { findAnyCheckpoints, slotOf } from './checkpoint-survey.js';
 
 /**
  * A segment is read while a running replica writes to it: what is read last may tell of records that were not there yet
  * when their place was read, which looks like damage. Real damage is still there the next time.
  */
 const ATTEMPTS_MAX = 3;
+/** A segment that was dropped before it was read is not asked for the next time. They may go one by one. */
+const GONE_MAX = 50;
 
 const crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
 
@@ -65,15 +69,55 @@ interface ReadSegment {
 
 /** Judges the log below the data directory `dataDir`. Throws `ERR_SYNOD_DATA_DIRECTORY` where there is none. */
 export function surveyLog(dataDir: string): LogSurvey {
-  for (let attempt = 1; ; attempt += 1) {
-    const survey = surveyOnce(logDirectory(dataDir));
-    if (survey.verdict.kind !== 'corrupt' || attempt === ATTEMPTS_MAX) return survey;
+  let attempts = 0;
+  let gone = 0;
+  for (;;) {
+    try {
+      const survey = surveyOnce(logDirectory(dataDir));
+      // Behind the log: a checkpoint is there before the log that it holds is dropped.
+      const verdict = survey.verdict.kind === 'corrupt' ? null : beginningLost(dataDir, survey);
+      const judged = verdict === null ? survey : { ...survey, verdict };
+      attempts += 1;
+      if (judged.verdict.kind !== 'corrupt' || attempts === ATTEMPTS_MAX) return judged;
+    } catch (error) {
+      gone += 1;
+      if (gone > GONE_MAX || !isGone(error)) throw error;
+    }
   }
 }
 
-/** Visits the records that the survey counted, in order. */
-export function visitRecords(survey: LogSurvey, visit: (record: SurveyedRecord) => void): void {
+/**
+ * Why a replica would not open a log that is sound as far as it goes: no checkpoint has what was chosen before it. By their names alone. Null where
+ * one has.
+ */
+function beginningLost(dataDir: string, { state, records, header }: LogSurvey): CorruptVerdict | null {
+  let files: readonly string[];
+  try {
+    files = findAnyCheckpoints(dataDir);
+  } catch {
+    // Nobody can say now what is in them.
+    return null;
+  }
+  const lost = (detail: string): CorruptVerdict => ({
+    kind: 'corrupt',
+    reason: 'beginning-lost',
+    segment: header?.segment ?? 0,
+    offset: 0,
+    detail,
+  });
+  const first = state.nextSequence - records;
+  const [newest] = files;
+  if (newest === undefined && first !== 1)
+    return lost(`the first record is ${first}, and there is no checkpoint`);
+  const hole = state.index.nextHole((newest === undefined ? 0 : slotOf(newest)) + 1, state.chosenThrough);
+  if (hole > state.chosenThrough) return null;
+  return lost(`slot ${hole} is chosen, but neither the log nor a checkpoint has it`);
+}
+
+/** Visits the records that the survey counted, in order; yields how many: those that a running replica has dropped since are passed over. */
+export function visitRecords(survey: LogSurvey, visit: (record: SurveyedRecord) => void): number {
   const { nextSequence } = survey.state;
+  let visited = 0;
   const line = findSegments(survey.directory).flatMap(({ found, path: file }) =>
     found.header.kind === 'valid' ? [{ header: found.header.header, file }] : [],
   );
@@ -84,9 +128,13 @@ export function visitRecords(survey: LogSurvey, visit: (record: SurveyedRecord) 
       .slice(index + 1)
       .reduce((least, later) => Math.min(least, later.header.firstSequence), nextSequence);
     if (header.firstSequence >= until) continue;
-    const bytes = readFile(file);
-    visitScan(scanSegment(bytes, { header, untilSequence: until, crc32c, columns }), bytes, visit);
+    const bytes = readIfThere(file);
+    if (bytes === null) continue;
+    const scan = scanSegment(bytes, { header, untilSequence: until, crc32c, columns });
+    visitScan(scan, bytes, visit);
+    visited += scan.records.count;
   }
+  return visited;
 }
 
 function surveyOnce(directory: string): LogSurvey {
@@ -146,6 +194,10 @@ function visitScan(scan: SegmentScan, bytes: Uint8Array, visit: (record: Surveye
   }
 }
 
+function isGone(error: unknown): boolean {
+  return SynodError.is(error) && systemCode(error.cause) === 'ENOENT';
+}
+
 function findSegments(directory: string): readonly ReadSegment[] {
   let names: readonly string[];
   try {
@@ -159,10 +211,21 @@ function findSegments(directory: string): readonly ReadSegment[] {
       return segment === null ? [] : [{ segment, path: path.join(directory, name) }];
     })
     .sort((a, b) => a.segment - b.segment)
-    .map(({ segment, path: file }) => ({
-      found: { segment, header: readSegmentHeader(readFile(file, SEGMENT_HEADER_BYTES), crc32c) },
-      path: file,
-    }));
+    .flatMap(({ segment, path: file }) => {
+      const page = readIfThere(file, SEGMENT_HEADER_BYTES);
+      if (page === null) return [];
+      return [{ found: { segment, header: readSegmentHeader(page, crc32c) }, path: file }];
+    });
+}
+
+/** Null where the file is not there any more. */
+function readIfThere(file: string, bytesMax?: number): Uint8Array | null {
+  try {
+    return readFile(file, bytesMax);
+  } catch (error) {
+    if (isGone(error)) return null;
+    throw error;
+  }
 }
 
 /** The file, or its first `bytesMax` bytes. */

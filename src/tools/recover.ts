@@ -13,14 +13,14 @@ import { SynodError } from '../errors.js';
 import { RecordKind, SEGMENT_BYTES_MAX } from '../log/format.js';
 import { makeLogEntry } from '../log/log-index.js';
 import { loadAddon } from '../native/addon.js';
-import { type Ballot, noBallot } from '../protocol/ballot.js';
+import { type Ballot, formatBallot, noBallot } from '../protocol/ballot.js';
 import { type Configuration, memberById } from '../protocol/configuration.js';
 import { DecreeKind, type DecreeReference, noopDecree } from '../protocol/decree.js';
 import { logDirectory } from '../storage/folders.js';
 import type { LogMedium, SegmentSummary } from '../storage/log-medium.js';
 import { openMedium } from '../storage/open-medium.js';
 import { decodeConfiguration, encodeConfiguration } from '../wire/configuration-codec.js';
-import { findCheckpoints, latestCheckpoint, readCheckpoint } from './checkpoint-survey.js';
+import { findAnyCheckpoints, latestCheckpoint, readCheckpoint } from './checkpoint-survey.js';
 import { makeNameDurable } from './durable-name.js';
 import { type LogSurvey, surveyLog } from './log-survey.js';
 import { type RecoveryPlan, unfinishedPlan, writeDown } from './recovery-audit.js';
@@ -122,21 +122,17 @@ function segmentBytesWithRoom({ segmentBytesMax, state }: LogSurvey): number {
   return Math.max(segmentBytesMax, Math.min(segmentBytesFor(largest), SEGMENT_BYTES_MAX));
 }
 
-/** What a replica would restore before it opens its log: the newest checkpoint that is sound. */
+/** What a replica would restore before it opens its log: the newest checkpoint that is sound. Throws where it may miss one. */
 function restoredFrom(
   dataDir: string,
   cluster: string,
 ): { readonly file: string; readonly restored: RestoredCheckpoint } | null {
-  try {
-    findCheckpoints(dataDir);
-  } catch {
-    return null;
-  }
-  const latest = latestCheckpoint(dataDir);
-  for (const newer of findCheckpoints(dataDir)) {
+  const files = findAnyCheckpoints(dataDir);
+  const latest = latestCheckpoint(files);
+  for (const newer of files) {
     if (newer === latest?.file) break;
     const { verdict, detail } = readCheckpoint(newer);
-    // The disk may give it again at the next start: then it would be restored over what is decided here without it.
+    // The disk may give it again at the next start, or another build know it: then it would be restored over what is decided here without it.
     if (verdict === 'unread')
       throw new SynodError(
         'ERR_SYNOD_STORAGE_FAILED',
@@ -203,7 +199,12 @@ export function planRecovery(
       `"${replica}" has another disk in configuration ${before.number}, which this disk has accepted`,
     );
   let holes = 0;
-  for (let slot = chosen + 1; slot <= last; slot += 1) if (!accepted.has(slot)) holes += 1;
+  let ballot: Ballot = noBallot;
+  for (let slot = chosen + 1; slot <= last; slot += 1) {
+    const found = accepted.get(slot);
+    if (found === undefined) holes += 1;
+    else ballot = Math.max(ballot, found.ballot);
+  }
   return {
     dataDir,
     cluster,
@@ -216,6 +217,7 @@ export function planRecovery(
     ),
     chosen,
     kept: last - chosen - holes,
+    ballot: ballot === noBallot ? null : formatBallot(ballot),
     holes,
     lostFrom: last + 1,
     next: {
@@ -223,6 +225,7 @@ export function planRecovery(
       members: [there ?? self],
       nextMember: before.nextMember,
       ...(before.version === undefined ? {} : { version: before.version }),
+      ...(before.cookie === undefined ? {} : { cookie: before.cookie }),
     },
   };
 }

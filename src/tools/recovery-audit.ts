@@ -21,6 +21,8 @@ export interface RecoveryPlan {
   readonly chosen: number;
   /** Slots behind it up to the last that this disk has accepted: they are kept, though some may never have been acknowledged. */
   readonly kept: number;
+  /** The highest that it has accepted one of those under; null where there are none. Builds that did not compare them wrote none. */
+  readonly ballot?: string | null;
   /** Slots among them that this disk has nothing for: they become no-ops, and what was chosen there is lost. */
   readonly holes: number;
   /** From this slot on, whatever the lost members have chosen without this one is lost. Nobody who is left knows how much that is. */

@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { CheckpointMaker } from '../application/checkpoint-maker.js';
 import {
@@ -28,7 +28,7 @@ import { checkpointDirectory } from '../storage/folders.js';
 import type { Callback } from '../storage/log-medium.js';
 import { encodeConfiguration } from '../wire/configuration-codec.js';
 import { lockOwner } from './checkpoint-owner.js';
-import { findCheckpoints, latestCheckpoint } from './checkpoint-survey.js';
+import { findAnyCheckpoints, latestCheckpoint } from './checkpoint-survey.js';
 import { surveyLog, visitRecords } from './log-survey.js';
 
 const crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
@@ -85,7 +85,12 @@ async function replayLog(stateMachine: StateMachine<unknown>, options: ReplayOpt
       'ERR_SYNOD_LOG_CORRUPT',
       `the log in ${dataDir} is corrupt: synod log verify tells where`,
     );
-  const cluster = survey.header!.cluster;
+  // As a crash at the very first opening leaves it.
+  if (survey.header === null)
+    throw new SynodError('ERR_SYNOD_DATA_DIRECTORY', `nothing was ever written to the log in ${dataDir}`, {
+      path: dataDir,
+    });
+  const { cluster, replica } = survey.header;
   const restored = stateMachine.restore === undefined ? null : findLatest(dataDir, options.to);
   const chosen = Math.max(survey.state.chosenThrough, restored?.slot ?? 0);
   const to = options.to ?? chosen;
@@ -149,8 +154,11 @@ async function replayLog(stateMachine: StateMachine<unknown>, options: ReplayOpt
           `slot ${slot} is neither in the log nor in a checkpoint`,
         );
       payload = reader.read(entry.segment, entry.payloadOffset, entry.payloadBytes);
-      if (crc32c(payload, 0, payload.length, 0) !== entry.payloadChecksum && payload.length > 0)
+      if (crc32c(payload, 0, payload.length, 0) !== entry.payloadChecksum && payload.length > 0) {
+        // The file of a segment that was dropped becomes that of another.
+        reader.requireThere(entry.segment);
         throw new SynodError('ERR_SYNOD_LOG_CORRUPT', `the decree of slot ${slot} is damaged`);
+      }
       bridge.deliver(slot, -1, 0, entry.payloadBytes, entry.commandCount, entry.decreeKind);
       run(executor, slot);
       if (entry.decreeKind === DecreeKind.commands) commands += entry.commandCount;
@@ -169,7 +177,7 @@ async function replayLog(stateMachine: StateMachine<unknown>, options: ReplayOpt
       );
     checkpoint = await makeCheckpoint(stateMachine, options.writeCheckpoint, {
       cluster,
-      replica: survey.header!.replica,
+      replica,
       slot: to,
       ballot: promised,
       sessions: executor.sessions,
@@ -187,12 +195,7 @@ async function replayLog(stateMachine: StateMachine<unknown>, options: ReplayOpt
 }
 
 function findLatest(dataDir: string, to: number | undefined): { slot: number; bytes: number } | null {
-  try {
-    findCheckpoints(dataDir);
-  } catch {
-    return null;
-  }
-  const found = latestCheckpoint(dataDir, to);
+  const found = latestCheckpoint(findAnyCheckpoints(dataDir), to);
   return found === null ? null : { slot: found.slot!, bytes: found.bytes };
 }
 
@@ -262,6 +265,7 @@ class SegmentReader {
     if (length === 0) return bytes;
     if (segment !== this.#segment) {
       this.close();
+      this.requireThere(segment);
       this.#fd = openSync(path.join(this.#directory, segmentName(segment)), 'r');
       this.#segment = segment;
     }
@@ -272,6 +276,17 @@ class SegmentReader {
       at += count;
     }
     return bytes;
+  }
+
+  /** Throws `ERR_SYNOD_DATA_DIRECTORY` where a replica that runs has dropped the segment meanwhile. */
+  requireThere(segment: number): void {
+    const file = path.join(this.#directory, segmentName(segment));
+    if (existsSync(file)) return;
+    throw new SynodError(
+      'ERR_SYNOD_DATA_DIRECTORY',
+      `${file} was dropped by the replica, which runs and has made a checkpoint: replay it again`,
+      { path: file },
+    );
   }
 
   close(): void {

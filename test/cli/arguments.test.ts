@@ -136,6 +136,12 @@ describe('what is refused', () => {
         'serve',
         'cluster',
         'status',
+        'log',
+        'dump',
+        'checkpoint',
+        'edit-members',
+        'replay',
+        'recover',
         'help',
         'member',
         'add',
@@ -147,6 +153,10 @@ describe('what is refused', () => {
         '-p',
         '--',
         '--replicas=3',
+        '--slot=7',
+        '--members=a,b=',
+        '--out=x',
+        '--state-machine=kv',
         '1',
         '__proto__',
       ),
@@ -155,7 +165,7 @@ describe('what is refused', () => {
       fc.property(fc.array(word, { maxLength: 6 }), (args) => {
         try {
           expect(parseCommandLine(args).kind).toMatch(
-            /^(serve|cluster|status|member|bootstrap|promote|relinquish|help|version)$/,
+            /^(serve|cluster|status|log|checkpoint|replay|recover|member|bootstrap|promote|relinquish|help|version)$/,
           );
         } catch (error) {
           expect(error).toBeInstanceOf(UsageError);
@@ -166,15 +176,22 @@ describe('what is refused', () => {
   });
 });
 
+/** Those that the general help names. */
+const commands = [
+  ...new Set(
+    [...helpText().matchAll(/^ {2}synod ([a-z]+)(?:, ([a-z]+))?/gm)].flatMap(([, ...names]) =>
+      names.filter((name) => name !== undefined),
+    ),
+  ),
+];
+
 describe('commands', () => {
   it('are all named where none is, or one that there is not', () => {
-    const all = [...helpText().matchAll(/^ {2}synod ([a-z]+)(?:, ([a-z]+))?/gm)].flatMap(([, ...names]) =>
-      names.filter((name) => name !== undefined),
-    );
-    expect(new Set(all).size).toBeGreaterThan(10);
+    expect(commands.length).toBeGreaterThan(10);
     for (const message of [refusal(), refusal('start')])
-      for (const name of all) expect(message).toContain(name);
-    for (const name of all) if (name !== 'help') expect(helpText(name)).toContain(`usage: synod ${name}`);
+      for (const name of commands) expect(message).toContain(name);
+    for (const name of commands)
+      if (name !== 'help') expect(helpText(name)).toContain(`usage: synod ${name}`);
   });
 });
 
@@ -197,25 +214,26 @@ describe('help', () => {
       bootstrap: ['--config', '--port', '--host', '--timeout-ms', '--json'],
       promote: ['--config', '--port', '--host', '--force', '--timeout-ms', '--json'],
       relinquish: ['--config', '--port', '--host', '--to', '--timeout-ms', '--json'],
+      protocol: ['--config', '--port', '--host', '--timeout-ms', '--json'],
+      log: ['--dir', '--config', '--from', '--to', '--json'],
+      checkpoint: ['--dir', '--slot', '--members', '--out', '--json'],
+      replay: ['--dir', '--state-machine', '--to', '--write-checkpoint', '--json'],
+      recover: ['--dir', '--accept-data-loss', '--json'],
     };
-    for (const [command, names] of Object.entries(options)) {
-      for (const name of names) expect(helpText(command)).toContain(name);
-      expect(helpText()).toMatch(new RegExp(`synod (promote, )?${command}`));
-    }
+    expect(Object.keys(options).sort()).toEqual(commands.filter((name) => name !== 'help').sort());
+    for (const [command, names] of Object.entries(options))
+      for (const name of names) expect(helpText(command), command).toContain(`${name} `);
   });
 
   it('fits a terminal', () => {
-    for (const command of [
-      undefined,
-      'serve',
-      'cluster',
-      'status',
-      'member',
-      'bootstrap',
-      'promote',
-      'relinquish',
-    ]) {
-      for (const line of helpText(command).split('\n')) expect(line.length).toBeLessThanOrEqual(115);
-    }
+    for (const command of [undefined, ...commands])
+      expect(
+        Math.max(
+          ...helpText(command)
+            .split('\n')
+            .map(({ length }) => length),
+        ),
+        command,
+      ).toBeLessThanOrEqual(115);
   });
 });

@@ -1,7 +1,8 @@
-/** Aim: what a command prints arrives whole, however slowly it is read, and nobody who stops reading makes it fail. */
+/** Aim: what a command prints arrives whole, however slowly it is read, or it fails; and nobody who stops reading makes it fail. */
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bytesOf } from '../application/support.js';
@@ -45,4 +46,22 @@ describe('synod log dump, piped', () => {
     child.stdout.destroy();
     expect(await once(child, 'close')).toEqual([0, null]);
   });
+});
+
+it.runIf(existsSync('/dev/full'))('fails where there is no space for what it prints', () => {
+  const full = openSync('/dev/full', 'w');
+  try {
+    for (const args of [
+      ['log', 'verify'],
+      ['log', 'dump', '--json'],
+    ]) {
+      const { status, stderr } = spawnSync(process.execPath, [mainPath, ...args, '--dir', dir], {
+        stdio: ['ignore', full, 'pipe'],
+        encoding: 'utf8',
+      });
+      expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('ENOSPC') });
+    }
+  } finally {
+    closeSync(full);
+  }
 });

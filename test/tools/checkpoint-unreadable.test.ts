@@ -4,6 +4,8 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
+import { CHECKPOINT_HEADER_BYTES, CHECKPOINT_VERSION, CheckpointField } from '../../src/checkpoint/format.js';
+import { crc32c } from '../../src/checksum.js';
 import { replay } from '../../src/tools/replay.js';
 import { bytesOf } from '../application/support.js';
 import { Counter } from './counter.mjs';
@@ -64,6 +66,47 @@ it('a recovery does not go on without a checkpoint that the disk may give again'
   syncBuiltinESMExports();
   fs.renameSync(newest, path.join(dir, 'away'));
   expect((await command('recover', '--dir', dir, '--json')).json()).toMatchObject({ replica: 'a', holes: 0 });
+});
+
+it('a recovery does not go on without a checkpoint of a later format, which a newer build would restore', async () => {
+  const { dir, slots, newest } = await twoCheckpoints();
+  const bytes = fs.readFileSync(newest);
+  bytes.writeUInt32LE(CHECKPOINT_VERSION + 1, CheckpointField.version);
+  const checksum = crc32c(bytes, CheckpointField.version, CHECKPOINT_HEADER_BYTES, 0);
+  bytes.writeUInt32LE(checksum, CheckpointField.checksum);
+  fs.writeFileSync(newest, bytes);
+  const verified = await command('checkpoint', 'verify', '--dir', dir);
+  expect(verified.lines[0]).toMatch(/^unread .*format version 2 is not known here/);
+  expect(verified.code).toBe(1);
+  expect((await command('checkpoint', 'latest', '--dir', dir, '--json')).json().slot).toBe(slots[0]);
+  const refused = await command('recover', '--dir', dir, '--accept-data-loss');
+  expect(refused.code).toBe(1);
+  expect(refused.errors[0]).toMatch(/format version 2.*move it away/);
+  expect(fs.existsSync(path.join(dir, 'recoveries.jsonl'))).toBe(false);
+});
+
+it('neither a recovery nor a replay takes a folder that cannot be read for one that is not there', async () => {
+  const { dir, digest } = await twoCheckpoints();
+  const folder = path.join(dir, 'checkpoints');
+  const away = path.join(dir, 'on another disk');
+  fs.renameSync(folder, away);
+  // A disk that is not mounted; and what is no folder.
+  for (const spoil of [
+    () => fs.symlinkSync(path.join(dir, 'nowhere'), folder),
+    () => fs.writeFileSync(folder, ''),
+  ]) {
+    spoil();
+    const refused = await command('recover', '--dir', dir, '--accept-data-loss');
+    expect(refused.code).toBe(1);
+    expect(refused.errors[0]).toMatch(/no checkpoints in .*ERR_SYNOD_DATA_DIRECTORY/);
+    expect(fs.existsSync(path.join(dir, 'recoveries.jsonl'))).toBe(false);
+    await expect(replay(new Counter(), { dataDir: dir })).rejects.toMatchObject({
+      code: 'ERR_SYNOD_DATA_DIRECTORY',
+    });
+    fs.rmSync(folder);
+  }
+  fs.symlinkSync(away, folder);
+  expect(await replay(new Counter(), { dataDir: dir })).toMatchObject({ digest });
 });
 
 it('a recovery refuses a checkpoint of another cluster', async () => {

@@ -42,13 +42,14 @@ afterEach(cleanUp);
 function recoveredFrom(
   first: Configuration,
   accepted: readonly DecreeReference[],
+  ballot: number = BALLOT,
 ): { recovered: RecoveredLog; contents: MemoryContents; plan: () => RecoveryPlan } {
   const before = new LogRig({ segmentBytes: 128 * KIBIBYTE });
   before.begin();
   before.log.append(RecordKind.genesis, 1, 0, 0, encodeConfiguration(first));
   for (const [index, one] of accepted.entries()) {
-    before.log.appendDecree(RecordKind.accept, 2 + index, BALLOT, 1 + index, one);
-    before.log.promised = BALLOT;
+    before.log.appendDecree(RecordKind.accept, 2 + index, ballot, 1 + index, one);
+    before.log.promised = ballot;
   }
   before.log.flush();
   before.settle();
@@ -87,6 +88,23 @@ describe('what a recovery puts in force', () => {
     const other = member(4, 'a', '55'.repeat(16));
     const { plan } = recoveredFrom(one, [changeTo({ number: 2, members: [other, b, c], nextMember: 5 })]);
     expect(plan).toThrow(expect.objectContaining({ code: 'ERR_SYNOD_ARGUMENT' }));
+  });
+
+  it('tells the ballot by which survivors are compared: more slots under a lower one may have been replaced', () => {
+    const cutOff = recoveredFrom(one, [commands(10), commands(11), commands(12)]).plan();
+    const other = recoveredFrom(one, [commands(20)], BALLOT + 0x1_0000).plan();
+    expect([cutOff, other].map(({ kept, ballot }) => [kept, ballot])).toEqual([
+      [3, '1.1'],
+      [1, '2.1'],
+    ]);
+    expect(recoveredFrom(one, []).plan().ballot).toBe(null);
+  });
+
+  it('has the cookie of what is in force, or of what is kept behind it', () => {
+    const inForce = { ...one, cookie: 'AAAA' };
+    expect(recoveredFrom(inForce, []).plan().next.cookie).toBe('AAAA');
+    expect(recoveredFrom(inForce, [changeTo({ ...two, cookie: 'BBBB' })]).plan().next.cookie).toBe('BBBB');
+    expect(recoveredFrom(inForce, [changeTo(two)]).plan().next).not.toHaveProperty('cookie');
   });
 
   it('never lowers the version of the protocol, of what is in force or of what is kept', () => {

@@ -1,6 +1,6 @@
 /** Aim: a replayed log leads a state machine to the very state that the replica's had, at any slot, from a checkpoint or from the beginning. */
 
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -88,6 +88,46 @@ describe('synod replay', () => {
     expect(shown.json()).toMatchObject({ slot, verdict: 'sound', cluster: 'tools', replica: 'a' });
     expect(String(digests.get(slot))).toMatch(/^\d+ \d+$/);
   });
+
+  it('tells of a log that a crash left before anything was written to it', async () => {
+    const dir = makeRoot();
+    mkdirSync(path.join(dir, 'log'));
+    writeFileSync(path.join(dir, 'log', '0000000000000001.segment'), new Uint8Array(64 * 1024));
+    const { code, errors } = await command('replay', '--dir', dir, '--state-machine', 'kv');
+    expect(code).toBe(1);
+    expect(errors).toEqual([expect.stringMatching(/nothing was ever written.*ERR_SYNOD_DATA_DIRECTORY/)]);
+  });
+
+  it.each(['before it is read', 'while it is'])(
+    'tells of a segment that the replica drops %s',
+    async (when) => {
+      const { dir } = await life(6, 2);
+      const log = path.join(dir, 'log');
+      // As it does, behind a checkpoint: the file is kept, and becomes another segment.
+      const drop = (): void => {
+        for (const name of readdirSync(log).filter((each) => each.endsWith('.segment'))) {
+          const spare = path.join(log, `${name}.new`);
+          renameSync(path.join(log, name), spare);
+          writeFileSync(spare, new Uint8Array(statSync(spare).size));
+        }
+      };
+      const machine = new Counter();
+      const { apply, restore } = machine;
+      machine.restore = async (state) => {
+        await restore.call(machine, state);
+        if (when === 'before it is read') drop();
+      };
+      machine.apply = (decree) => {
+        apply.call(machine, decree);
+        drop();
+      };
+      await expect(replay(machine, { dataDir: dir })).rejects.toMatchObject({
+        code: 'ERR_SYNOD_DATA_DIRECTORY',
+        message: expect.stringContaining('replay it again'),
+      });
+      expect(machine.count).toBe(when === 'before it is read' ? 2 : 3);
+    },
+  );
 
   it('refuses what is not known to be chosen, what is no state machine, and one that throws', async () => {
     const { dir, applied } = await life(3, -1);
