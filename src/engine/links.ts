@@ -409,11 +409,18 @@ export class Links {
     if (isFinal && this.#isOfPeer(link)) this.#options.onRefused(refusal);
   }
 
-  /** At the other end is a peer of this replica, or who was dialled as one and may speak for it. Nobody else can stop this replica. */
+  /**
+   * At the other end is a peer of this replica, or who was dialled as one and may speak for it. Nobody else can stop this replica, unless it knows of
+   * nobody: whoever links up may give it its members then, and a disk that was set back to before it had any would wait for them for ever.
+   */
   #isOfPeer({ peer, connection }: Link): boolean {
-    if (peer !== null) return this.#dials.has(peer.id);
+    if (peer !== null) return this.#dials.has(peer.id) || this.#knowsNobody;
     const dial = this.#dialOf((connection as DialledConnection).token);
     return dial !== undefined && this.#options.authenticate(connection, dial.peer.id) === null;
+  }
+
+  get #knowsNobody(): boolean {
+    return this.#dials.size === 0 && !this.#options.hello().hasGenesis;
   }
 
   /** Why the peer cannot be let in, or null. */

@@ -177,6 +177,22 @@ describe('a peer is refused', () => {
     expect(b.events).toEqual([]);
   });
 
+  it('for good by whoever it is linked with, where it knows of nobody yet', () => {
+    for (const [id, hasGenesis] of [
+      ['a', false],
+      ['b', true],
+    ] as const) {
+      const one = node(id, { hasGenesis });
+      one.links.setPeers([]);
+      const linked = new Stranger(`z${id}`, portOf(id));
+      linked.say(FrameKind.hello, encodeHello(helloOf('z')));
+      linked.say(FrameKind.refusal, encodeRefusal({ reason: 'because', isFinal: true }));
+      pass(100, [one]);
+      // The only member of a cluster has no peers either, and is stopped by nobody.
+      expect(one.events).toEqual(['up z', ...(hasGenesis ? [] : ['refused: because']), 'down z']);
+    }
+  });
+
   it('once a version comes into force that it does not speak', () => {
     const [a, b, c] = [node('a'), node('b', { versionMax: 2 }), node('c')];
     pass(100, [a, b, c]);

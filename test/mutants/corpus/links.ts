@@ -238,6 +238,32 @@ export const links: readonly Mutant[] = [
     ],
   },
   {
+    name: 'set-back-to-before-its-members-waits-for-ever',
+    fault: 'links',
+    mimics: 'a disk that was set back to before it knew of any members is neither let in nor stopped',
+    edits: [
+      { file: LINKS, find: 'this.#dials.has(peer.id) || this.#knowsNobody', put: 'this.#dials.has(peer.id)' },
+    ],
+    killedBy: [
+      { check: 'unit', file: 'test/engine/links.test.ts' },
+      { check: 'unit', file: 'test/simulation/seeds.test.ts' },
+    ],
+  },
+  {
+    name: 'only-member-stopped-by-an-outsider',
+    fault: 'links',
+    mimics:
+      'whoever links up with a replica that has no peers can stop it, also where it is the whole cluster',
+    edits: [
+      {
+        file: LINKS,
+        find: 'this.#dials.size === 0 && !this.#options.hello().hasGenesis',
+        put: 'this.#dials.size === 0',
+      },
+    ],
+    killedBy: [{ check: 'unit', file: 'test/engine/links.test.ts' }],
+  },
+  {
     name: 'disk-known-by-what-another-replica-says',
     fault: 'links',
     mimics: 'a record that is found by a name that anybody may give',
