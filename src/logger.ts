@@ -199,7 +199,9 @@ export function unthrowing(logger: Logger): Logger {
     (level: LogLevel): LogFunction =>
     (fields, event) => {
       try {
-        logger[level](fields, event);
+        const outcome: unknown = logger[level](fields, event);
+        // Of one that is async, what it throws comes later, and would end the process.
+        if (outcome instanceof Promise) outcome.catch(ignore);
       } catch {
         // Nowhere left to say it.
       }

@@ -32,7 +32,7 @@ export function readBulkReply(bytes: Buffer): string | null {
     if (bytes.length > 8192) throw new AskError('the answer is not RESP');
     return null;
   }
-  const line = bytes.toString('latin1', 0, lineEnd);
+  const line = bytes.toString('utf8', 0, lineEnd);
   if (line.startsWith('-')) throw new AskError(`it refused: ${line.slice(1)}`, line.slice(1));
   const match = /^\$([0-9]{1,7})$/.exec(line);
   if (match === null) throw new AskError('it is not a synod key-value service');

@@ -114,6 +114,11 @@ describe('fetchStatus', () => {
 });
 
 describe('readBulkReply', () => {
+  it('tells why it was refused in the letters that it was told in', () => {
+    const refusal = Buffer.from('-ERR no folder /srv/données\r\n');
+    expect(() => readBulkReply(refusal)).toThrow('/srv/données');
+  });
+
   it('waits for every byte and takes no more', () => {
     const whole = Buffer.from(bulk('hello'));
     for (let length = 0; length < whole.length; length += 1)

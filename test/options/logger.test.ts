@@ -7,9 +7,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import ts from 'typescript';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SynodError } from '../../src/errors.js';
-import { createLogger, type LoggerOptions, logLevels, silentLogger } from '../../src/logger.js';
+import {
+  createLogger,
+  type Logger,
+  type LoggerOptions,
+  logLevels,
+  silentLogger,
+  unthrowing,
+} from '../../src/logger.js';
 
 function capture(options: LoggerOptions = {}) {
   const lines: string[] = [];
@@ -154,6 +161,24 @@ describe('levels', () => {
     logger.fatal({}, 'x');
     expect(lines).toEqual([]);
   });
+});
+
+it('a logger of the host that throws, or rejects, ends nothing', async () => {
+  const unhandled = vi.fn();
+  process.on('unhandledRejection', unhandled);
+  const calls: string[] = [];
+  const each = (fail: (level: string) => unknown) =>
+    Object.fromEntries(logLevels.map((level) => [level, () => fail(level)]));
+  const throwing = (level: string): never => {
+    calls.push(level);
+    throw new Error(level);
+  };
+  const loggers = [each(throwing), each(async (level) => throwing(level))] as unknown as Logger[];
+  for (const logger of loggers.map(unthrowing)) for (const level of logLevels) logger[level]({}, 'x');
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  process.off('unhandledRejection', unhandled);
+  expect(calls).toEqual([...logLevels, ...logLevels]);
+  expect(unhandled).not.toHaveBeenCalled();
 });
 
 describe('the form for people', () => {
