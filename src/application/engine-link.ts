@@ -126,8 +126,9 @@ function startThread(options: HostOptions, bridge: Bridge, handler: EngineLinkHa
     event = createEventIfAny(addon, () => handler.onWake());
     const settings: WorkerSettings = { options, bridge: bridge.buffer, wakeFd: event?.fd ?? -1 };
     const file = workerFile();
-    const worker = new Worker(takesTextOnly() ? `import(${JSON.stringify(file.href)})` : file, {
-      eval: takesTextOnly(),
+    const asText = takesTextOnly();
+    const worker = new Worker(asText ? `import(${JSON.stringify(file.href)})` : file, {
+      eval: asText,
       workerData: { settings, port: port2 },
       transferList: [port2],
       name: `synod engine ${options.replica}`,

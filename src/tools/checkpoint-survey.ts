@@ -14,6 +14,7 @@ import { parseCheckpointName } from '../storage/checkpoint-store.js';
 import { checkpointDirectory } from '../storage/folders.js';
 import { systemCode } from '../storage/storage-error.js';
 import { decodeConfiguration, withCookie } from '../wire/configuration-codec.js';
+import { unlessGone } from './gone.js';
 
 const crc32c = loadAddon().addon?.crc32c ?? portableCrc32c;
 const READ_BYTES = 1024 * 1024;
@@ -85,12 +86,7 @@ export function slotOf(file: string): number {
 
 /** Null where the file is not there any more: a replica that runs deletes what it has newer ones for. */
 export function readIfThere(file: string): CheckpointReport | null {
-  try {
-    return readCheckpoint(file);
-  } catch (error) {
-    if (SynodError.is(error) && systemCode(error.cause) === 'ENOENT') return null;
-    throw error;
-  }
+  return unlessGone(() => readCheckpoint(file));
 }
 
 /** Reads one checkpoint to its end. Throws `ERR_SYNOD_DATA_DIRECTORY` where the file cannot be opened. */

@@ -16,8 +16,8 @@ import { RecordColumns, type SegmentScan, scanSegment } from '../log/segment-sca
 import { loadAddon } from '../native/addon.js';
 import { parseSegmentName } from '../storage/directory.js';
 import { logDirectory } from '../storage/folders.js';
-import { systemCode } from '../storage/storage-error.js';
 import { findAnyCheckpoints, slotOf } from './checkpoint-survey.js';
+import { isGone, unlessGone } from './gone.js';
 
 /**
  * A segment is read while a running replica writes to it: what is read last may tell of records that were not there yet
@@ -128,7 +128,7 @@ export function visitRecords(survey: LogSurvey, visit: (record: SurveyedRecord) 
       .slice(index + 1)
       .reduce((least, later) => Math.min(least, later.header.firstSequence), nextSequence);
     if (header.firstSequence >= until) continue;
-    const bytes = readIfThere(file);
+    const bytes = unlessGone(() => readFile(file));
     if (bytes === null) continue;
     const scan = scanSegment(bytes, { header, untilSequence: until, crc32c, columns });
     visitScan(scan, bytes, visit);
@@ -194,10 +194,6 @@ function visitScan(scan: SegmentScan, bytes: Uint8Array, visit: (record: Surveye
   }
 }
 
-function isGone(error: unknown): boolean {
-  return SynodError.is(error) && systemCode(error.cause) === 'ENOENT';
-}
-
 function findSegments(directory: string): readonly ReadSegment[] {
   let names: readonly string[];
   try {
@@ -212,20 +208,10 @@ function findSegments(directory: string): readonly ReadSegment[] {
     })
     .sort((a, b) => a.segment - b.segment)
     .flatMap(({ segment, path: file }) => {
-      const page = readIfThere(file, SEGMENT_HEADER_BYTES);
+      const page = unlessGone(() => readFile(file, SEGMENT_HEADER_BYTES));
       if (page === null) return [];
       return [{ found: { segment, header: readSegmentHeader(page, crc32c) }, path: file }];
     });
-}
-
-/** Null where the file is not there any more. */
-function readIfThere(file: string, bytesMax?: number): Uint8Array | null {
-  try {
-    return readFile(file, bytesMax);
-  } catch (error) {
-    if (isGone(error)) return null;
-    throw error;
-  }
 }
 
 /** The file, or its first `bytesMax` bytes. */

@@ -4,6 +4,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { SynodError } from '../../src/errors.js';
+import { createFileMedium } from '../../src/storage/file/file-medium.js';
+import type { FileSystem } from '../../src/storage/file-system.js';
 import type { LogMedium, SegmentMemory, SegmentSummary } from '../../src/storage/log-medium.js';
 
 export const SEGMENT_BYTES = 64 * 1024;
@@ -12,6 +14,18 @@ export const SEGMENT_BYTES = 64 * 1024;
 export function makeScratch(root: string = os.tmpdir()): { path: string; dispose(): void } {
   const scratch = fs.mkdtempSync(path.join(root, 'synod-test-'));
   return { path: scratch, dispose: () => fs.rmSync(scratch, { recursive: true, force: true }) };
+}
+
+/** Names of the files in `directory` that are segments, or are to become some. */
+export function segmentFiles(directory: string): string[] {
+  return fs.readdirSync(directory).filter((name) => name.includes('.segment'));
+}
+
+/** The file medium in `directory`, on `fileSystem`, once it has started. */
+export async function startFileMedium(directory: string, fileSystem: FileSystem): Promise<MediumDriver> {
+  const driver = new MediumDriver(createFileMedium({ directory, segmentBytes: SEGMENT_BYTES, fileSystem }));
+  await driver.start();
+  return driver;
 }
 
 export class MediumDriver {

@@ -6,9 +6,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createFileMedium } from '../../src/storage/file/file-medium.js';
 import type { FileSystem } from '../../src/storage/file-system.js';
-import { MediumDriver, makeScratch, SEGMENT_BYTES } from './driver.js';
+import { makeScratch, SEGMENT_BYTES, segmentFiles, startFileMedium } from './driver.js';
 import { FaultyFileSystem } from './faulty-file-system.js';
 
 const BLOCK_BYTES = 4096;
@@ -29,10 +28,7 @@ async function refused(answer: Partial<fs.StatsFs> | Error) {
     else setImmediate(done, null, { bsize: BLOCK_BYTES, blocks: 1000, ...answer });
   };
   const fileSystem = { ...faulty.fileSystem, statfs } as unknown as FileSystem;
-  const driver = new MediumDriver(
-    createFileMedium({ directory: scratch.path, segmentBytes: SEGMENT_BYTES, fileSystem }),
-  );
-  await driver.start();
+  const driver = await startFileMedium(scratch.path, fileSystem);
   faulty.inject({ at: 0, code: 'ENOSPC', matches: (name) => name === 'write' });
   await expect(driver.create(1)).rejects.toMatchObject({ code: 'ERR_SYNOD_STORAGE_FULL' });
   faulty.inject(null);
@@ -77,22 +73,14 @@ it('counts what is set aside for root where that is who runs', async () => {
 
 it('has the space of a removed segment back, though its removal was heard of at the second time only', async () => {
   const faulty = new FaultyFileSystem();
-  const driver = new MediumDriver(
-    createFileMedium({
-      directory: scratch.path,
-      segmentBytes: SEGMENT_BYTES,
-      fileSystem: faulty.fileSystem,
-    }),
-  );
-  await driver.start();
+  const driver = await startFileMedium(scratch.path, faulty.fileSystem);
   for (const segment of [1, 2]) driver.medium.release(await driver.create(segment));
-  const names = (): string[] => fs.readdirSync(scratch.path).filter((name) => name.includes('.segment'));
   // No descriptor left for a moment: the file has its temporary name, and the folder is not synced.
   faulty.inject({ at: 0, code: 'EMFILE', matches: (name) => name === 'open' });
   await expect(driver.remove(1)).rejects.toMatchObject({ cause: { code: 'EMFILE' } });
   faulty.inject(null);
   await expect(driver.remove(1)).rejects.toMatchObject({ cause: { code: 'ENOENT' } });
-  expect(names()).toEqual(['0000000000000002.segment']);
+  expect(segmentFiles(scratch.path)).toEqual(['0000000000000002.segment']);
   // One whose removal was heard of stays, and becomes the next segment.
   await driver.remove(2);
   await expect(driver.remove(2)).rejects.toMatchObject({ cause: { code: 'ENOENT' } });
@@ -104,18 +92,11 @@ it('has the space of a removed segment back, though its removal was heard of at 
 
 it('has the space of a removed segment back where the next one cannot even be opened', async () => {
   const faulty = new FaultyFileSystem();
-  const driver = new MediumDriver(
-    createFileMedium({
-      directory: scratch.path,
-      segmentBytes: SEGMENT_BYTES,
-      fileSystem: faulty.fileSystem,
-    }),
-  );
-  await driver.start();
+  const driver = await startFileMedium(scratch.path, faulty.fileSystem);
   driver.medium.release(await driver.create(1));
   await driver.remove(1);
   faulty.inject({ at: 0, code: 'EMFILE', matches: (name) => name === 'open' });
   await expect(driver.create(2)).rejects.toMatchObject({ code: 'ERR_SYNOD_STORAGE_FAILED' });
-  expect(fs.readdirSync(scratch.path).filter((name) => name.includes('.segment'))).toEqual([]);
+  expect(segmentFiles(scratch.path)).toEqual([]);
   await driver.close();
 });

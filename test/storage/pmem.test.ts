@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { loadAddon } from '../../src/native/addon.js';
 import { createPmemMedium, probePmem } from '../../src/storage/pmem/pmem-medium.js';
 import { describeLogMedium } from './conformance.js';
-import { fillPattern, MediumDriver, makeScratch, SEGMENT_BYTES } from './driver.js';
+import { fillPattern, MediumDriver, makeScratch, SEGMENT_BYTES, segmentFiles } from './driver.js';
 import { FaultyFileSystem } from './faulty-file-system.js';
 
 const { addon, reason } = loadAddon();
@@ -70,7 +70,7 @@ if (addon === null) {
         await expect(driver.create(3)).rejects.toMatchObject({ code: 'ERR_SYNOD_STORAGE_FULL' });
         faulty.inject(null);
         // Of the file that is gone no thread keeps a mapping; that of the other one waits for what is made of it.
-        const files = fs.readdirSync(scratch.path).filter((name) => name.includes('.segment'));
+        const files = segmentFiles(scratch.path);
         const maps = fs.readFileSync('/proc/self/maps', 'utf8').split('\n');
         expect(files.length).toBe(1);
         expect(maps.filter((line) => line.includes(scratch.path) && line.includes('(deleted)'))).toEqual([]);

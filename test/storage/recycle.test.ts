@@ -7,10 +7,17 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadAddon } from '../../src/native/addon.js';
-import { createFileMedium } from '../../src/storage/file/file-medium.js';
 import type { LogMedium } from '../../src/storage/log-medium.js';
 import { createPmemMedium } from '../../src/storage/pmem/pmem-medium.js';
-import { fillPattern, findDifference, MediumDriver, makeScratch, SEGMENT_BYTES } from './driver.js';
+import {
+  fillPattern,
+  findDifference,
+  MediumDriver,
+  makeScratch,
+  SEGMENT_BYTES,
+  segmentFiles,
+  startFileMedium,
+} from './driver.js';
 import { FaultyFileSystem } from './faulty-file-system.js';
 
 let scratch = makeScratch();
@@ -19,21 +26,12 @@ beforeEach(() => {
 });
 afterEach(() => scratch.dispose());
 
-const names = (): string[] => fs.readdirSync(scratch.path).filter((name) => name.includes('.segment'));
+const names = (): string[] => segmentFiles(scratch.path);
 const nameOf = (segment: number): string => `${segment.toString(16).padStart(16, '0')}.segment`;
 const inodeOf = (name: string): number => fs.statSync(path.join(scratch.path, name)).ino;
 
-async function started(faulty = new FaultyFileSystem()): Promise<MediumDriver> {
-  const driver = new MediumDriver(
-    createFileMedium({
-      directory: scratch.path,
-      segmentBytes: SEGMENT_BYTES,
-      fileSystem: faulty.fileSystem,
-    }),
-  );
-  await driver.start();
-  return driver;
-}
+const started = (faulty = new FaultyFileSystem()): Promise<MediumDriver> =>
+  startFileMedium(scratch.path, faulty.fileSystem);
 
 /** Makes a segment, fills it, and lets go of its memory. */
 async function filled(driver: MediumDriver, segment: number): Promise<void> {
